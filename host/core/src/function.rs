@@ -1,0 +1,204 @@
+//! Rotation functions: their names, their code's digest, and what they may reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AccountId, Region};
+
+/// The ARN of a function, `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FunctionArn(String);
+
+impl FunctionArn {
+    /// The ARN of function `name`.
+    #[must_use]
+    pub fn new(region: &Region, account: &AccountId, name: &str) -> Self {
+        Self(format!("arn:aws:lambda:{region}:{account}:function:{name}"))
+    }
+
+    /// An ARN as a caller wrote it. Whether such a function exists is asked when it is used.
+    #[must_use]
+    pub const fn given(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FunctionArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-256 of a component.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// A digest from its bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut bytes = [0; 32];
+        text.strip_prefix("sha256:")
+            .and_then(|hex| hex::decode_to_slice(hex, &mut bytes).ok())
+            .ok_or_else(|| format!("`{text}` is not a digest, sha256: and 64 hexadecimal digits"))?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A kind of database server that the host can log in to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// PostgreSQL and what speaks its protocol; `engine` is `postgres` or `aurora-postgresql` in a secret.
+    Postgres,
+}
+
+/// A place on the network that a function may reach.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Target {
+    /// A host name, or `*.` and a domain, or an address. Lower case.
+    host: String,
+    /// A port; none for any.
+    port: Option<u16>,
+}
+
+impl Target {
+    /// Whether this target covers `host` and `port`.
+    #[must_use]
+    pub fn covers(&self, host: &str, port: u16) -> bool {
+        let host = host.to_ascii_lowercase();
+        let host_matches = match self.host.strip_prefix("*.") {
+            Some(domain) => {
+                host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.')).is_some_and(|sub| !sub.is_empty())
+            }
+            None => self.host == host,
+        };
+        host_matches && self.port.is_none_or(|p| p == port)
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a target, HOST:PORT or HOST:*");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let domain = host.strip_prefix("*.").unwrap_or(&host);
+        if domain.is_empty() || domain.contains('*') {
+            return Err(wrong());
+        }
+        let port = if port == "*" { None } else { Some(port.parse().map_err(|_| wrong())?) };
+        Ok(Self { host, port })
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        match target.port {
+            Some(port) => format!("{}:{port}", target.host),
+            None => format!("{}:*", target.host),
+        }
+    }
+}
+
+/// What a version of a function may reach. Nothing that is not named here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Grants {
+    /// Database engines it may log in to.
+    pub engines: BTreeSet<Engine>,
+    /// Whether it may reach the host and port that the secret itself names.
+    pub own_target: bool,
+    /// Other places on the network that it may reach.
+    pub targets: BTreeSet<Target>,
+    /// The fields in which a pending version may differ from its base.
+    pub pending_fields: BTreeSet<String>,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self {
+            engines: BTreeSet::new(),
+            own_target: false,
+            targets: BTreeSet::new(),
+            pending_fields: ["username", "password"].into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// A function's environment, as the operator set it.
+pub type Environment = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        Target::try_from(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_target_covers_what_it_names_and_nothing_else() {
+        assert!(target("db.internal:5432").covers("DB.internal", 5432));
+        assert!(!target("db.internal:5432").covers("db.internal", 5433));
+        assert!(target("db.internal:*").covers("db.internal", 1));
+        assert!(target("*.internal:5432").covers("a.b.internal", 5432));
+        assert!(!target("*.internal:5432").covers("internal", 5432));
+        assert!(!target("*.internal:5432").covers("evilinternal", 5432));
+        assert!(target("[::1]:5432").covers("::1", 5432));
+        for bad in ["", "db", "*:5432", "a.*.b:1", "db:x", "db:99999"] {
+            assert!(Target::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn grants_deny_by_default_and_refuse_what_they_do_not_know() {
+        let none: Grants = serde_json::from_str("{}").unwrap();
+        assert!(none.engines.is_empty() && !none.own_target && none.targets.is_empty());
+        assert!(serde_json::from_str::<Grants>(r#"{"everything": true}"#).is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! Pawl's domain: what a secret, a version, a label, a schedule and a rotation are, and what may happen to them.
+//!
+//! Pure: no runtime, no store, no clock and no randomness of its own ([`world`] is how both come in).
+
+pub mod function;
+pub mod limits;
+pub mod names;
+pub mod rotation;
+pub mod value;
+pub mod world;

@@ -1,0 +1,145 @@
+//! Every number in the product, with its unit and where it comes from.
+
+use std::time::Duration;
+
+// What AWS documents for Secrets Manager (botocore model 2017-10-17).
+
+/// Bytes of a secret value.
+pub const VALUE_BYTES_MAX: usize = 65_536;
+/// Characters of a secret's name in a request.
+pub const NAME_CHARS_MAX: usize = 512;
+/// Characters of a SecretId.
+pub const SECRET_ID_CHARS_MAX: usize = 2_048;
+/// Characters of a ClientRequestToken or VersionId, least.
+pub const VERSION_ID_CHARS_MIN: usize = 32;
+/// Characters of a ClientRequestToken or VersionId, most.
+pub const VERSION_ID_CHARS_MAX: usize = 64;
+/// Characters of a staging label.
+pub const LABEL_CHARS_MAX: usize = 256;
+/// Staging labels of one version.
+pub const LABELS_PER_VERSION_MAX: usize = 20;
+/// Characters of a description.
+pub const DESCRIPTION_CHARS_MAX: usize = 2_048;
+/// Characters of a tag's key.
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// Characters of a tag's value.
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// Tags of one secret (AWS's quota).
+pub const TAGS_MAX: usize = 50;
+/// Random characters at the end of an ARN.
+pub const ARN_SUFFIX_CHARS: usize = 6;
+/// Days before a deleted secret is purged: least, most, and when nothing is said.
+pub const RECOVERY_DAYS_MIN: i64 = 7;
+/// See [`RECOVERY_DAYS_MIN`].
+pub const RECOVERY_DAYS_MAX: i64 = 30;
+/// See [`RECOVERY_DAYS_MIN`].
+pub const RECOVERY_DAYS_DEFAULT: i64 = 30;
+/// Versions without a label that are kept.
+pub const DEPRECATED_VERSIONS_MAX: usize = 100;
+/// Age in hours below which a version without a label is always kept.
+pub const DEPRECATED_HOURS_MIN: u64 = 24;
+/// Characters of a generated password when nothing is said.
+pub const PASSWORD_CHARS_DEFAULT: u32 = 32;
+/// Characters of a generated password, most.
+pub const PASSWORD_CHARS_MAX: u32 = 4_096;
+/// Days of AutomaticallyAfterDays, most.
+pub const ROTATION_DAYS_MAX: u32 = 1_000;
+/// Hours between two rotations by schedule, least.
+pub const ROTATION_HOURS_MIN: u32 = 4;
+/// Characters of a schedule expression, most.
+pub const SCHEDULE_CHARS_MAX: usize = 256;
+/// Entries of one page of a list: most, and when nothing is said.
+pub const PAGE_ENTRIES_MAX: u32 = 100;
+
+// Requests.
+
+/// Bytes of a request's body: a 64 KiB value in base64 with every field at its longest has room.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// How far a signature's date may be from the server's wall clock (AWS: 5 minutes; 15 for S3 and IAM).
+pub const SIGNATURE_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long a presigned request may be valid (AWS: 7 days).
+pub const PRESIGNED_SECONDS_MAX: u32 = 7 * 24 * 3600;
+/// How long a client may take to send a request's header.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take to send a request's body.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+// The store and its cache.
+
+/// Times that a change is rerun after a lost race.
+pub const CHANGE_TRIES_MAX: u32 = 8;
+/// Sealed secrets kept in memory for reading.
+pub const CACHE_SECRETS_MAX: usize = 50_000;
+/// Derived signing keys kept in memory.
+pub const SIGNING_KEYS_MAX: usize = 1_024;
+
+// Rotation.
+
+/// How long a host may hold a rotation without a sign of life. Longer than any one step.
+pub const LEASE: Duration = Duration::from_secs(90);
+/// Wall-clock time of one step, all of its database calls included.
+pub const STEP_WALL: Duration = Duration::from_secs(30);
+/// Tries of a rotation's step after transient failures before a person must act.
+pub const STEP_TRIES_MAX: u32 = 20;
+/// Wait before the second try of a step; doubles with each.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// Longest wait between two tries of a step.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// Failed logins that one rotation may spend: well below what common lockout rules allow.
+pub const FAILED_LOGINS_MAX: u32 = 3;
+/// Rotations that one host runs at once.
+pub const ROTATIONS_AT_ONCE_MAX: usize = 16;
+/// How often the scheduler looks for due work when nobody nudges it.
+pub const SCHEDULER_TICK: Duration = Duration::from_secs(1);
+/// Rotations that one claim takes, most.
+pub const CLAIM_MAX: u32 = 64;
+/// Entropy of a generated password, least, in bits.
+pub const PASSWORD_ENTROPY_BITS_MIN: f64 = 100.0;
+
+// The sandbox.
+
+/// Bytes of linear memory of one guest.
+pub const GUEST_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Elements of one guest's tables.
+pub const GUEST_TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Core instances in one component (JavaScript and Python components hold dozens).
+pub const GUEST_INSTANCES_MAX: usize = 64;
+/// Fuel of one step: roughly wasm instructions.
+pub const GUEST_FUEL: u64 = 2_000_000_000;
+/// Processor time of one step outside of host calls.
+pub const GUEST_CPU: Duration = Duration::from_secs(2);
+/// How often a worker's epoch advances.
+pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// Bytes that a guest may pass to the host in one call.
+pub const HOSTCALL_BYTES_MAX: usize = 1024 * 1024;
+/// Calls to the host in one step.
+pub const HOSTCALLS_MAX: u32 = 10_000;
+/// Handles that a guest may hold at once.
+pub const GUEST_HANDLES_MAX: usize = 1_024;
+/// Bytes of stack of one guest.
+pub const GUEST_STACK_BYTES: usize = 512 * 1024;
+/// Lines of log kept of one step.
+pub const LOG_LINES_MAX: usize = 100;
+/// Bytes of one line of log, of a failure's text, or of a guest's standard error.
+pub const LOG_LINE_BYTES_MAX: usize = 1_024;
+/// Database sessions that a guest may hold at once.
+pub const GUEST_SESSIONS_MAX: usize = 4;
+/// Bytes of one message between host and worker.
+pub const WORKER_FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Worker processes of one host.
+pub const WORKERS_MAX: usize = 4;
+/// Steps that a worker process runs before it is replaced.
+pub const WORKER_STEPS_MAX: u32 = 1_000;
+/// Wall-clock time of one compilation.
+pub const COMPILE_WALL: Duration = Duration::from_secs(60);
+/// Address space of a process that compiles.
+pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 2_500_000_000;
+/// Bytes of a component.
+pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+// Databases.
+
+/// Time for a connection and a login together.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for one statement.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);

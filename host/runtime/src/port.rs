@@ -1,0 +1,61 @@
+//! The door through which a step reaches the secret under rotation: implemented by the server, bound to one secret, one
+//! token and one lease epoch.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use pawl_core::names::VersionId;
+use pawl_core::value::SecretValue;
+
+/// What a port's functions give.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, PortError>> + Send + 'a>>;
+
+/// Which version of the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one with AWSCURRENT.
+    Current,
+    /// The one that this rotation makes.
+    Pending,
+    /// The one with AWSPREVIOUS.
+    Previous,
+}
+
+/// A version with its value.
+#[derive(Debug)]
+pub struct StoredVersion {
+    /// Its id.
+    pub id: VersionId,
+    /// Its value.
+    pub value: SecretValue,
+}
+
+/// Why the server did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// This rotation no longer owns the secret: another token, another host, a person.
+    #[error("superseded")]
+    Superseded,
+    /// A rule forbids it.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be done, this time.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The secret under rotation, as one step may use it. Every function fails with [`PortError::Superseded`] once the rotation
+/// has lost the secret.
+pub trait SecretsPort: Send + Sync {
+    /// Reads a version; none when there is no such version or it has no value yet.
+    fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>>;
+
+    /// Stores the pending version's value. The first one stays: a repeated call gives what is stored.
+    fn put_pending(&self, value: SecretValue) -> Answer<'_, StoredVersion>;
+
+    /// Moves AWSCURRENT to the pending version.
+    fn promote(&self) -> Answer<'_, ()>;
+
+    /// Whether this rotation still owns the secret; asked before every database call.
+    fn fence(&self) -> Answer<'_, ()>;
+}

@@ -1,0 +1,154 @@
+//! What host and worker say to each other over the one pipe.
+//!
+//! A frame is a length (4 bytes, little endian) and that many bytes of `postcard`. The worker speaks first ([`Up::Ready`]);
+//! after that the host asks ([`Down::Load`], [`Down::Run`]), the worker may call back any number of times while it runs
+//! ([`Up::Call`] answered by [`Down::Reply`]), and ends with [`Up::Done`]. Handles are numbers that the host hands out, valid
+//! for one step. The worker is not trusted: the host checks every frame as if an attacker had written it.
+
+use std::collections::BTreeMap;
+
+use pawl_core::rotation::Step;
+use serde::{Deserialize, Serialize};
+
+/// A host-side thing that the worker may name and not look into.
+pub(crate) type Handle = u32;
+
+/// Host to worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Down {
+    /// Keep this compiled component. Answered by [`Up::Loaded`].
+    Load { digest: [u8; 32], #[serde(with = "serde_bytes")] artifact: Vec<u8> },
+    /// Run one step of a component that was loaded. Answered by [`Up::Done`].
+    Run { digest: [u8; 32], step: Step, environment: BTreeMap<String, String>, limits: GuestLimits },
+    /// The answer to the last [`Up::Call`].
+    Reply(Reply),
+}
+
+/// What a guest may use up. From `core::limits`, and smaller in tests.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct GuestLimits {
+    pub(crate) memory_bytes: u64,
+    pub(crate) fuel: u64,
+    pub(crate) cpu_millis: u64,
+}
+
+/// Worker to host.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Up {
+    Ready,
+    Loaded(Result<(), String>),
+    Call(Call),
+    Done(Ended),
+}
+
+/// How a step ended inside of the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Ended {
+    Done,
+    Transient(String),
+    Permanent(String),
+    /// The guest was stopped or broke: which limit, or which trap. `stderr` is what it had printed, cut.
+    Trapped { reason: String, stderr: String },
+}
+
+/// The functions of the WIT, as messages.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Call {
+    Current,
+    Pending,
+    Previous,
+    RandomPassword(PasswordRules),
+    PutPending { base: Handle, changes: Vec<Change> },
+    Promote,
+    Text { version: Handle, field: String },
+    Sensitive { version: Handle, field: String },
+    Login { version: Handle },
+    Ping { session: Handle },
+    SetPassword { session: Handle, account: String, password: Handle },
+    Log { level: LogLevel, message: String },
+    /// The guest has dropped its handle. Not answered.
+    Drop(Handle),
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PasswordRules {
+    pub(crate) length: Option<u32>,
+    pub(crate) exclude_characters: Option<String>,
+    pub(crate) exclude_numbers: Option<bool>,
+    pub(crate) exclude_punctuation: Option<bool>,
+    pub(crate) exclude_uppercase: Option<bool>,
+    pub(crate) exclude_lowercase: Option<bool>,
+    pub(crate) require_each_included_type: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) field: String,
+    pub(crate) value: NewValue,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum NewValue {
+    Text(String),
+    Sensitive(Handle),
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+}
+
+/// The answers, one kind for each shape of result in the WIT.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Reply {
+    Version(Result<Option<VersionHandle>, SecretError>),
+    Sensitive(Result<Option<Handle>, SecretError>),
+    Text(Option<String>),
+    Promoted(Result<(), SecretError>),
+    Session(Result<Handle, LoginError>),
+    Statement(Result<(), DatabaseError>),
+    Logged,
+    /// The worker broke the protocol or named a handle that it does not hold: the step traps with this text.
+    Violation(String),
+}
+
+/// A version's handle and its id, so that `version.id` needs no call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct VersionHandle {
+    pub(crate) handle: Handle,
+    pub(crate) id: String,
+}
+
+/// `secrets.error` of the WIT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SecretError {
+    NotFound(String),
+    Malformed(String),
+    Refused(String),
+    Superseded,
+    Unavailable(String),
+}
+
+/// `database.login-error` of the WIT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LoginError {
+    Refused(String),
+    Unreachable(String),
+    Untrusted(String),
+    NotGranted(String),
+    LockoutBudgetSpent(String),
+    Malformed(String),
+    Rejected(String),
+    Superseded,
+}
+
+/// `database.error` of the WIT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum DatabaseError {
+    Rejected(String),
+    Refused(String),
+    Superseded,
+    Lost(String),
+}
