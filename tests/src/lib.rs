@@ -1,1 +1,20 @@
-//! Being built.
+//! What the end-to-end tests, the benches and `cargo xtask demo` stand on: a private PostgreSQL, a `pawl serve` that can be
+//! killed at any point, AWS's own clients, and a proxy that sees every statement.
+//!
+//! Everything here panics when the ground gives way: a test can do nothing about a database that does not start.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test harness: whatever fails here fails the test, with its reason"
+)]
+
+pub mod artifacts;
+pub mod aws;
+pub mod http;
+pub mod pawl;
+pub mod postgres;
+pub mod proxy;
+pub mod scram;
+pub mod scratch;
+pub mod wait;

@@ -2,9 +2,15 @@
 //!
 //! Pure: no runtime, no store, no clock and no randomness of its own ([`world`] is how both come in).
 
+pub mod arn;
+pub mod document;
 pub mod function;
 pub mod limits;
 pub mod names;
+pub mod password;
 pub mod rotation;
+pub mod schedule;
+pub mod secret;
 pub mod value;
+pub mod version;
 pub mod world;

@@ -44,12 +44,28 @@ pub const PASSWORD_CHARS_DEFAULT: u32 = 32;
 pub const PASSWORD_CHARS_MAX: u32 = 4_096;
 /// Days of AutomaticallyAfterDays, most.
 pub const ROTATION_DAYS_MAX: u32 = 1_000;
+/// Days of a rate expression, most.
+pub const ROTATION_RATE_DAYS_MAX: u32 = 999;
 /// Hours between two rotations by schedule, least.
 pub const ROTATION_HOURS_MIN: u32 = 4;
 /// Characters of a schedule expression, most.
 pub const SCHEDULE_CHARS_MAX: usize = 256;
 /// Entries of one page of a list: most, and when nothing is said.
 pub const PAGE_ENTRIES_MAX: u32 = 100;
+/// Characters of a page's token.
+pub const NEXT_TOKEN_CHARS_MAX: usize = 4_096;
+/// Filters of one ListSecrets.
+pub const FILTERS_MAX: usize = 10;
+/// Values of one filter.
+pub const FILTER_VALUES_MAX: usize = 10;
+/// Characters of one value of a filter.
+pub const FILTER_VALUE_CHARS_MAX: usize = 512;
+/// Characters of a KMS key's id.
+pub const KEY_ID_CHARS_MAX: usize = 2_048;
+/// Characters of a rotation function's ARN.
+pub const FUNCTION_ARN_CHARS_MAX: usize = 2_048;
+/// Characters of GetRandomPassword's ExcludeCharacters.
+pub const EXCLUDED_CHARS_MAX: usize = 4_096;
 
 // Requests.
 
@@ -59,6 +75,10 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 pub const SIGNATURE_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long a presigned request may be valid (AWS: 7 days).
 pub const PRESIGNED_SECONDS_MAX: u32 = 7 * 24 * 3600;
+/// Characters of an access key's id (AWS's IAM model).
+pub const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
+/// Characters of a region or a service in a credential's scope.
+pub const SCOPE_NAME_CHARS_MAX: usize = 64;
 /// How long a client may take to send a request's header.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take to send a request's body.
@@ -72,6 +92,8 @@ pub const CHANGE_TRIES_MAX: u32 = 8;
 pub const CACHE_SECRETS_MAX: usize = 50_000;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
+/// Bytes of a root key file that are read: a key with its comments is some 160.
+pub const ROOT_FILE_BYTES_MAX: usize = 4_096;
 
 // Rotation.
 
@@ -126,14 +148,28 @@ pub const LOG_LINE_BYTES_MAX: usize = 1_024;
 pub const GUEST_SESSIONS_MAX: usize = 4;
 /// Bytes of one message between host and worker.
 pub const WORKER_FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one message from a worker, which is not trusted: what a guest may pass to the host in one call has room.
+pub const WORKER_ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of the stack on which a worker runs guests: the guest's own, and the host functions' on top of it.
+pub const WORKER_STACK_BYTES: usize = 4 * 1024 * 1024;
+/// Open files of a worker: the pipe, and a memory image for each core module that it keeps.
+pub const WORKER_FILES_MAX: u64 = 256;
+/// Time for a worker process to start and say so.
+pub const WORKER_START_WALL: Duration = Duration::from_secs(10);
+/// Compiled components that a worker process keeps.
+pub const WORKER_COMPONENTS_MAX: usize = 64;
 /// Worker processes of one host.
 pub const WORKERS_MAX: usize = 4;
 /// Steps that a worker process runs before it is replaced.
 pub const WORKER_STEPS_MAX: u32 = 1_000;
 /// Wall-clock time of one compilation.
 pub const COMPILE_WALL: Duration = Duration::from_secs(60);
+/// Processor time of one compilation, in seconds.
+pub const COMPILE_CPU_SECONDS: u64 = 45;
 /// Address space of a process that compiles.
 pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 2_500_000_000;
+/// Bytes of a compiled component: it must fit into one message to a worker.
+pub const ARTIFACT_BYTES_MAX: usize = WORKER_FRAME_BYTES_MAX - 4 * 1024;
 /// Bytes of a component.
 pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -141,5 +177,33 @@ pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Time for a connection and a login together.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Addresses of one host name that a login tries.
+pub const DIAL_ADDRESSES_MAX: usize = 4;
+/// Bytes of one message that a database server may send: rotations read no rows.
+pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a database server may send in one session.
+pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+// The command line.
+
+/// Time for the command line to connect to a server.
+pub const CLIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for one call of the command line's.
+pub const CLIENT_CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that the command line reads.
+pub const CLIENT_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How often the command line asks how a rotation stands.
+pub const ROTATION_POLL: Duration = Duration::from_millis(200);
+/// How long `pawl rotate --wait` waits when nothing is said.
+pub const ROTATION_WAIT_DEFAULT: Duration = Duration::from_secs(600);
+/// Difference of two machines' clocks at which `pawl doctor` warns.
+pub const CLOCK_SKEW_WARN: Duration = Duration::from_secs(60);
+/// Bytes of a file that holds credentials or settings.
+pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+// The process.
+
+/// How long a host that stops waits for the steps that are under way.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

@@ -1,8 +1,18 @@
-//! The rotation state machine.
+//! The rotation state machine: pure, so that every path through it can be walked in a test.
+//!
+//! A rotation has a token, which is the id of the version it makes. Its state is stored with the secret, in the same
+//! transaction as every label it moves; whoever finds it there (this host after a crash, another host) goes on at the recorded
+//! step. A step may therefore run more than once, and never less than once.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::function::{Digest, FunctionArn};
+use crate::limits;
+use crate::names::VersionId;
+use crate::world::{Rng, Timestamp};
 
 /// The four steps of AWS's rotation function, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,16 +39,22 @@ impl Step {
             Self::FinishSecret => None,
         }
     }
-}
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// AWS's name for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::CreateSecret => "createSecret",
             Self::SetSecret => "setSecret",
             Self::TestSecret => "testSecret",
             Self::FinishSecret => "finishSecret",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -53,4 +69,349 @@ pub enum Outcome {
     Permanent(String),
     /// Another rotation, or a person, has taken over the secret.
     Superseded,
+}
+
+/// Where a rotation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Status {
+    /// This step is to be run, now or at `not_before`.
+    Running {
+        /// The step.
+        step: Step,
+    },
+    /// AWSCURRENT is the new version.
+    Succeeded,
+    /// Given up before the database can have taken the new password as the only one. The pending version stays; the next
+    /// rotation takes it up again.
+    Failed {
+        /// The step that failed.
+        step: Step,
+    },
+    /// Given up after the database took the new password: AWSCURRENT may name one that no longer opens anything. The pending
+    /// version holds the one that does, and the next rotation takes it up again, without making a third.
+    Stranded {
+        /// The step that failed.
+        step: Step,
+    },
+    /// Ended by CancelRotateSecret.
+    Cancelled,
+    /// A person stored a new current version meanwhile.
+    Abandoned,
+}
+
+impl Status {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Running { .. } => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed { .. } => "Failed",
+            Self::Stranded { .. } => "Stranded",
+            Self::Cancelled => "Cancelled",
+            Self::Abandoned => "Abandoned",
+        }
+    }
+
+    /// The step to run, if there is one.
+    #[must_use]
+    pub const fn running(&self) -> Option<Step> {
+        match self {
+            Self::Running { step } => Some(*step),
+            _ => None,
+        }
+    }
+}
+
+/// What is kept of a step that ended well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The step.
+    pub step: Step,
+    /// When its last try began.
+    pub started_at: Timestamp,
+    /// How long its last try took, in microseconds.
+    pub micros: u64,
+    /// Tries, the last one included.
+    pub tries: u32,
+}
+
+/// What is kept of the last failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureRecord {
+    /// The step that failed.
+    pub step: Step,
+    /// When.
+    pub at: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+    /// Whether it is tried again without anybody's doing.
+    pub retried: bool,
+}
+
+/// A line that a rotator wrote, or the host about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// The step that wrote it.
+    pub step: Step,
+    /// `debug`, `info` or `warn`.
+    pub level: String,
+    /// The text, cut and without control characters.
+    pub message: String,
+}
+
+/// How long a step took and what it wrote, beside its outcome.
+#[derive(Clone, Debug)]
+pub struct StepRun {
+    /// When it began, by the domain's clock.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What it wrote.
+    pub log: Vec<LogLine>,
+}
+
+/// One rotation of one secret, from request to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// The id of the version that this rotation makes.
+    pub token: VersionId,
+    /// The function that does it.
+    pub function: FunctionArn,
+    /// The function's code, pinned from beginning to end.
+    pub digest: Digest,
+    /// Where it stands.
+    pub status: Status,
+    /// Failed tries of the step that is running.
+    pub failed_tries: u32,
+    /// When the running step may be tried (again).
+    pub not_before: Timestamp,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// The steps that ended well.
+    #[serde(default)]
+    pub steps: Vec<StepRecord>,
+    /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureRecord>,
+    /// What the rotator wrote.
+    #[serde(default)]
+    pub log: Vec<LogLine>,
+}
+
+impl Rotation {
+    /// A rotation that is to begin now.
+    #[must_use]
+    pub const fn begin(token: VersionId, function: FunctionArn, digest: Digest, now: Timestamp) -> Self {
+        Self {
+            token,
+            function,
+            digest,
+            status: Status::Running { step: Step::CreateSecret },
+            failed_tries: 0,
+            not_before: now,
+            requested_at: now,
+            finished_at: None,
+            steps: Vec::new(),
+            failure: None,
+            log: Vec::new(),
+        }
+    }
+
+    /// When the next step is due; none once the rotation has ended.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.status.running().map(|_| self.not_before)
+    }
+
+    /// Whether the running step is `step`.
+    #[must_use]
+    pub fn is_at(&self, step: Step) -> bool {
+        self.status.running() == Some(step)
+    }
+
+    /// Tries again now: a rotation that waits stops waiting; one that was given up, or cancelled, begins again at the first
+    /// step with the same token, so that no second password is made.
+    pub fn retry_now(&mut self, digest: Digest, now: Timestamp) {
+        if self.status.running().is_none() {
+            self.digest = digest;
+            self.status = Status::Running { step: Step::CreateSecret };
+            self.failed_tries = 0;
+            self.requested_at = now;
+            self.finished_at = None;
+            self.steps.clear();
+            self.log.clear();
+            self.failure = None;
+        }
+        self.not_before = now;
+    }
+
+    /// What follows from the end of a step.
+    pub fn step_ended(&mut self, step: Step, outcome: Outcome, run: StepRun, now: Timestamp, rng: &dyn Rng) {
+        if !self.is_at(step) {
+            return;
+        }
+        self.log.extend(run.log);
+        let surplus = self.log.len().saturating_sub(limits::LOG_LINES_MAX);
+        self.log.drain(..surplus);
+        match outcome {
+            Outcome::Done => {
+                self.steps.push(StepRecord {
+                    step,
+                    started_at: run.started_at,
+                    micros: u64::try_from(run.took.as_micros()).unwrap_or(u64::MAX),
+                    tries: self.failed_tries.saturating_add(1),
+                });
+                self.failed_tries = 0;
+                self.failure = None;
+                match step.next() {
+                    Some(next) => {
+                        self.status = Status::Running { step: next };
+                        self.not_before = now;
+                    }
+                    None => self.end(Status::Succeeded, now),
+                }
+            }
+            Outcome::Transient(reason) => {
+                self.failed_tries = self.failed_tries.saturating_add(1);
+                let retried = self.failed_tries < limits::STEP_TRIES_MAX;
+                self.failure = Some(FailureRecord { step, at: now, reason, retried });
+                if retried {
+                    self.not_before = now + backoff(self.failed_tries, rng);
+                } else {
+                    self.give_up(step, now);
+                }
+            }
+            Outcome::Permanent(reason) => {
+                self.failed_tries = self.failed_tries.saturating_add(1);
+                self.failure = Some(FailureRecord { step, at: now, reason, retried: false });
+                self.give_up(step, now);
+            }
+            Outcome::Superseded => self.end(Status::Abandoned, now),
+        }
+    }
+
+    /// CancelRotateSecret; whether it was running.
+    pub fn cancel(&mut self, now: Timestamp) -> bool {
+        let running = self.status.running().is_some();
+        if running {
+            self.end(Status::Cancelled, now);
+        }
+        running
+    }
+
+    /// A person has stored a new current version.
+    pub fn abandon(&mut self, now: Timestamp) {
+        if self.status != Status::Succeeded && self.status != Status::Abandoned {
+            self.end(Status::Abandoned, now);
+        }
+    }
+
+    fn give_up(&mut self, step: Step, now: Timestamp) {
+        let after_set = step > Step::SetSecret;
+        self.end(if after_set { Status::Stranded { step } } else { Status::Failed { step } }, now);
+    }
+
+    fn end(&mut self, status: Status, now: Timestamp) {
+        self.status = status;
+        self.finished_at = Some(now);
+    }
+}
+
+/// The wait after the nth failed try: doubling, with a ceiling, and up to a quarter less by chance so that rotations which failed
+/// together do not come back together.
+fn backoff(failed_tries: u32, rng: &dyn Rng) -> Duration {
+    let doublings = failed_tries.saturating_sub(1).min(16);
+    let full = limits::BACKOFF_FIRST.saturating_mul(1 << doublings).min(limits::BACKOFF_MAX);
+    full - full.mul_f64(f64::from(rng.below(1_000)) / 4_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoChance;
+    impl Rng for NoChance {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn begun() -> Rotation {
+        Rotation::begin(
+            "0".repeat(32).parse().unwrap(),
+            FunctionArn::given("arn".to_owned()),
+            Digest::from_bytes([0; 32]),
+            Timestamp::from_millis(0),
+        )
+    }
+
+    fn run() -> StepRun {
+        StepRun { started_at: Timestamp::from_millis(0), took: Duration::from_millis(1), log: Vec::new() }
+    }
+
+    fn end(rotation: &mut Rotation, outcome: Outcome, now: i64) {
+        let step = rotation.status.running().unwrap();
+        rotation.step_ended(step, outcome, run(), Timestamp::from_millis(now), &NoChance);
+    }
+
+    #[test]
+    fn four_good_steps_make_a_rotation() {
+        let mut rotation = begun();
+        for _ in 0..4 {
+            end(&mut rotation, Outcome::Done, 1);
+        }
+        assert_eq!(rotation.status, Status::Succeeded);
+        assert_eq!(rotation.due_at(), None);
+        let steps: Vec<_> = rotation.steps.iter().map(|s| s.step.name()).collect();
+        assert_eq!(steps, ["createSecret", "setSecret", "testSecret", "finishSecret"]);
+    }
+
+    #[test]
+    fn a_transient_failure_waits_longer_each_time_and_is_given_up_at_last() {
+        let mut rotation = begun();
+        let mut waits = Vec::new();
+        while rotation.status.running().is_some() {
+            let now = rotation.not_before.millis();
+            end(&mut rotation, Outcome::Transient("down".to_owned()), now);
+            waits.push(rotation.not_before.millis() - now);
+        }
+        assert_eq!(waits.len() as u32, limits::STEP_TRIES_MAX);
+        assert_eq!(waits[0], 500);
+        assert_eq!(waits[1], 1_000);
+        assert_eq!(waits[15], 300_000);
+        assert_eq!(rotation.status, Status::Failed { step: Step::CreateSecret });
+    }
+
+    #[test]
+    fn giving_up_after_set_is_stranded_and_a_retry_keeps_the_token() {
+        let mut rotation = begun();
+        end(&mut rotation, Outcome::Done, 1);
+        end(&mut rotation, Outcome::Done, 1);
+        end(&mut rotation, Outcome::Permanent("refused".to_owned()), 2);
+        assert_eq!(rotation.status, Status::Stranded { step: Step::TestSecret });
+        let token = rotation.token.clone();
+        rotation.retry_now(Digest::from_bytes([1; 32]), Timestamp::from_millis(3));
+        assert!(rotation.is_at(Step::CreateSecret));
+        assert_eq!(rotation.token, token);
+    }
+
+    #[test]
+    fn a_late_answer_of_an_earlier_step_changes_nothing() {
+        let mut rotation = begun();
+        end(&mut rotation, Outcome::Done, 1);
+        let before = rotation.clone();
+        rotation.step_ended(
+            Step::CreateSecret,
+            Outcome::Permanent("late".to_owned()),
+            run(),
+            Timestamp::from_millis(2),
+            &NoChance,
+        );
+        assert_eq!(rotation, before);
+    }
 }

@@ -1,1 +1,5 @@
-//! Being built.
+//! Who a caller is, and what he may do.
+//!
+//! Pure: bytes and a moment in, an answer out. Nothing here reads a clock, a store or a socket, and nothing can panic.
+
+pub mod sigv4;

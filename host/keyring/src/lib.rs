@@ -1,1 +1,25 @@
-//! Being built.
+//! Sealing of secret values, and the key under which all of it stands.
+//!
+//! Three layers. The *root key* is the operator's and is nowhere in the store. It seals one *key-encryption key*, which
+//! the store keeps as a [`SealedKek`]; opening that is at the same time the proof that the root key is the right one,
+//! so a host with another refuses to start before it has written anything. The key-encryption key wraps a *data key* of
+//! its own for each version, so that no two values share a key, and a new root key means to reseal one record.
+//!
+//! Every key lives in memory that is wiped when it is dropped.
+
+mod derivation;
+mod fingerprint;
+mod kek;
+mod keyring;
+mod root;
+pub mod root_file;
+mod sealed;
+
+pub use fingerprint::Fingerprint;
+pub use kek::{SealedKek, UnlockError};
+pub use keyring::{Keyring, OpenError, SealContext, SealError};
+pub use root::RootKey;
+pub use sealed::{Sealed, SealedForm};
+
+#[cfg(test)]
+mod tests;

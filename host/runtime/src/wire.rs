@@ -4,18 +4,22 @@
 //! after that the host asks ([`Down::Load`], [`Down::Run`]), the worker may call back any number of times while it runs
 //! ([`Up::Call`] answered by [`Down::Reply`]), and ends with [`Up::Done`]. Handles are numbers that the host hands out, valid
 //! for one step. The worker is not trusted: the host checks every frame as if an attacker had written it.
+//!
+//! Public for tests and fuzzers alone; nothing else speaks it.
 
 use std::collections::BTreeMap;
 
+use pawl_core::limits;
 use pawl_core::rotation::Step;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A host-side thing that the worker may name and not look into.
-pub(crate) type Handle = u32;
+pub type Handle = u32;
 
 /// Host to worker.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Down {
+pub enum Down {
     /// Keep this compiled component. Answered by [`Up::Loaded`].
     Load { digest: [u8; 32], #[serde(with = "serde_bytes")] artifact: Vec<u8> },
     /// Run one step of a component that was loaded. Answered by [`Up::Done`].
@@ -26,15 +30,15 @@ pub(crate) enum Down {
 
 /// What a guest may use up. From `core::limits`, and smaller in tests.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct GuestLimits {
-    pub(crate) memory_bytes: u64,
-    pub(crate) fuel: u64,
-    pub(crate) cpu_millis: u64,
+pub struct GuestLimits {
+    pub memory_bytes: u64,
+    pub fuel: u64,
+    pub cpu_millis: u64,
 }
 
 /// Worker to host.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Up {
+pub enum Up {
     Ready,
     Loaded(Result<(), String>),
     Call(Call),
@@ -43,7 +47,7 @@ pub(crate) enum Up {
 
 /// How a step ended inside of the worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Ended {
+pub enum Ended {
     Done,
     Transient(String),
     Permanent(String),
@@ -53,7 +57,7 @@ pub(crate) enum Ended {
 
 /// The functions of the WIT, as messages.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Call {
+pub enum Call {
     Current,
     Pending,
     Previous,
@@ -71,30 +75,30 @@ pub(crate) enum Call {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct PasswordRules {
-    pub(crate) length: Option<u32>,
-    pub(crate) exclude_characters: Option<String>,
-    pub(crate) exclude_numbers: Option<bool>,
-    pub(crate) exclude_punctuation: Option<bool>,
-    pub(crate) exclude_uppercase: Option<bool>,
-    pub(crate) exclude_lowercase: Option<bool>,
-    pub(crate) require_each_included_type: Option<bool>,
+pub struct PasswordRules {
+    pub length: Option<u32>,
+    pub exclude_characters: Option<String>,
+    pub exclude_numbers: Option<bool>,
+    pub exclude_punctuation: Option<bool>,
+    pub exclude_uppercase: Option<bool>,
+    pub exclude_lowercase: Option<bool>,
+    pub require_each_included_type: Option<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Change {
-    pub(crate) field: String,
-    pub(crate) value: NewValue,
+pub struct Change {
+    pub field: String,
+    pub value: NewValue,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum NewValue {
+pub enum NewValue {
     Text(String),
     Sensitive(Handle),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) enum LogLevel {
+pub enum LogLevel {
     Debug,
     Info,
     Warn,
@@ -102,7 +106,7 @@ pub(crate) enum LogLevel {
 
 /// The answers, one kind for each shape of result in the WIT.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Reply {
+pub enum Reply {
     Version(Result<Option<VersionHandle>, SecretError>),
     Sensitive(Result<Option<Handle>, SecretError>),
     Text(Option<String>),
@@ -116,14 +120,14 @@ pub(crate) enum Reply {
 
 /// A version's handle and its id, so that `version.id` needs no call.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct VersionHandle {
-    pub(crate) handle: Handle,
-    pub(crate) id: String,
+pub struct VersionHandle {
+    pub handle: Handle,
+    pub id: String,
 }
 
 /// `secrets.error` of the WIT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum SecretError {
+pub enum SecretError {
     NotFound(String),
     Malformed(String),
     Refused(String),
@@ -133,7 +137,7 @@ pub(crate) enum SecretError {
 
 /// `database.login-error` of the WIT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum LoginError {
+pub enum LoginError {
     Refused(String),
     Unreachable(String),
     Untrusted(String),
@@ -146,9 +150,92 @@ pub(crate) enum LoginError {
 
 /// `database.error` of the WIT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum DatabaseError {
+pub enum DatabaseError {
     Rejected(String),
     Refused(String),
     Superseded,
     Lost(String),
+}
+
+/// Bytes of a frame's length.
+pub const HEADER_BYTES: usize = 4;
+
+/// Why a frame cannot be sent, or is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    #[error("a message of {0} bytes is longer than the pipe takes")]
+    TooLong(usize),
+    #[error("a message is not what the protocol has at this place")]
+    Malformed,
+}
+
+/// What goes in one direction, and how long a frame may be there. What the untrusted side says is kept short.
+pub trait Message: Serialize + DeserializeOwned {
+    const BYTES_MAX: usize;
+}
+
+impl Message for Down {
+    const BYTES_MAX: usize = limits::WORKER_FRAME_BYTES_MAX;
+}
+
+impl Message for Up {
+    const BYTES_MAX: usize = limits::WORKER_ANSWER_BYTES_MAX;
+}
+
+/// A message as a frame, length first.
+pub fn frame<M: Message>(message: &M) -> Result<Vec<u8>, FrameError> {
+    let mut frame = postcard::to_extend(message, vec![0; HEADER_BYTES]).map_err(|_| FrameError::Malformed)?;
+    let length = frame.len().saturating_sub(HEADER_BYTES);
+    let header = u32::try_from(length).ok().filter(|_| length <= M::BYTES_MAX);
+    let header = header.ok_or(FrameError::TooLong(length))?;
+    if let Some(place) = frame.get_mut(..HEADER_BYTES) {
+        place.copy_from_slice(&header.to_le_bytes());
+    }
+    Ok(frame)
+}
+
+/// How many bytes follow a header.
+pub fn body_bytes<M: Message>(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
+    let length = usize::try_from(u32::from_le_bytes(header)).unwrap_or(usize::MAX);
+    if length > M::BYTES_MAX { Err(FrameError::TooLong(length)) } else { Ok(length) }
+}
+
+/// The message that a frame's body holds, and nothing besides.
+pub fn message<M: Message>(body: &[u8]) -> Result<M, FrameError> {
+    match postcard::take_from_bytes(body) {
+        Ok((message, [])) => Ok(message),
+        _ => Err(FrameError::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(frame: &[u8]) -> (usize, &[u8]) {
+        let (header, body) = frame.split_at(HEADER_BYTES);
+        (body_bytes::<Up>(header.try_into().unwrap()).unwrap(), body)
+    }
+
+    #[test]
+    fn a_frame_comes_back_as_it_went_and_nothing_may_follow_it() {
+        let frame = frame(&Up::Call(Call::Text { version: 7, field: "host".to_owned() })).unwrap();
+        let (length, body) = body(&frame);
+        assert_eq!(length, body.len());
+        assert!(matches!(message(body), Ok(Up::Call(Call::Text { version: 7, field })) if field == "host"));
+
+        let longer = [body, &[0]].concat();
+        assert!(message::<Up>(&longer).is_err());
+        for cut in 0..body.len() {
+            assert!(message::<Up>(&body[..cut]).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_it_is_read_or_sent() {
+        let long = "x".repeat(limits::WORKER_ANSWER_BYTES_MAX);
+        assert!(matches!(frame(&Up::Done(Ended::Transient(long))), Err(FrameError::TooLong(_))));
+        assert!(body_bytes::<Up>(u32::MAX.to_le_bytes()).is_err());
+        assert!(body_bytes::<Down>(u32::MAX.to_le_bytes()).is_err());
+    }
 }

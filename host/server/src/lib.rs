@@ -1,1 +1,20 @@
-//! Being built.
+//! The server: the only crate that knows all the others, and joins them.
+//!
+//! [`app::App`] is the heart: the only doors to a secret. `edge` turns bytes into operations and answers into bytes, `ops` holds
+//! one function per operation, and `rotation` runs what is due.
+
+pub mod app;
+pub mod cache;
+mod edge;
+pub mod error;
+pub mod functions;
+pub mod host;
+pub mod identity;
+pub mod ops;
+mod rotation;
+mod settings;
+mod start;
+pub mod world;
+
+pub use settings::Settings;
+pub use start::{Opened, ServeError, open, serve};

@@ -1,0 +1,60 @@
+//! Logins to the database that a version of the secret describes.
+
+use crate::bindings::pawl::rotation::database;
+use crate::failure::{DatabaseError, LoginError};
+use crate::rotation::{Sensitive, Version};
+
+/// A login. The host read the credentials and dialled; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Session(database::Session);
+
+impl Session {
+    /// Logs in with a version's credentials.
+    ///
+    /// # Errors
+    /// When it could not, with a reason that tells the next move.
+    pub fn login(credentials: &Version) -> Result<Self, LoginError> {
+        Ok(Self(database::Session::login(credentials.raw())?))
+    }
+
+    /// Logs in with the first version whose password the server accepts.
+    ///
+    /// Only [`LoginError::Refused`] leads to the next: a server that does not answer will not answer the next one either, and
+    /// every failed login costs a part of the account's lockout budget. Takes versions, or options of them.
+    ///
+    /// # Errors
+    /// [`LoginError::Refused`] with every server's answer when none was accepted; any other error as it came.
+    pub fn login_first<V: Into<Option<Version>>>(
+        candidates: impl IntoIterator<Item = V>,
+    ) -> Result<Self, LoginError> {
+        let mut refusals = Vec::new();
+        for version in candidates.into_iter().filter_map(Into::into) {
+            match Self::login(&version) {
+                Err(LoginError::Refused(text)) => refusals.push(text),
+                Err(other) => return Err(other),
+                Ok(session) => return Ok(session),
+            }
+        }
+        Err(match refusals.is_empty() {
+            true => LoginError::Malformed("there is no version to log in with".to_owned()),
+            false => LoginError::Refused(refusals.join("; ")),
+        })
+    }
+
+    /// A round trip that needs no privilege.
+    ///
+    /// # Errors
+    /// When the server did not answer as it should.
+    pub fn ping(&self) -> Result<(), DatabaseError> {
+        Ok(self.0.ping()?)
+    }
+
+    /// Changes `account`'s password. The host takes only a value that is stored in this secret, and only the account of the
+    /// pending version.
+    ///
+    /// # Errors
+    /// When the host or the server refuses, or the connection broke.
+    pub fn set_password(&self, account: &str, password: &Sensitive) -> Result<(), DatabaseError> {
+        Ok(self.0.set_password(account, password.raw())?)
+    }
+}

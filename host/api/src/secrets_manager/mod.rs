@@ -1,0 +1,14 @@
+//! AWS Secrets Manager, 2017-10-17.
+
+pub mod constraint;
+pub mod operation;
+pub mod refusal;
+pub mod shapes;
+#[cfg(test)]
+mod tests;
+
+pub use crate::error;
+pub use operation::Operation;
+
+/// The service's name in the scope of a request's signature.
+pub const SIGNING_NAME: &str = "secretsmanager";

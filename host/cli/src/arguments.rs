@@ -1,0 +1,255 @@
+//! The commands and their arguments.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+use crate::output::Format;
+use crate::settings::{ConnectionArgs, ServeArgs};
+use crate::span;
+
+/// Secrets that rotate themselves, over AWS's own wire protocols.
+#[derive(Parser)]
+#[command(name = "pawl", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// How to print: `text` for people, `json` for machines.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(Box<ServeArgs>),
+    /// Create, read and delete secrets.
+    Secret {
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
+    /// Rotate a secret now, and set how it rotates from now on.
+    Rotate(RotateArgs),
+    /// Check the server, the credentials and the clocks, and say what to do about each.
+    Doctor(DoctorArgs),
+    /// For developing against Pawl.
+    Dev {
+        #[command(subcommand)]
+        command: DevCommand,
+    },
+    /// Print the completions of a shell.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Run guests (for Pawl itself).
+    #[command(hide = true)]
+    Worker,
+    /// Compile a component (for Pawl itself).
+    #[command(hide = true)]
+    Compile,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Make a secret.
+    Create(CreateArgs),
+    /// Print a secret's value, and nothing else.
+    Get(GetArgs),
+    /// List the secrets.
+    List(ListArgs),
+    /// Print everything about a secret but its value.
+    Describe(NamedArgs),
+    /// Delete a secret, after a time in which it can be restored.
+    Delete(DeleteArgs),
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("source").multiple(false))]
+pub(crate) struct CreateArgs {
+    /// The secret's name.
+    pub(crate) name: String,
+    /// The value itself. Others on this machine can see it in the list of processes: prefer --value-stdin.
+    #[arg(long, group = "source")]
+    pub(crate) value: Option<String>,
+    /// A file that holds the value, byte for byte.
+    #[arg(long, group = "source", value_name = "FILE")]
+    pub(crate) value_file: Option<PathBuf>,
+    /// Read the value from standard input; one line feed at its end is dropped.
+    #[arg(long, group = "source")]
+    pub(crate) value_stdin: bool,
+    /// Have the server make a password for the value.
+    #[arg(long, group = "source")]
+    pub(crate) generate: bool,
+    /// What the secret is for.
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// A tag; may be given several times.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    pub(crate) tags: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct GetArgs {
+    /// The secret's name or ARN.
+    pub(crate) name: String,
+    /// The label of the version to read, AWSCURRENT when nothing is said.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) version_stage: Option<String>,
+    /// The id of the version to read.
+    #[arg(long, value_name = "ID")]
+    pub(crate) version_id: Option<String>,
+    /// Print only this field of a value that is a JSON object.
+    #[arg(long)]
+    pub(crate) field: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// List those too that are scheduled for deletion.
+    #[arg(long)]
+    pub(crate) include_deleted: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct NamedArgs {
+    /// The secret's name or ARN.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DeleteArgs {
+    /// The secret's name or ARN.
+    pub(crate) name: String,
+    /// Days in which it can be restored, 7 to 30; 30 when nothing is said.
+    #[arg(long, value_name = "DAYS", conflicts_with = "force")]
+    pub(crate) recovery_days: Option<i64>,
+    /// Delete it at once and for ever.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateArgs {
+    /// The secret's name or ARN.
+    pub(crate) name: String,
+    /// The rotation function: its ARN, or its name in the secret's region and account. Needed once.
+    #[arg(long, value_name = "ARN|NAME")]
+    pub(crate) function: Option<String>,
+    /// From now on rotate by this schedule: `rate(30 days)` or `cron(0 4 1 * ? *)`.
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "every")]
+    pub(crate) schedule: Option<String>,
+    /// From now on rotate this often: `30d`, `12h`.
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    pub(crate) every: Option<Duration>,
+    /// Wait for the rotation's end and show each step.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait. The rotation itself goes on after that.
+    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DevCommand {
+    /// The development clock.
+    Clock {
+        #[command(subcommand)]
+        command: ClockCommand,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Move the clock of a server that was started with --dev-clock.
+    Advance {
+        /// How far: `30d`, `12h`, `90s`.
+        #[arg(value_name = "TIME", value_parser = span::parse)]
+        by: Duration,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_taken_where_they_belong() {
+        let cli = parse("pawl rotate prod/db --function pawl-postgres-single-user --every 30d --wait --timeout 90s").unwrap();
+        let Command::Rotate(args) = cli.command else { panic!("not rotate") };
+        assert_eq!(args.every, Some(Duration::from_secs(30 * 86_400)));
+        assert_eq!(args.timeout, Some(Duration::from_secs(90)));
+        assert!(args.wait);
+
+        let cli = parse("pawl secret create a --tag k=v --tag e= --generate --output json").unwrap();
+        assert_eq!(cli.output, Format::Json);
+        let Command::Secret { command: SecretCommand::Create(args) } = cli.command else { panic!("not create") };
+        assert_eq!(args.tags, [("k".to_owned(), "v".to_owned()), ("e".to_owned(), String::new())]);
+
+        let cli = parse("pawl dev clock advance 30d --endpoint-url http://127.0.0.1:1").unwrap();
+        let Command::Dev { command: DevCommand::Clock { command: ClockCommand::Advance { by, connection } } } =
+            cli.command
+        else {
+            panic!("not advance")
+        };
+        assert_eq!(by, Duration::from_secs(30 * 86_400));
+        assert_eq!(connection.endpoint_url.as_deref(), Some("http://127.0.0.1:1"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for line in [
+            "pawl secret create a --value x --generate",
+            "pawl secret create a --value-stdin --value-file f",
+            "pawl secret create a --tag =v",
+            "pawl secret delete a --force --recovery-days 7",
+            "pawl rotate a --every 30d --schedule rate(1day)",
+            "pawl rotate a --timeout 9s",
+            "pawl rotate a --every soon",
+            "pawl dev clock advance 0s",
+            "pawl",
+            "pawl nothing",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A client that signs: one call, one answer, and errors that say what to do.
+
+use std::time::Duration;
+
+use pawl_api::{CONTENT_TYPE, ErrorCode, Request, X_AMZ_TARGET};
+use pawl_core::limits;
+use pawl_core::world::{Clock, Timestamp};
+use pawl_iam::sigv4::{Head, sign};
+use pawl_server::world::SystemClock;
+use serde::Deserialize;
+use ureq::http::{Response, Uri};
+use zeroize::Zeroizing;
+
+use crate::credentials::{Credentials, Source};
+use crate::settings::Connection;
+
+/// Why a call did not give an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The endpoint is no address that this client can talk to.
+    #[error("`{url}` is not an endpoint: {why}")]
+    Endpoint { url: String, why: &'static str },
+    /// Nobody said as whom to call.
+    #[error(
+        "no credentials: give --data-dir DIR (the server's, for its root key) or --profile NAME, or set \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )]
+    NoCredentials,
+    /// No connection.
+    #[error("nothing answers at {url} ({why}); is `pawl serve` running there?")]
+    Unreachable { url: String, why: String },
+    /// A connection, and then no answer.
+    #[error("the server at {url} did not answer properly: {why}")]
+    Broken { url: String, why: String },
+    /// The signature was not accepted.
+    #[error("the server refused the signature ({code}): {message}; the credentials came from {source_of_key}")]
+    Signature { code: String, message: String, source_of_key: Source },
+    /// The server said no.
+    #[error("{message} ({code})")]
+    Refused { code: String, message: String },
+}
+
+impl ClientError {
+    /// The server's code, when it said no.
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } | Self::Signature { code, .. } => ErrorCode::from_wire(code),
+            Self::Endpoint { .. } | Self::NoCredentials | Self::Unreachable { .. } | Self::Broken { .. } => None,
+        }
+    }
+
+    /// Whether the same call may succeed in a moment, for the server is being restarted.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Broken { .. })
+    }
+}
+
+/// A client of one server, in one region, with one identity.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    clock: SystemClock,
+    url: String,
+    host: String,
+    path: String,
+    region: String,
+    credentials: Option<Credentials>,
+}
+
+/// An answer to an unsigned GET.
+pub(crate) struct Health {
+    pub(crate) status: u16,
+    /// The header `Date`.
+    pub(crate) date: Option<String>,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+/// The body of an error.
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(rename = "__type")]
+    code: String,
+    #[serde(default, alias = "Message")]
+    message: String,
+}
+
+impl Client {
+    /// A client for `connection`. Nothing is sent yet.
+    pub(crate) fn new(connection: Connection) -> Result<Self, ClientError> {
+        let url = connection.endpoint.trim_end_matches('/').to_owned();
+        let wrong = |why| ClientError::Endpoint { url: url.clone(), why };
+        let uri: Uri = url.parse().map_err(|_| wrong("it must be http://HOST:PORT"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(wrong("this version speaks plain http only; use it on one machine, or in a tunnel")),
+            _ => return Err(wrong("it must begin with http://")),
+        }
+        let host = uri.authority().ok_or_else(|| wrong("it names no host"))?.as_str().to_owned();
+        if host.contains('@') {
+            return Err(wrong("it must not hold a user's name"));
+        }
+        let path = match uri.path() {
+            "" => "/".to_owned(),
+            path => path.to_owned(),
+        };
+        let agent = ureq::Agent::config_builder()
+            // The server's own codes are in the bodies of its errors.
+            .http_status_as_error(false)
+            // A signed request is for one server: no proxy reads it, no redirect takes it elsewhere.
+            .proxy(None)
+            .max_redirects(0)
+            .timeout_connect(Some(limits::CLIENT_CONNECT_TIMEOUT))
+            .timeout_global(Some(limits::CLIENT_CALL_TIMEOUT))
+            .build()
+            .new_agent();
+        Ok(Self {
+            agent,
+            clock: SystemClock::default(),
+            url,
+            host,
+            path,
+            region: connection.region,
+            credentials: connection.credentials,
+        })
+    }
+
+    /// The endpoint.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The key that it signs with.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// This machine's time.
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// Calls the operation that takes `request`.
+    pub(crate) fn call<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
+        let credentials = self.credentials.as_ref().ok_or(ClientError::NoCredentials)?;
+        let broken = |why: String| ClientError::Broken { url: self.url.clone(), why };
+        let body = serde_json::to_vec(request).map_err(|_| broken("the request could not be written".to_owned()))?;
+        let body = Zeroizing::new(body);
+        let target = target_header(R::TARGET);
+
+        let mut headers: Vec<(&str, &[u8])> = vec![
+            ("content-type", CONTENT_TYPE.as_bytes()),
+            ("host", self.host.as_bytes()),
+            (X_AMZ_TARGET, target.as_bytes()),
+        ];
+        if let Some(token) = &credentials.session_token {
+            headers.push(("x-amz-security-token", token.expose()));
+        }
+        let head = Head { method: "POST", path: &self.path, query: "", headers: &headers };
+        let signature = sign(
+            &head,
+            &body,
+            &credentials.access_key_id,
+            &credentials.secret,
+            &self.region,
+            R::TARGET.signing_name(),
+            self.clock.wall(),
+        );
+
+        let mut http = self.agent.post(format!("http://{}{}", self.host, self.path));
+        for (name, value) in &headers {
+            http = http.header(*name, *value);
+        }
+        for (name, value) in &signature {
+            http = http.header(name, value);
+        }
+        let (status, answer) = self.read(http.send(body.as_slice()))?;
+        if status == 200 {
+            // TagResource and UntagResource answer without a byte.
+            let answer = if answer.is_empty() { b"{}" } else { answer.as_slice() };
+            return serde_json::from_slice(answer)
+                .map_err(|_| broken(format!("its answer to {} is not what this version knows", R::TARGET.name())));
+        }
+        Err(self.refusal(status, &answer, &credentials.source))
+    }
+
+    /// An unsigned GET of `path`.
+    pub(crate) fn health(&self, path: &str) -> Result<Health, ClientError> {
+        let started = std::time::Instant::now();
+        let sent = self.agent.get(format!("http://{}{path}", self.host)).call();
+        let date = sent.as_ref().ok().and_then(|answer| answer.headers().get("date")?.to_str().ok().map(str::to_owned));
+        let (status, _) = self.read(sent)?;
+        Ok(Health { status, date, took: started.elapsed() })
+    }
+
+    fn read(
+        &self,
+        sent: Result<Response<ureq::Body>, ureq::Error>,
+    ) -> Result<(u16, Zeroizing<Vec<u8>>), ClientError> {
+        let url = || self.url.clone();
+        let mut answer = sent.map_err(|error| match error {
+            ureq::Error::Io(why) => ClientError::Unreachable { url: url(), why: why.to_string() },
+            ureq::Error::HostNotFound => {
+                ClientError::Unreachable { url: url(), why: "no such host".to_owned() }
+            }
+            ureq::Error::ConnectionFailed => {
+                ClientError::Unreachable { url: url(), why: "no connection".to_owned() }
+            }
+            ureq::Error::Timeout(_) => ClientError::Unreachable { url: url(), why: "no answer in time".to_owned() },
+            other => ClientError::Broken { url: url(), why: other.to_string() },
+        })?;
+        let status = answer.status().as_u16();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(limits::CLIENT_ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|error| ClientError::Broken { url: url(), why: error.to_string() })?;
+        Ok((status, Zeroizing::new(body)))
+    }
+
+    fn refusal(&self, status: u16, body: &[u8], source: &Source) -> ClientError {
+        let Ok(ErrorBody { code, message }) = serde_json::from_slice(body) else {
+            let why = format!("HTTP status {status} without an error of AWS's form; is it Pawl?");
+            return ClientError::Broken { url: self.url.clone(), why };
+        };
+        match ErrorCode::from_wire(&code) {
+            Some(
+                ErrorCode::InvalidSignatureException
+                | ErrorCode::IncompleteSignatureException
+                | ErrorCode::UnrecognizedClientException
+                | ErrorCode::MissingAuthenticationTokenException,
+            ) => ClientError::Signature { code, message, source_of_key: source.clone() },
+            _ => ClientError::Refused { code, message },
+        }
+    }
+}
+
+fn target_header(target: pawl_api::Target) -> &'static str {
+    match target {
+        pawl_api::Target::SecretsManager(operation) => operation.target(),
+        pawl_api::Target::Pawl(operation) => operation.target(),
+    }
+}

@@ -1,0 +1,80 @@
+//! `pawl serve`.
+
+use std::io::Write;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::CommandError;
+use crate::settings::{self, Environment, LogFormat, ServeArgs, ServeSettings, SettingsError};
+
+/// Runs the server until it is told to end.
+pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(), CommandError> {
+    let settings = settings::serve(args, environment)?;
+    start_log(&settings)?;
+    keep_memory_private().map_err(|error| {
+        CommandError::Failed(format!("could not keep this process's memory out of core files: {error}"))
+    })?;
+    // Named before anything is written: a new binary under this name must not become a worker of this one.
+    let worker_program = std::env::current_exe()
+        .map_err(|error| CommandError::Failed(format!("could not find the pawl binary itself: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::Failed(format!("could not start: {error}")))?;
+    let settings = pawl_server::Settings {
+        data_dir: settings.data_dir,
+        listen: settings.listen,
+        account: settings.account,
+        region: settings.region,
+        database_ca: settings.database_ca,
+        functions_dir: settings.functions_dir,
+        dev_clock: settings.dev_clock,
+        bootstrap: settings.bootstrap,
+        root_key_file: settings.root_key_file,
+        worker_program,
+    };
+    runtime.block_on(async {
+        let ended = told_to_end().map_err(|error| CommandError::Failed(format!("could not listen for signals: {error}")))?;
+        pawl_server::serve(settings, ended, |address| {
+            // Whoever started this waits for the line; with nobody there, it serves all the same.
+            let mut out = std::io::stdout();
+            let _ = writeln!(out, "pawl: listening on http://{address}").and_then(|()| out.flush());
+        })
+        .await
+        .map_err(|error| CommandError::Failed(error.to_string()))
+    })
+}
+
+/// SIGTERM or SIGINT. The handlers are in place when this returns.
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending");
+    })
+}
+
+/// No core file and no debugger of the same user's sees what is in clear in memory.
+fn keep_memory_private() -> rustix::io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+}
+
+fn start_log(settings: &ServeSettings) -> Result<(), SettingsError> {
+    let filter = EnvFilter::builder().parse(&settings.log).map_err(|error| SettingsError::Wrong {
+        from: "the log filter".to_owned(),
+        why: format!("`{}`: {error}", settings.log),
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,468 @@
+//! Settings, and the one place that reads the environment: flag, then `PAWL_*`, then the TOML file, then the default.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use pawl_core::names::{AccountId, Region};
+use pawl_core::value::SecretBytes;
+use serde::Deserialize;
+
+use crate::credentials::{Credentials, Source};
+
+/// P-A-W-L on a phone.
+const LISTEN_DEFAULT: &str = "127.0.0.1:7295";
+const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7295";
+const REGION_DEFAULT: &str = "us-east-1";
+const ACCOUNT_DEFAULT: &str = "000000000000";
+const LOG_DEFAULT: &str = "info";
+const PROFILE_DEFAULT: &str = "default";
+
+/// Arguments of `pawl serve`. Each is also an environment variable, `PAWL_` and its name, and a key of the settings file.
+#[derive(Args, Default)]
+pub(crate) struct ServeArgs {
+    /// Where everything is kept. Made at the first start. [env: PAWL_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where to listen, 127.0.0.1:7295 when nothing is said; port 0 takes a free one. [env: PAWL_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// The account, twelve digits. [env: PAWL_ACCOUNT]
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// The region of the built-in rotation functions. [env: PAWL_REGION]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) region: Option<String>,
+    /// A TOML file of these settings. [env: PAWL_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Certificate authorities (PEM) that databases are verified by, besides the system's. [env: PAWL_DATABASE_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database_ca: Option<PathBuf>,
+    /// A directory of further rotation functions. [env: PAWL_FUNCTIONS_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) functions_dir: Option<PathBuf>,
+    /// Where the root key is kept; in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_key_file: Option<PathBuf>,
+    /// Let `pawl dev clock advance` move the clock. Never in production. [env: PAWL_DEV_CLOCK]
+    #[arg(long)]
+    pub(crate) dev_clock: bool,
+    /// What to log: `info`, `warn,pawl_server=debug`, ... [env: PAWL_LOG]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How to log. [env: PAWL_LOG_FORMAT]
+    #[arg(long, value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// Which server to talk to, and as whom.
+#[derive(Args, Default)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectionArgs {
+    /// The server's address. [env: PAWL_ENDPOINT_URL, AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The region, which is a namespace of secrets. [env: AWS_REGION, AWS_DEFAULT_REGION, PAWL_REGION]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) region: Option<String>,
+    /// A profile of the shared credentials file. [env: AWS_PROFILE]
+    #[arg(long, value_name = "NAME", conflicts_with = "data_dir")]
+    pub(crate) profile: Option<String>,
+    /// The server's data directory, to take its root credentials. [env: PAWL_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// How the server logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `pawl serve` is to do.
+#[derive(Debug)]
+pub(crate) struct ServeSettings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
+    pub(crate) database_ca: Option<PathBuf>,
+    pub(crate) functions_dir: Option<PathBuf>,
+    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) dev_clock: bool,
+    pub(crate) bootstrap: Option<(String, SecretBytes)>,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+/// Which server to talk to, and as whom.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) endpoint: String,
+    pub(crate) region: String,
+    /// None when nothing names any. Doctor goes on without.
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// Why the settings make no sense.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("no data directory: give --data-dir DIR, or set PAWL_DATA_DIR, or `data-dir` in the settings file")]
+    NoDataDir,
+    #[error("{from} is not right: {why}")]
+    Wrong { from: String, why: String },
+    #[error("`{path}` could not be read: {why}")]
+    Unreadable { path: PathBuf, why: String },
+    #[error("`{0}` has no profile `{1}` with aws_access_key_id and aws_secret_access_key")]
+    NoSuchProfile(PathBuf, String),
+    #[error("PAWL_BOOTSTRAP_ACCESS_KEY_ID and PAWL_BOOTSTRAP_SECRET_ACCESS_KEY belong together: set both or neither")]
+    HalfBootstrap,
+    #[error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")]
+    HalfCredentials,
+}
+
+/// The settings file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct SettingsFile {
+    data_dir: Option<PathBuf>,
+    listen: Option<String>,
+    account: Option<String>,
+    region: Option<String>,
+    database_ca: Option<PathBuf>,
+    functions_dir: Option<PathBuf>,
+    root_key_file: Option<PathBuf>,
+    dev_clock: Option<bool>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+/// The environment of the process, or a test's.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment<'a>(&'a dyn Fn(&str) -> Option<OsString>);
+
+/// Calls `run` with the environment of the process.
+pub(crate) fn with_environment<T>(run: impl FnOnce(&Environment<'_>) -> T) -> T {
+    #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
+    let lookup = |name: &str| std::env::var_os(name);
+    run(&Environment(&lookup))
+}
+
+impl<'a> Environment<'a> {
+    /// An environment that `lookup` answers for.
+    #[cfg(test)]
+    pub(crate) fn of(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self(lookup)
+    }
+
+    /// A variable that is set to something.
+    fn path(self, name: &str) -> Option<PathBuf> {
+        (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// As [`Environment::path`], for text.
+    fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
+        let Some(value) = (self.0)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        value
+            .into_string()
+            .map(Some)
+            .map_err(|_| SettingsError::Wrong { from: name.to_owned(), why: "it must be UTF-8".to_owned() })
+    }
+
+    /// The first of `names` that is set.
+    fn first(self, names: &[&str]) -> Result<Option<String>, SettingsError> {
+        for name in names {
+            if let Some(value) = self.text(name)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    fn flag(self, name: &str) -> Result<Option<bool>, SettingsError> {
+        match self.text(name)?.as_deref() {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(_) => {
+                Err(SettingsError::Wrong { from: name.to_owned(), why: "it must be `true` or `false`".to_owned() })
+            }
+        }
+    }
+}
+
+/// The server's settings out of arguments, environment and file.
+pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<ServeSettings, SettingsError> {
+    let env = *environment;
+    let file = match args.config.clone().or_else(|| env.path("PAWL_CONFIG")) {
+        Some(path) => settings_file(&path)?,
+        None => SettingsFile::default(),
+    };
+    let path = |flag: &Option<PathBuf>, name, file| flag.clone().or_else(|| env.path(name)).or(file);
+    let log_format = match env.text("PAWL_LOG_FORMAT")?.as_deref() {
+        None => None,
+        Some("text") => Some(LogFormat::Text),
+        Some("json") => Some(LogFormat::Json),
+        Some(_) => {
+            let why = "it must be `text` or `json`".to_owned();
+            return Err(SettingsError::Wrong { from: "PAWL_LOG_FORMAT".to_owned(), why });
+        }
+    };
+    let bootstrap =
+        match (env.text("PAWL_BOOTSTRAP_ACCESS_KEY_ID")?, env.text("PAWL_BOOTSTRAP_SECRET_ACCESS_KEY")?) {
+            (Some(id), Some(secret)) => Some((id, SecretBytes::from(secret))),
+            (None, None) => None,
+            _ => return Err(SettingsError::HalfBootstrap),
+        };
+    Ok(ServeSettings {
+        data_dir: path(&args.data_dir, "PAWL_DATA_DIR", file.data_dir).ok_or(SettingsError::NoDataDir)?,
+        listen: parsed(env, "listen", args.listen.as_deref(), file.listen, LISTEN_DEFAULT)?,
+        account: parsed(env, "account", args.account.as_deref(), file.account, ACCOUNT_DEFAULT)?,
+        region: parsed(env, "region", args.region.as_deref(), file.region, REGION_DEFAULT)?,
+        database_ca: path(&args.database_ca, "PAWL_DATABASE_CA", file.database_ca),
+        functions_dir: path(&args.functions_dir, "PAWL_FUNCTIONS_DIR", file.functions_dir),
+        root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
+        dev_clock: args.dev_clock || env.flag("PAWL_DEV_CLOCK")?.or(file.dev_clock).unwrap_or(false),
+        bootstrap,
+        log: parsed(env, "log", args.log.as_deref(), file.log, LOG_DEFAULT)?,
+        log_format: args.log_format.or(log_format).or(file.log_format).unwrap_or(LogFormat::Text),
+    })
+}
+
+/// The setting `name`, from the first place that has it. The error names that place.
+fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    env: Environment<'_>,
+    name: &str,
+    flag: Option<&str>,
+    file: Option<String>,
+    default: &str,
+) -> Result<T, SettingsError> {
+    let variable = format!("PAWL_{}", name.to_uppercase().replace('-', "_"));
+    let (from, text) = if let Some(text) = flag {
+        (format!("--{name}"), text.to_owned())
+    } else if let Some(text) = env.text(&variable)? {
+        (variable, text)
+    } else if let Some(text) = file {
+        (format!("`{name}` of the settings file"), text)
+    } else {
+        ("the default".to_owned(), default.to_owned())
+    };
+    text.parse().map_err(|wrong: T::Err| SettingsError::Wrong { from, why: format!("`{text}`: {wrong}") })
+}
+
+fn settings_file(path: &Path) -> Result<SettingsFile, SettingsError> {
+    let text = crate::credentials::read_file(path)?;
+    toml::from_str(&text).map_err(|wrong| SettingsError::Wrong {
+        from: format!("the settings file `{}`", path.display()),
+        why: wrong.message().to_owned(),
+    })
+}
+
+/// The server and identity that a client command is for.
+pub(crate) fn connection(
+    args: &ConnectionArgs,
+    environment: &Environment<'_>,
+) -> Result<Connection, SettingsError> {
+    let env = *environment;
+    let endpoint = match &args.endpoint_url {
+        Some(url) => url.clone(),
+        None => env
+            .first(&["PAWL_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"])?
+            .unwrap_or_else(|| ENDPOINT_DEFAULT.to_owned()),
+    };
+    let region = match &args.region {
+        Some(region) => region.clone(),
+        None => env
+            .first(&["AWS_REGION", "AWS_DEFAULT_REGION", "PAWL_REGION"])?
+            .unwrap_or_else(|| REGION_DEFAULT.to_owned()),
+    };
+    Ok(Connection { endpoint, region, credentials: credentials(args, env)? })
+}
+
+/// What was said on the command line wins; then the environment's key, the server's own root key, the shared file.
+fn credentials(args: &ConnectionArgs, env: Environment<'_>) -> Result<Option<Credentials>, SettingsError> {
+    if let Some(profile) = &args.profile {
+        return shared_profile(env, profile, true);
+    }
+    if let Some(dir) = &args.data_dir {
+        return root_credentials(dir).map(Some);
+    }
+    match (env.text("AWS_ACCESS_KEY_ID")?, env.text("AWS_SECRET_ACCESS_KEY")?) {
+        (Some(access_key_id), Some(secret)) => {
+            return Ok(Some(Credentials {
+                access_key_id,
+                secret: SecretBytes::from(secret),
+                session_token: env.text("AWS_SESSION_TOKEN")?.map(SecretBytes::from),
+                source: Source::Environment,
+            }));
+        }
+        (None, None) => {}
+        _ => return Err(SettingsError::HalfCredentials),
+    }
+    if let Some(dir) = env.path("PAWL_DATA_DIR")
+        && dir.join("root-credentials").exists()
+    {
+        return root_credentials(&dir).map(Some);
+    }
+    match env.text("AWS_PROFILE")? {
+        Some(profile) => shared_profile(env, &profile, true),
+        None => shared_profile(env, PROFILE_DEFAULT, false),
+    }
+}
+
+fn root_credentials(dir: &Path) -> Result<Credentials, SettingsError> {
+    Credentials::from_file(&dir.join("root-credentials"), PROFILE_DEFAULT)
+}
+
+/// A profile of the shared file. One that nobody named may be missing.
+fn shared_profile(env: Environment<'_>, profile: &str, named: bool) -> Result<Option<Credentials>, SettingsError> {
+    let path = env
+        .path("AWS_SHARED_CREDENTIALS_FILE")
+        .or_else(|| env.path("HOME").map(|home| home.join(".aws").join("credentials")));
+    let Some(path) = path else { return Ok(None) };
+    if !named && !path.exists() {
+        return Ok(None);
+    }
+    match Credentials::from_file(&path, profile) {
+        Err(SettingsError::NoSuchProfile(..)) if !named => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn with<T>(variables: &[(&str, &str)], run: impl FnOnce(&Environment<'_>) -> T) -> T {
+        let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+        run(&Environment::of(&|name| variables.get(name).map(OsString::from)))
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn flag_wins_over_environment_over_file_over_default() {
+        let config = file("data-dir = '/file'\nregion = 'eu-central-1'\naccount = '111111111111'\nlog = 'warn'\n");
+        let config = config.path().to_str().unwrap();
+        let args = ServeArgs { data_dir: Some("/flag".into()), ..Default::default() };
+        let variables =
+            [("PAWL_CONFIG", config), ("PAWL_DATA_DIR", "/environment"), ("PAWL_REGION", "eu-west-1"), ("PAWL_LOG", "")];
+        let settings = with(&variables, |env| serve(&args, env)).unwrap();
+        assert_eq!(settings.data_dir, Path::new("/flag"));
+        assert_eq!(settings.region.as_str(), "eu-west-1");
+        assert_eq!(settings.account.as_str(), "111111111111");
+        assert_eq!(settings.log, "warn", "an empty variable is none");
+        assert_eq!(settings.listen, LISTEN_DEFAULT.parse().unwrap());
+        assert_eq!(settings.log_format, LogFormat::Text);
+        assert!(!settings.dev_clock && settings.bootstrap.is_none());
+    }
+
+    #[test]
+    fn every_option_is_a_variable_and_a_key() {
+        let from_environment = with(
+            &[
+                ("PAWL_DATA_DIR", "/d"),
+                ("PAWL_LISTEN", "127.0.0.1:0"),
+                ("PAWL_ACCOUNT", "222222222222"),
+                ("PAWL_REGION", "ap-south-1"),
+                ("PAWL_DATABASE_CA", "/ca"),
+                ("PAWL_FUNCTIONS_DIR", "/f"),
+                ("PAWL_ROOT_KEY_FILE", "/k"),
+                ("PAWL_DEV_CLOCK", "true"),
+                ("PAWL_LOG", "debug"),
+                ("PAWL_LOG_FORMAT", "json"),
+            ],
+            |env| serve(&ServeArgs::default(), env),
+        )
+        .unwrap();
+        let config = file(
+            "data-dir = '/d'\nlisten = '127.0.0.1:0'\naccount = '222222222222'\nregion = 'ap-south-1'\n\
+             database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\ndev-clock = true\nlog = 'debug'\n\
+             log-format = 'json'\n",
+        );
+        let args = ServeArgs { config: Some(config.path().to_owned()), ..Default::default() };
+        let from_file = with(&[], |env| serve(&args, env)).unwrap();
+        assert_eq!(format!("{from_environment:?}"), format!("{from_file:?}"));
+        assert!(from_file.dev_clock);
+        assert_eq!(from_file.root_key_file.as_deref(), Some(Path::new("/k")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let wrong = |variables: &[(&str, &str)]| {
+            let args = ServeArgs { data_dir: Some("/d".into()), ..Default::default() };
+            with(variables, |env| serve(&args, env)).unwrap_err().to_string()
+        };
+        assert!(wrong(&[("PAWL_LISTEN", "7295")]).starts_with("PAWL_LISTEN is not right: `7295`"));
+        assert!(wrong(&[("PAWL_DEV_CLOCK", "yes")]).starts_with("PAWL_DEV_CLOCK is not right"));
+        assert!(wrong(&[("PAWL_REGION", "Europe")]).contains("`Europe` is not a region"));
+        assert!(wrong(&[("PAWL_BOOTSTRAP_ACCESS_KEY_ID", "AKIA")]).contains("belong together"));
+        let config = file("data-dirr = '/d'\n");
+        let message = wrong(&[("PAWL_CONFIG", config.path().to_str().unwrap())]);
+        assert!(message.contains("unknown field `data-dirr`"), "{message}");
+        let nothing = with(&[], |env| serve(&ServeArgs::default(), env)).unwrap_err();
+        assert!(matches!(nothing, SettingsError::NoDataDir));
+    }
+
+    #[test]
+    fn the_bootstrap_key_comes_from_the_environment_and_is_not_printed() {
+        let args = ServeArgs { data_dir: Some("/d".into()), ..Default::default() };
+        let variables =
+            [("PAWL_BOOTSTRAP_ACCESS_KEY_ID", "AKIA1"), ("PAWL_BOOTSTRAP_SECRET_ACCESS_KEY", "canary")];
+        let settings = with(&variables, |env| serve(&args, env)).unwrap();
+        assert!(!format!("{settings:?}").contains("canary"));
+        let (id, secret) = settings.bootstrap.unwrap();
+        assert_eq!((id.as_str(), secret.expose()), ("AKIA1", b"canary".as_slice()));
+    }
+
+    #[test]
+    fn a_client_finds_its_server_and_its_key() {
+        let shared = file("[default]\naws_access_key_id=SHARED\naws_secret_access_key=s\n[p]\naws_access_key_id=PROFILE\naws_secret_access_key=s\n");
+        let shared = shared.path().to_str().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let root = "[default]\naws_access_key_id = ROOT\naws_secret_access_key = s\n";
+        std::fs::write(dir.path().join("root-credentials"), root).unwrap();
+        let dir = dir.path().to_str().unwrap();
+        let key = |args: ConnectionArgs, variables: &[(&str, &str)]| {
+            let connection = with(variables, |env| connection(&args, env)).unwrap();
+            connection.credentials.map(|found| found.access_key_id)
+        };
+        let every = [
+            ("AWS_ACCESS_KEY_ID", "ENVIRONMENT"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("PAWL_DATA_DIR", dir),
+            ("AWS_SHARED_CREDENTIALS_FILE", shared),
+        ];
+        let named = |profile: &str| ConnectionArgs { profile: Some(profile.to_owned()), ..Default::default() };
+        assert_eq!(key(named("p"), &every).as_deref(), Some("PROFILE"));
+        let here = ConnectionArgs { data_dir: Some(dir.into()), ..Default::default() };
+        assert_eq!(key(here, &every).as_deref(), Some("ROOT"));
+        assert_eq!(key(ConnectionArgs::default(), &every).as_deref(), Some("ENVIRONMENT"));
+        assert_eq!(key(ConnectionArgs::default(), &every[2..]).as_deref(), Some("ROOT"));
+        assert_eq!(key(ConnectionArgs::default(), &every[3..]).as_deref(), Some("SHARED"));
+        assert_eq!(key(ConnectionArgs::default(), &[]), None);
+        let half = with(&every[..1], |env| connection(&ConnectionArgs::default(), env)).unwrap_err();
+        assert!(matches!(half, SettingsError::HalfCredentials));
+        let absent = with(&every, |env| connection(&named("absent"), env)).unwrap_err();
+        assert!(absent.to_string().contains("no profile `absent`"), "{absent}");
+
+        let variables = [("AWS_ENDPOINT_URL", "http://a"), ("PAWL_ENDPOINT_URL", "http://b"), ("AWS_REGION", "eu-west-1")];
+        let found = with(&variables, |env| connection(&ConnectionArgs::default(), env)).unwrap();
+        assert_eq!((found.endpoint.as_str(), found.region.as_str()), ("http://b", "eu-west-1"));
+        let found = with(&[], |env| connection(&ConnectionArgs::default(), env)).unwrap();
+        assert_eq!((found.endpoint.as_str(), found.region.as_str()), (ENDPOINT_DEFAULT, REGION_DEFAULT));
+    }
+}

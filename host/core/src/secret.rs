@@ -1,0 +1,502 @@
+//! The secret: everything that is known of it but the values of its versions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::SecretArn;
+use crate::function::{Digest, FunctionArn};
+use crate::limits;
+use crate::names::{Label, Region, SecretName, VersionId};
+use crate::rotation::{Rotation, Status, Step};
+use crate::schedule::Schedule;
+use crate::version::{ContentMark, Labels, MoveLabelError, Version};
+use crate::world::Timestamp;
+
+/// A tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// 1 to 128 characters.
+    pub key: String,
+    /// Up to 256 characters.
+    pub value: String,
+}
+
+/// How a secret is rotated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationConfig {
+    /// False after CancelRotateSecret.
+    pub enabled: bool,
+    /// The function.
+    pub function: FunctionArn,
+    /// When; none for rotation by hand only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+}
+
+/// A secret without its values: the aggregate that is loaded, changed and stored as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Its ARN, with the random end.
+    pub arn: SecretArn,
+    /// Its region.
+    pub region: Region,
+    /// Its name.
+    pub name: SecretName,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The key that the caller named; none for the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When anything about it was last changed by a caller or a rotation.
+    pub last_changed_at: Timestamp,
+    /// The day on which a value was last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_accessed_day: Option<Timestamp>,
+    /// When a rotation last succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rotated_at: Option<Timestamp>,
+    /// When it is purged; none unless it is scheduled for deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge_at: Option<Timestamp>,
+    /// Its tags; none until it was first tagged (AWS then answers an empty list ever after).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// Its versions.
+    pub versions: BTreeMap<VersionId, Version>,
+    /// Where the staging labels are.
+    pub labels: Labels,
+    /// How it is rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_config: Option<RotationConfig>,
+    /// When the schedule next begins a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rotation_at: Option<Timestamp>,
+    /// The rotation that runs, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+}
+
+/// What a put did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// A version was made, or a pending one got its value: the value is to be stored.
+    Stored,
+    /// The same token came with the same content: nothing changed.
+    AlreadyThere,
+}
+
+/// Why a version could not be put.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// A version's value never changes.
+    #[error(
+        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {arn}."
+    )]
+    TokenInUse {
+        /// The token.
+        token: VersionId,
+        /// The secret.
+        arn: SecretArn,
+    },
+    /// More labels than AWS allows on a version.
+    #[error("A version can have at most {max} staging labels.", max = limits::LABELS_PER_VERSION_MAX)]
+    TooManyLabels,
+}
+
+/// Why a caller's change was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// It is scheduled for deletion.
+    #[error("You can't perform this operation on the secret because it was marked for deletion.")]
+    MarkedForDeletion,
+    /// The version does not exist.
+    #[error("Secrets Manager can't find the specified secret version: {0}")]
+    NoSuchVersion(VersionId),
+    /// A label could not move.
+    #[error(transparent)]
+    MoveLabel(#[from] MoveLabelError),
+    /// More tags than AWS allows.
+    #[error("A secret can have at most {max} tags.", max = limits::TAGS_MAX)]
+    TooManyTags,
+}
+
+/// Why a rotation could not begin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    /// No function was ever named.
+    #[error("No Lambda rotation function ARN is associated with this secret.")]
+    NoFunction,
+    /// The token already names another version.
+    #[error(
+        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {arn}."
+    )]
+    TokenInUse {
+        /// The token.
+        token: VersionId,
+        /// The secret.
+        arn: SecretArn,
+    },
+}
+
+/// What RotateSecret did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotate {
+    /// A rotation with this token begins (or goes on, when it is the same).
+    Begun(VersionId),
+    /// An earlier one was not complete; it is tried again, and the caller is told so.
+    EarlierResumed(VersionId),
+}
+
+/// Why a running rotation's own deed was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotationDeedError {
+    /// The secret no longer belongs to this rotation.
+    #[error("superseded")]
+    Superseded,
+    /// Only createSecret stores the pending value.
+    #[error("the pending value is stored by createSecret, and this is a later step")]
+    NotCreating,
+    /// Only finishSecret promotes, and only what testSecret has passed.
+    #[error("a version is promoted by finishSecret, after testSecret has passed")]
+    NotTested,
+}
+
+impl Secret {
+    /// A new secret without versions.
+    #[must_use]
+    pub const fn new(arn: SecretArn, region: Region, name: SecretName, now: Timestamp) -> Self {
+        Self {
+            arn,
+            region,
+            name,
+            description: None,
+            kms_key_id: None,
+            created_at: now,
+            last_changed_at: now,
+            last_accessed_day: None,
+            last_rotated_at: None,
+            purge_at: None,
+            tags: None,
+            versions: BTreeMap::new(),
+            labels: Labels::new(),
+            rotation_config: None,
+            next_rotation_at: None,
+            rotation: None,
+        }
+    }
+
+    /// Notes a change. Two changes never share a moment: AWS's LastChangedDate moves strictly.
+    pub fn touch(&mut self, now: Timestamp) {
+        let next = Timestamp::from_millis(self.last_changed_at.millis().saturating_add(1));
+        self.last_changed_at = now.max(next);
+    }
+
+    /// Refuses what AWS refuses on a secret that is scheduled for deletion.
+    ///
+    /// # Errors
+    /// When it is.
+    pub const fn must_live(&self) -> Result<(), SecretError> {
+        if self.purge_at.is_some() { Err(SecretError::MarkedForDeletion) } else { Ok(()) }
+    }
+
+    /// PutSecretValue and the value part of CreateSecret and UpdateSecret: stores content under a token, and puts labels on it
+    /// (AWSCURRENT when none are named). The first version always gets AWSCURRENT as well.
+    ///
+    /// # Errors
+    /// When the token is in use for other content, or there are too many labels.
+    pub fn put(
+        &mut self,
+        token: &VersionId,
+        content: &ContentMark,
+        labels: &[Label],
+        now: Timestamp,
+    ) -> Result<Put, PutError> {
+        if labels.len() > limits::LABELS_PER_VERSION_MAX {
+            return Err(PutError::TooManyLabels);
+        }
+        match self.versions.get_mut(token) {
+            Some(version) => match &version.content {
+                Some(held) if held == content => return Ok(Put::AlreadyThere),
+                Some(_) => return Err(PutError::TokenInUse { token: token.clone(), arn: self.arn.clone() }),
+                None => version.content = Some(content.clone()),
+            },
+            None => {
+                let version =
+                    Version { created_at: now, last_accessed_day: None, content: Some(content.clone()) };
+                self.versions.insert(token.clone(), version);
+            }
+        }
+        let becomes_current = labels.is_empty() || labels.contains(&Label::current());
+        for label in labels {
+            self.labels.attach(label.clone(), token);
+        }
+        if becomes_current || self.labels.current().is_none() {
+            self.make_current(token, now);
+        }
+        self.touch(now);
+        Ok(Put::Stored)
+    }
+
+    /// A person's new current version: ends a rotation that is not complete, and counts as one for the schedule.
+    fn make_current(&mut self, token: &VersionId, now: Timestamp) {
+        self.labels.attach(Label::current(), token);
+        // Recorded from AWS: a put that moves AWSCURRENT drops AWSPENDING from where it was.
+        if self.labels.pending().is_some_and(|pending| pending != token) {
+            self.labels.detach(&Label::pending());
+        }
+        if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.token != *token) {
+            rotation.abandon(now);
+        }
+        self.reschedule(now);
+    }
+
+    /// UpdateSecretVersionStage.
+    ///
+    /// # Errors
+    /// When a version does not exist or the label cannot move so.
+    pub fn update_stage(
+        &mut self,
+        label: &Label,
+        from: Option<&VersionId>,
+        to: Option<&VersionId>,
+        now: Timestamp,
+    ) -> Result<(), SecretError> {
+        self.must_live()?;
+        for id in [from, to].into_iter().flatten() {
+            if !self.versions.contains_key(id) {
+                return Err(SecretError::NoSuchVersion(id.clone()));
+            }
+        }
+        self.labels.update(label, from, to)?;
+        // A rotation whose pending label was taken away no longer owns the secret.
+        if let Some(rotation) = &mut self.rotation
+            && rotation.status.running().is_some()
+            && !self.labels.of(&rotation.token).iter().any(|l| *l == Label::pending() || *l == Label::current())
+        {
+            rotation.abandon(now);
+        }
+        self.touch(now);
+        Ok(())
+    }
+
+    /// Sets or replaces tags, keeping their order.
+    ///
+    /// # Errors
+    /// When there would be too many, or the secret is scheduled for deletion.
+    pub fn tag(&mut self, tags: Vec<Tag>, now: Timestamp) -> Result<(), SecretError> {
+        self.must_live()?;
+        let held = self.tags.get_or_insert_default();
+        for tag in tags {
+            match held.iter_mut().find(|t| t.key == tag.key) {
+                Some(same) => same.value = tag.value,
+                None => held.push(tag),
+            }
+        }
+        if held.len() > limits::TAGS_MAX {
+            return Err(SecretError::TooManyTags);
+        }
+        self.touch(now);
+        Ok(())
+    }
+
+    /// Removes tags; absent ones are no error.
+    ///
+    /// # Errors
+    /// When the secret is scheduled for deletion.
+    pub fn untag(&mut self, keys: &[String], now: Timestamp) -> Result<(), SecretError> {
+        self.must_live()?;
+        if let Some(tags) = &mut self.tags {
+            tags.retain(|tag| !keys.contains(&tag.key));
+        }
+        self.touch(now);
+        Ok(())
+    }
+
+    /// Schedules the deletion; a rotation that is running goes on to its end, for stopping in the middle could strand it.
+    pub fn schedule_deletion(&mut self, purge_at: Timestamp, now: Timestamp) {
+        self.purge_at = Some(purge_at);
+        self.next_rotation_at = None;
+        self.touch(now);
+    }
+
+    /// Takes the deletion back; no error when none was scheduled.
+    pub fn restore(&mut self, now: Timestamp) {
+        if self.purge_at.take().is_some() {
+            self.reschedule(now);
+            self.touch(now);
+        }
+    }
+
+    /// Notes that a value was read; whether that is news (dates of access have the grain of a day).
+    pub fn note_access(&mut self, id: &VersionId, now: Timestamp) -> bool {
+        let day = Some(now.day());
+        let news = self.last_accessed_day != day;
+        self.last_accessed_day = day;
+        match self.versions.get_mut(id) {
+            Some(version) if version.last_accessed_day != day => {
+                version.last_accessed_day = day;
+                true
+            }
+            _ => news,
+        }
+    }
+
+    /// Whether reading version `id` at `now` would be news for [`Secret::note_access`].
+    #[must_use]
+    pub fn access_is_news(&self, id: &VersionId, now: Timestamp) -> bool {
+        let day = Some(now.day());
+        self.last_accessed_day != day || self.versions.get(id).is_some_and(|v| v.last_accessed_day != day)
+    }
+
+    /// RotateSecret, and the schedule's rotation: begins one with `token`, or takes up one that is not complete.
+    ///
+    /// # Errors
+    /// When no function is configured or the token names another version.
+    pub fn rotate(&mut self, token: &VersionId, digest: Digest, now: Timestamp) -> Result<Rotate, RotateError> {
+        let Some(config) = &mut self.rotation_config else { return Err(RotateError::NoFunction) };
+        config.enabled = true;
+        let function = config.function.clone();
+        self.touch(now);
+        let unfinished = self.labels.pending().filter(|p| self.labels.current() != Some(p)).cloned();
+        if let Some(pending) = unfinished {
+            match self.rotation.as_mut().filter(|r| r.token == pending) {
+                Some(rotation) => rotation.retry_now(digest, now),
+                None => self.rotation = Some(Rotation::begin(pending.clone(), function, digest, now)),
+            }
+            return Ok(if pending == *token { Rotate::Begun(pending) } else { Rotate::EarlierResumed(pending) });
+        }
+        if self.rotation.as_ref().is_some_and(|r| r.token == *token && r.status == Status::Succeeded) {
+            return Ok(Rotate::Begun(token.clone()));
+        }
+        if self.versions.contains_key(token) {
+            return Err(RotateError::TokenInUse { token: token.clone(), arn: self.arn.clone() });
+        }
+        let version = Version { created_at: now, last_accessed_day: None, content: None };
+        self.versions.insert(token.clone(), version);
+        self.labels.attach(Label::pending(), token);
+        self.rotation = Some(Rotation::begin(token.clone(), function, digest, now));
+        Ok(Rotate::Begun(token.clone()))
+    }
+
+    /// CancelRotateSecret; the token of the rotation that it ended, if one was running. AWSPENDING stays, as on AWS.
+    pub fn cancel_rotation(&mut self, now: Timestamp) -> Option<VersionId> {
+        if let Some(config) = &mut self.rotation_config {
+            config.enabled = false;
+        }
+        self.next_rotation_at = None;
+        self.touch(now);
+        self.rotation.as_mut().filter(|r| r.status.running().is_some()).map(|rotation| {
+            rotation.cancel(now);
+            rotation.token.clone()
+        })
+    }
+
+    /// The running rotation, if `token` still owns the secret.
+    ///
+    /// # Errors
+    /// [`RotationDeedError::Superseded`] when it does not.
+    pub fn owned_by(&self, token: &VersionId) -> Result<&Rotation, RotationDeedError> {
+        self.rotation
+            .as_ref()
+            .filter(|r| r.token == *token && r.status.running().is_some())
+            .filter(|_| self.labels.pending() == Some(token) || self.labels.current() == Some(token))
+            .ok_or(RotationDeedError::Superseded)
+    }
+
+    /// A rotation's createSecret stores its value. The first value stays.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret or is past that step.
+    pub fn put_pending(&mut self, token: &VersionId, content: &ContentMark) -> Result<Put, RotationDeedError> {
+        let creating = self.owned_by(token)?.is_at(Step::CreateSecret);
+        let version = self.versions.get_mut(token).ok_or(RotationDeedError::Superseded)?;
+        if version.content.is_some() {
+            return Ok(Put::AlreadyThere);
+        }
+        if !creating {
+            return Err(RotationDeedError::NotCreating);
+        }
+        version.content = Some(content.clone());
+        Ok(Put::Stored)
+    }
+
+    /// A rotation's finishSecret moves AWSCURRENT to its version. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret or has not passed its test.
+    pub fn promote(&mut self, token: &VersionId, now: Timestamp) -> Result<(), RotationDeedError> {
+        let rotation = self.owned_by(token)?;
+        let tested = rotation.is_at(Step::FinishSecret)
+            && rotation.steps.iter().any(|s| s.step == Step::TestSecret)
+            && self.versions.get(token).is_some_and(|v| v.content.is_some());
+        if !tested {
+            return Err(RotationDeedError::NotTested);
+        }
+        if self.labels.current() != Some(token) {
+            self.labels.attach(Label::current(), token);
+            self.touch(now);
+        }
+        Ok(())
+    }
+
+    /// After a rotation's step has ended: when that was the last, AWSPENDING goes and the next date is set.
+    pub fn settle_rotation(&mut self, now: Timestamp) {
+        let Some(rotation) = &self.rotation else { return };
+        if rotation.status != Status::Succeeded {
+            // A schedule does not wait for a person: the next window tries the same token again.
+            if rotation.status.running().is_none() {
+                self.reschedule(now);
+            }
+            return;
+        }
+        if self.labels.pending() == Some(&rotation.token) {
+            self.labels.detach(&Label::pending());
+        }
+        self.last_rotated_at = Some(now);
+        self.touch(now);
+        self.reschedule(now);
+    }
+
+    /// Sets the moment at which the schedule next begins a rotation, counted from `from`.
+    pub fn reschedule(&mut self, from: Timestamp) {
+        self.next_rotation_at = self
+            .rotation_config
+            .as_ref()
+            .filter(|config| config.enabled && self.purge_at.is_none())
+            .and_then(|config| config.schedule.as_ref())
+            .and_then(|schedule| schedule.next_after(from, from));
+    }
+
+    /// When this secret's rotation is to be worked on; none when nothing runs.
+    #[must_use]
+    pub fn rotation_due_at(&self) -> Option<Timestamp> {
+        self.rotation.as_ref().and_then(Rotation::due_at)
+    }
+
+    /// Drops versions without labels by AWS's rule (100 newest and those of the last 24 hours are kept); the ids of the dropped.
+    pub fn drop_deprecated(&mut self, now: Timestamp) -> Vec<VersionId> {
+        let mut bare: Vec<(Timestamp, VersionId)> = self
+            .versions
+            .iter()
+            .filter(|(id, _)| !self.labels.any_on(id))
+            .map(|(id, version)| (version.created_at, id.clone()))
+            .collect();
+        if bare.len() <= limits::DEPRECATED_VERSIONS_MAX {
+            return Vec::new();
+        }
+        bare.sort();
+        let surplus = bare.len() - limits::DEPRECATED_VERSIONS_MAX;
+        let young = limits::DEPRECATED_HOURS_MIN * 3_600_000;
+        let old = |created: Timestamp| now.millis_since(created) >= young;
+        let dropped: Vec<_> =
+            bare.into_iter().take(surplus).filter(|(at, _)| old(*at)).map(|(_, id)| id).collect();
+        for id in &dropped {
+            self.versions.remove(id);
+        }
+        dropped
+    }
+}

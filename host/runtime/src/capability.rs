@@ -1,0 +1,151 @@
+//! What the host does for a guest in one step: every call of the WIT, checked against the grants, the fence and the rules.
+
+mod budget;
+mod database;
+mod handles;
+mod journal;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use pawl_core::document::{Document, DocumentError};
+use pawl_core::function::{Environment, Grants};
+use pawl_core::limits;
+use pawl_core::world::Rng;
+
+use self::handles::{Handles, Held, VersionHeld};
+use self::journal::Journal;
+use crate::database::Drivers;
+use crate::dial::Egress;
+use crate::port::{PortError, SecretsPort, StoredVersion, Which};
+use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
+
+pub use self::budget::LoginBudget;
+pub use self::journal::{LogLine, Severity};
+
+/// What a step's capabilities are made of.
+pub(crate) struct CapabilityConfig {
+    pub(crate) port: Arc<dyn SecretsPort>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) drivers: Arc<Drivers>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) budget: Arc<LoginBudget>,
+}
+
+/// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
+/// readable fields and errors, never a sensitive value.
+pub(crate) struct Capabilities {
+    config: CapabilityConfig,
+    handles: Handles,
+    journal: Journal,
+    calls: u32,
+    superseded: bool,
+}
+
+/// The worker broke the rules of the pipe; the step ends with this text.
+#[derive(Debug, PartialEq, Eq)]
+struct Violation(String);
+
+impl Capabilities {
+    /// The capabilities of one step, without any handle.
+    pub(crate) fn new(config: CapabilityConfig) -> Self {
+        let (handles, journal) = (Handles::default(), Journal::default());
+        Self { config, handles, journal, calls: 0, superseded: false }
+    }
+
+    /// Does what the guest asks for. The answer to [`Call::Drop`], [`Reply::Logged`], is not for the worker.
+    pub(crate) async fn answer(&mut self, call: Call) -> Reply {
+        self.calls = self.calls.saturating_add(1);
+        if self.calls > limits::HOSTCALLS_MAX {
+            return Reply::Violation(format!("more than {} calls to the host in one step", limits::HOSTCALLS_MAX));
+        }
+        // The work that waits for databases is large, and rare.
+        let answered = match call {
+            Call::Current => self.version(Which::Current).await.map(Reply::Version),
+            Call::Pending => self.version(Which::Pending).await.map(Reply::Version),
+            Call::Previous => self.version(Which::Previous).await.map(Reply::Version),
+            Call::RandomPassword(rules) => self.random_password(rules).map(Reply::Sensitive),
+            Call::PutPending { base, changes } => {
+                Box::pin(self.put_pending(base, changes)).await.map(Reply::Version)
+            }
+            Call::Promote => Ok(Reply::Promoted(self.promote().await)),
+            Call::Text { version, field } => self.text(version, &field).map(Reply::Text),
+            Call::Sensitive { version, field } => self.sensitive(version, &field).map(Reply::Sensitive),
+            Call::Login { version } => Box::pin(self.login(version)).await.map(Reply::Session),
+            Call::Ping { session } => Box::pin(self.ping(session)).await.map(Reply::Statement),
+            Call::SetPassword { session, account, password } => {
+                Box::pin(self.set_password(session, &account, password)).await.map(Reply::Statement)
+            }
+            Call::Log { level, message } => {
+                self.journal.write(level, &message);
+                Ok(Reply::Logged)
+            }
+            Call::Drop(handle) => self.handles.remove(handle).map(|()| Reply::Logged),
+        };
+        answered.unwrap_or_else(|Violation(text)| Reply::Violation(text))
+    }
+
+    /// Whether any call was answered with "superseded": then the rotation is over, whatever the guest says.
+    pub(crate) const fn was_superseded(&self) -> bool {
+        self.superseded
+    }
+
+    /// The lines that the guest has logged, and forgets them.
+    pub(crate) fn take_log(&mut self) -> Vec<LogLine> {
+        self.journal.take()
+    }
+
+    /// Remembers when a port's error is the end of this rotation.
+    const fn noted(&mut self, error: PortError) -> PortError {
+        if matches!(error, PortError::Superseded) {
+            self.superseded = true;
+        }
+        error
+    }
+
+    async fn fence(&mut self) -> Result<(), PortError> {
+        self.config.port.fence().await.map_err(|error| self.noted(error))
+    }
+
+    async fn read(&mut self, which: Which) -> Result<Option<StoredVersion>, PortError> {
+        self.config.port.read(which).await.map_err(|error| self.noted(error))
+    }
+
+    /// A version as it is stored now, as a document.
+    async fn document(&mut self, which: Which) -> Result<Option<Document>, SecretError> {
+        let stored = self.read(which).await.map_err(secret_error)?;
+        stored.map(|version| Document::parse(&version.value)).transpose().map_err(|error| malformed(&error))
+    }
+
+    fn keep_version(&mut self, stored: &StoredVersion) -> Result<Result<VersionHandle, SecretError>, Violation> {
+        let document = match Document::parse(&stored.value) {
+            Ok(document) => document,
+            Err(error) => return Ok(Err(malformed(&error))),
+        };
+        let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document })))?;
+        Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned() }))
+    }
+
+    fn held_version(&self, handle: Handle) -> Result<Arc<VersionHeld>, Violation> {
+        match self.handles.get(handle)? {
+            Held::Version(version) => Ok(Arc::clone(version)),
+            Held::Sensitive(_) | Held::Session(_) => Err(handles::wrong_kind(handle, "version")),
+        }
+    }
+}
+
+fn secret_error(error: PortError) -> SecretError {
+    match error {
+        PortError::Superseded => SecretError::Superseded,
+        PortError::Refused(text) => SecretError::Refused(text),
+        PortError::Unavailable(text) => SecretError::Unavailable(text),
+    }
+}
+
+fn malformed(error: &DocumentError) -> SecretError {
+    SecretError::Malformed(journal::line(&error.to_string()))
+}

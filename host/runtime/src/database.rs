@@ -1,0 +1,107 @@
+//! Databases that the host logs in to on behalf of guests.
+
+pub mod login;
+pub mod postgres;
+pub mod tls;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use pawl_core::function::Engine;
+use pawl_core::value::SecretBytes;
+
+use crate::dial::{Destination, DialError};
+
+pub use login::{Login, MalformedLogin, Protection};
+pub use tls::{TlsRoots, TlsRootsError};
+
+/// What a driver's functions give.
+pub type Work<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Why a login did not succeed. The texts name user, database, host, port and code: never a password or the server's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginFailure {
+    /// The server answered, and refused this user and password.
+    #[error("{0}")]
+    Refused(String),
+    /// No answer in time, or the server takes no connections now.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The server did not prove who it is, or asks for the password in a way that gives it away.
+    #[error("{0}")]
+    Untrusted(String),
+    /// The grants or the egress rule do not cover the place.
+    #[error("{0}")]
+    NotGranted(String),
+    /// The server refused for another reason.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+impl From<DialError> for LoginFailure {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::NotGranted(text) => Self::NotGranted(text),
+            DialError::Unreachable(text) => Self::Unreachable(text),
+        }
+    }
+}
+
+/// Why a statement did not succeed. Never the server's message or the statement: both can hold secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StatementFailure {
+    /// The server's code.
+    #[error("{0}")]
+    Rejected(String),
+    /// The engine cannot take this account or password; nothing was sent.
+    #[error("{0}")]
+    Unfit(String),
+    /// The connection broke: whether the statement had effect is not known.
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// Logs in to the servers of one engine.
+pub trait Driver: Send + Sync {
+    /// The engine that it speaks to.
+    fn engine(&self) -> Engine;
+
+    /// Dials `to` and logs in, both within `limits::LOGIN_TIMEOUT`.
+    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure>;
+}
+
+/// A login that stands. Dropped, it ends.
+pub trait Session: Send + Sync {
+    /// A round trip that needs no privilege.
+    fn ping(&self) -> Work<'_, (), StatementFailure>;
+
+    /// Gives `account` a new password, in the form in which the password reaches no log.
+    fn set_password<'a>(&'a self, account: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure>;
+}
+
+/// The drivers of a host, one for each engine.
+#[derive(Clone, Default)]
+pub struct Drivers(BTreeMap<Engine, Arc<dyn Driver>>);
+
+impl Drivers {
+    /// These drivers; of two for one engine the later is kept.
+    #[must_use]
+    pub fn new(drivers: impl IntoIterator<Item = Arc<dyn Driver>>) -> Self {
+        Self(drivers.into_iter().map(|driver| (driver.engine(), driver)).collect())
+    }
+
+    /// The driver for `engine`.
+    #[must_use]
+    pub fn get(&self, engine: Engine) -> Option<&Arc<dyn Driver>> {
+        self.0.get(&engine)
+    }
+}
+
+impl fmt::Debug for Drivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

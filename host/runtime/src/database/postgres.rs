@@ -1,0 +1,236 @@
+//! PostgreSQL, and what speaks its protocol.
+
+mod guard;
+mod statement;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pawl_core::function::Engine;
+use pawl_core::limits;
+use pawl_core::value::SecretBytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Client, Config, Connection, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use self::guard::{Guarded, Stopped};
+use super::tls::distrust;
+use super::{Driver, Login, LoginFailure, Protection, Session, StatementFailure, TlsRoots, Work};
+use crate::dial::Destination;
+
+/// What `pg_stat_activity` shows of a rotation.
+const APPLICATION_NAME: &str = "pawl";
+
+/// Logs in to PostgreSQL servers: over verified TLS unless the secret says `"ssl": false`, and never in clear.
+#[derive(Debug)]
+pub struct PostgresDriver {
+    roots: TlsRoots,
+}
+
+impl PostgresDriver {
+    /// A driver that trusts servers by these roots.
+    #[must_use]
+    pub const fn new(roots: TlsRoots) -> Self {
+        Self { roots }
+    }
+
+    async fn connected(&self, to: &Destination, login: &Login) -> Result<Client, LoginFailure> {
+        let stream = to.connect().await?;
+        let mut config = Config::new();
+        config
+            .user(login.username.as_str())
+            .password(login.password.expose())
+            .dbname(login.database.as_str())
+            .application_name(APPLICATION_NAME);
+        match login.protection {
+            Protection::Plain => {
+                config.ssl_mode(SslMode::Disable);
+                let connected = config.connect_raw(Guarded::plain(stream), NoTls).await;
+                let (client, connection) = connected.map_err(|error| failure(&error, to, login, true))?;
+                keep(connection);
+                Ok(client)
+            }
+            Protection::VerifiedTls => {
+                config.ssl_mode(SslMode::Require);
+                let offered = Arc::new(AtomicBool::new(false));
+                let tls = self.tls(to, Arc::clone(&offered))?;
+                let connected = config.connect_raw(stream, tls).await;
+                let (client, connection) = connected
+                    .map_err(|error| failure(&error, to, login, offered.load(Ordering::Relaxed)))?;
+                keep(connection);
+                Ok(client)
+            }
+        }
+    }
+
+    fn tls(
+        &self,
+        to: &Destination,
+        offered: Arc<AtomicBool>,
+    ) -> Result<GuardedTls<impl TlsConnect<TcpStream, Stream: Send, Error = io::Error, Future: Send> + use<>>, LoginFailure>
+    {
+        let mut maker = MakeRustlsConnect::new(self.roots.client());
+        let connect = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut maker, to.host())
+            .map_err(|_| LoginFailure::Untrusted(format!("`{}` is no name that a certificate can hold", to.host())))?;
+        Ok(GuardedTls { connect, offered })
+    }
+}
+
+impl Driver for PostgresDriver {
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+
+    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure> {
+        Box::pin(async move {
+            match timeout(limits::LOGIN_TIMEOUT, Box::pin(self.connected(to, login))).await {
+                Ok(client) => Ok(Box::new(PostgresSession { client: client? }) as Box<dyn Session>),
+                Err(_) => Err(LoginFailure::Unreachable(format!("the database at {to} did not answer in time"))),
+            }
+        })
+    }
+}
+
+/// Runs a connection until its session is dropped, or at the latest until no step can be using it any more: a server that
+/// does not end its side cannot keep it.
+fn keep<S, T>(connection: Connection<S, T>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Its errors come to the session's calls as well, as a connection that is closed.
+    drop(tokio::spawn(timeout(limits::STEP_WALL, connection)));
+}
+
+/// TLS, and inside of it the guard.
+struct GuardedTls<T> {
+    connect: T,
+    /// Whether the server was ready for TLS at all.
+    offered: Arc<AtomicBool>,
+}
+
+impl<S, T> TlsConnect<S> for GuardedTls<T>
+where
+    T: TlsConnect<S, Stream: Send, Error = io::Error, Future: Send + 'static>,
+{
+    type Stream = Guarded<T::Stream>;
+    type Error = HandshakeFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, HandshakeFailure>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        self.offered.store(true, Ordering::Relaxed);
+        let handshake = self.connect.connect(stream);
+        Box::pin(async move { handshake.await.map(Guarded::encrypted).map_err(HandshakeFailure) })
+    }
+}
+
+/// A TLS handshake that did not end well.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS handshake failed")]
+struct HandshakeFailure(io::Error);
+
+/// What a failed login means. `answered` is whether the server took part in TLS where it was asked to.
+fn failure(error: &tokio_postgres::Error, to: &Destination, login: &Login, answered: bool) -> LoginFailure {
+    let untrusted = |why: &str| LoginFailure::Untrusted(format!("the database at {to} is not trusted: {why}"));
+    if let Some(code) = error.code() {
+        return refusal(code.code(), to, login);
+    }
+    let Some(source) = std::error::Error::source(error) else {
+        return if error.is_closed() { unreachable(to) } else { untrusted(&Stopped::Protocol.to_string()) };
+    };
+    if let Some(HandshakeFailure(error)) = source.downcast_ref() {
+        return distrust(error).map_or_else(|| unreachable(to), untrusted);
+    }
+    let Some(io) = source.downcast_ref::<io::Error>() else {
+        return untrusted(if answered {
+            "it did not carry the login through, or offers no method that Pawl uses"
+        } else {
+            "it offers no TLS, and the secret does not say `\"ssl\": false`"
+        });
+    };
+    if let Some(stopped) = io.get_ref().and_then(|inner| inner.downcast_ref::<Stopped>()) {
+        return untrusted(&stopped.to_string());
+    }
+    if let Some(why) = distrust(io) {
+        return untrusted(why);
+    }
+    match io.kind() {
+        // The library's own: a message that makes no sense, or a server that does not know the password that it verifies.
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::Other => {
+            untrusted("it did not carry the login through as a server does that knows the user")
+        }
+        _ => unreachable(to),
+    }
+}
+
+fn unreachable(to: &Destination) -> LoginFailure {
+    LoginFailure::Unreachable(format!("the database at {to} closed the connection during the login"))
+}
+
+/// What a server's error code at login means.
+fn refusal(code: &str, to: &Destination, login: &Login) -> LoginFailure {
+    let code = code_only(code);
+    let user = &login.username;
+    if matches!(code, "28P01" | "28000") {
+        return LoginFailure::Refused(format!(
+            "the database at {to} refused the login of user `{user}` (SQLSTATE {code})"
+        ));
+    }
+    if gone(code) || code.starts_with("53") {
+        return LoginFailure::Unreachable(format!("the database at {to} takes no logins now (SQLSTATE {code})"));
+    }
+    LoginFailure::Rejected(format!(
+        "the server at {to} gave user `{user}` no session in the database `{}` (SQLSTATE {code})",
+        login.database
+    ))
+}
+
+/// Whether a code says that the server or the connection is gone, or not there yet.
+fn gone(code: &str) -> bool {
+    code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05")
+}
+
+/// A hostile server could say anything in the place of its code.
+fn code_only(code: &str) -> &str {
+    let valid = code.len() == 5 && code.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if valid { code } else { "XX000" }
+}
+
+struct PostgresSession {
+    client: Client,
+}
+
+impl PostgresSession {
+    async fn execute(&self, statement: &str) -> Result<(), StatementFailure> {
+        let lost = |why: &str| StatementFailure::Lost(format!("the connection to the database {why}"));
+        match timeout(limits::STATEMENT_TIMEOUT, self.client.batch_execute(statement)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(match error.code().map(|code| code_only(code.code())) {
+                Some(code) if gone(code) => lost(&format!("ended (SQLSTATE {code})")),
+                Some(code) => StatementFailure::Rejected(format!("SQLSTATE {code}")),
+                None => lost("broke"),
+            }),
+            Err(_) => Err(lost("did not answer in time")),
+        }
+    }
+}
+
+impl Session for PostgresSession {
+    fn ping(&self) -> Work<'_, (), StatementFailure> {
+        Box::pin(self.execute("SELECT 1"))
+    }
+
+    fn set_password<'a>(&'a self, account: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure> {
+        Box::pin(async move {
+            let statement = statement::set_password(account, password)
+                .map_err(|unfit| StatementFailure::Unfit(unfit.to_string()))?;
+            self.execute(&statement).await
+        })
+    }
+}

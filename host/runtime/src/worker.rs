@@ -1,0 +1,153 @@
+//! The worker process: guests run here, and nothing worth stealing is here.
+//!
+//! It holds no key, no store, no socket and no secret. Its standard input and output are the pipe to the host
+//! ([`crate::wire`]); every function that a guest may call is a message on it. One guest runs at a time, in a fresh store,
+//! and the host replaces the process when a guest was stopped.
+
+pub(crate) mod confine;
+mod guest;
+mod link;
+mod meter;
+mod pipe;
+mod printed;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use pawl_core::limits;
+use pawl_core::rotation::Step;
+use wasmtime::component::Component;
+use wasmtime::{Engine, Store};
+
+use self::guest::Guest;
+use self::link::{RotatorPre, linker};
+use self::meter::Ticker;
+use self::pipe::{Pipe, PipeError};
+use crate::compile::plain;
+use crate::engine;
+use crate::wire::{Down, Ended, GuestLimits, Up};
+
+/// Why a worker cannot work.
+#[derive(Debug, thiserror::Error)]
+enum WorkerError {
+    #[error("{0}")]
+    Start(#[from] std::io::Error),
+    #[error("the engine does not start: {0}")]
+    Engine(String),
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
+}
+
+impl From<wasmtime::Error> for WorkerError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Engine(plain(&error))
+    }
+}
+
+/// The whole of the hidden subcommand `pawl worker`. Ends when its standard input does.
+#[must_use]
+pub fn worker_main() -> ExitCode {
+    match serve() {
+        Ok(()) | Err(WorkerError::Pipe(PipeError::Closed)) => ExitCode::SUCCESS,
+        // Nobody reads it, except a person who starts a worker by hand.
+        Err(error) => {
+            eprintln!("pawl worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), WorkerError> {
+    confine::worker()?;
+    let engine = engine::engine()?;
+    let ticker = Ticker::start(engine.clone())?;
+    // WASI's clocks and polls need a runtime. Without this one each would find the crate's own, with a thread per core.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    // A stack of known size: the main thread's is whatever the machine's limits say.
+    let guests = std::thread::Builder::new()
+        .name("guests".to_owned())
+        .stack_size(limits::WORKER_STACK_BYTES)
+        .spawn(move || {
+            let _entered = runtime.enter();
+            Worker { components: BTreeMap::new(), engine, ticker }.run()
+        })?;
+    guests.join().unwrap_or_else(|_| Err(WorkerError::Engine("the worker's thread ended".to_owned())))
+}
+
+struct Worker {
+    engine: Engine,
+    ticker: Ticker,
+    components: BTreeMap<[u8; 32], RotatorPre<Guest>>,
+}
+
+impl Worker {
+    fn run(mut self) -> Result<(), WorkerError> {
+        let linker = linker(&self.engine)?;
+        let mut pipe = Pipe::open()?;
+        pipe.send(&Up::Ready)?;
+        loop {
+            match pipe.receive()? {
+                Down::Load { digest, artifact } => {
+                    let loaded = self.load(&linker, digest, &artifact);
+                    pipe.send(&Up::Loaded(loaded.map_err(|error| plain(&error))))?;
+                }
+                Down::Run { digest, step, environment, limits } => {
+                    let ended;
+                    (pipe, ended) = self.step(pipe, digest, step, &environment, limits)?;
+                    pipe.send(&Up::Done(ended))?;
+                }
+                Down::Reply(_) => return Err(PipeError::Unexpected.into()),
+            }
+        }
+    }
+
+    fn load(
+        &mut self,
+        linker: &wasmtime::component::Linker<Guest>,
+        digest: [u8; 32],
+        artifact: &[u8],
+    ) -> wasmtime::Result<()> {
+        #[expect(unsafe_code, reason = "machine code that this host has compiled is taken as it is")]
+        // SAFETY: the bytes are what `Component::serialize` gave in `pawl compile`. They come over the pipe from the parent
+        // alone, which compiled them itself or checked its own MAC over all of them, and Wasmtime checks that version
+        // and settings are this engine's.
+        let component = unsafe { Component::deserialize(&self.engine, artifact)? };
+        let prepared = RotatorPre::new(linker.instantiate_pre(&component)?)?;
+        if self.components.len() >= limits::WORKER_COMPONENTS_MAX {
+            self.components.clear();
+        }
+        self.components.insert(digest, prepared);
+        Ok(())
+    }
+
+    /// Runs one step. Takes the pipe, because the guest's calls go through it, and gives it back.
+    fn step(
+        &self,
+        pipe: Pipe,
+        digest: [u8; 32],
+        step: Step,
+        environment: &BTreeMap<String, String>,
+        limits: GuestLimits,
+    ) -> Result<(Pipe, Ended), WorkerError> {
+        let Some(prepared) = self.components.get(&digest) else {
+            let reason = "was not loaded".to_owned();
+            return Ok((pipe, Ended::Trapped { reason, stderr: String::new() }));
+        };
+        let mut store = Store::new(&self.engine, Guest::new(pipe, environment, limits));
+        store.limiter(|guest| guest.gate());
+        store.set_fuel(limits.fuel)?;
+        store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
+        store.set_max_component_handles(limits::GUEST_HANDLES_MAX);
+        store.set_epoch_deadline(1);
+        let budget = meter::CpuBudget::from_now(limits.cpu_millis);
+        store.epoch_deadline_callback(move |_| budget.check());
+
+        let ticking = self.ticker.tick();
+        let ended = link::call(prepared, &mut store, step);
+        drop(ticking);
+
+        let guest = store.into_data();
+        let ended = ended.unwrap_or_else(|error| guest.explain(&error, limits));
+        Ok((guest.into_pipe(), ended))
+    }
+}

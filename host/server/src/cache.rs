@@ -1,0 +1,141 @@
+//! Sealed records in memory, for reading: nothing in here is in clear.
+//!
+//! Coherent on one host by construction: every change of a secret goes through this process, and tells the cache before it is
+//! acknowledged. A reader that loads from the store while a change commits could otherwise put back what it read before; so a
+//! load carries the generation under which it began, and is dropped when a change has come since.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pawl_core::limits;
+use pawl_core::names::{Region, SecretName, VersionId};
+use pawl_core::secret::Secret;
+use pawl_keyring::Sealed;
+use quick_cache::sync::Cache;
+
+/// A secret as it was last committed, with the sealed values of its labelled versions.
+#[derive(Debug)]
+pub struct Held {
+    /// Its row in the store.
+    pub id: i64,
+    /// How often it was changed.
+    pub revision: u64,
+    /// The aggregate.
+    pub secret: Secret,
+    /// The sealed values of the versions that have labels.
+    pub sealed: BTreeMap<VersionId, Arc<Sealed>>,
+}
+
+/// What names a secret: a region and a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key(pub Region, pub SecretName);
+
+const SHARDS: usize = 64;
+
+/// The cache.
+pub struct SealedCache {
+    held: Cache<Key, Arc<Held>>,
+    hasher: RandomState,
+    /// One per shard: raised by every change, under the shard's lock.
+    generations: Vec<(AtomicU64, Mutex<()>)>,
+}
+
+/// The generation under which a load from the store began.
+#[derive(Clone, Copy, Debug)]
+pub struct Generation(u64);
+
+impl Default for SealedCache {
+    fn default() -> Self {
+        Self {
+            held: Cache::new(limits::CACHE_SECRETS_MAX),
+            hasher: RandomState::new(),
+            generations: (0..SHARDS).map(|_| Default::default()).collect(),
+        }
+    }
+}
+
+impl SealedCache {
+    /// What is held of a secret.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Arc<Held>> {
+        self.held.get(key)
+    }
+
+    /// To be asked before a load from the store.
+    #[must_use]
+    pub fn generation(&self, key: &Key) -> Generation {
+        Generation(self.shard(key).map_or(0, |(generation, _)| generation.load(Ordering::SeqCst)))
+    }
+
+    /// Keeps what was loaded, unless the secret may have changed since `began`.
+    pub fn keep_loaded(&self, key: Key, held: Arc<Held>, began: Generation) {
+        let Some((generation, lock)) = self.shard(&key) else { return };
+        let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation.load(Ordering::SeqCst) == began.0 {
+            self.held.insert(key, held);
+        }
+    }
+
+    /// Keeps what was committed by a change that began at `began`, or forgets the secret. To be called before the change is
+    /// acknowledged. When another change has come meanwhile, which of the two is the later is not known here: the next reader
+    /// asks the store.
+    pub fn committed(&self, key: Key, held: Option<Arc<Held>>, began: Generation) {
+        let Some((generation, lock)) = self.shard(&key) else { return };
+        let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let undisturbed = generation.fetch_add(1, Ordering::SeqCst) == began.0;
+        match held {
+            Some(held) if undisturbed => self.held.insert(key, held),
+            _ => {
+                self.held.remove(&key);
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+    fn shard(&self, key: &Key) -> Option<&(AtomicU64, Mutex<()>)> {
+        self.generations.get(self.hasher.hash_one(key) as usize % SHARDS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::SystemRng;
+    use pawl_core::arn::SecretArn;
+    use pawl_core::world::Timestamp;
+
+    fn held(revision: u64) -> (Key, Arc<Held>) {
+        let region: Region = "us-east-1".parse().unwrap();
+        let name: SecretName = "x".parse().unwrap();
+        let arn = SecretArn::mint(&region, &"000000000000".parse().unwrap(), &name, &SystemRng);
+        let secret = Secret::new(arn, region.clone(), name.clone(), Timestamp::from_millis(0));
+        (Key(region, name), Arc::new(Held { id: 1, revision, secret, sealed: BTreeMap::new() }))
+    }
+
+    #[test]
+    fn a_load_that_began_before_a_change_is_not_kept() {
+        let cache = SealedCache::default();
+        let (key, old) = held(1);
+        let began = cache.generation(&key);
+        cache.committed(key.clone(), Some(held(2).1), cache.generation(&key));
+        cache.held.remove(&key); // evicted
+        cache.keep_loaded(key.clone(), old.clone(), began);
+        assert!(cache.get(&key).is_none());
+        cache.keep_loaded(key.clone(), old, cache.generation(&key));
+        assert!(cache.get(&key).is_some());
+    }
+
+    #[test]
+    fn changes_that_crossed_leave_nothing_stale() {
+        let cache = SealedCache::default();
+        let (key, first) = held(1);
+        let (began_first, began_delete) = (cache.generation(&key), cache.generation(&key));
+        cache.committed(key.clone(), None, began_delete);
+        cache.committed(key.clone(), Some(first), began_first);
+        assert!(cache.get(&key).is_none());
+        cache.committed(key.clone(), Some(held(3).1), cache.generation(&key));
+        assert_eq!(cache.get(&key).unwrap().revision, 3);
+    }
+}

@@ -1,0 +1,106 @@
+//! AWS JSON 1.1: `POST /` with the operation in `X-Amz-Target`.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{Method, Request, Response, StatusCode, request};
+use pawl_api::error::{ApiError, ErrorCode};
+use pawl_api::target::{Target, X_AMZ_TARGET};
+use pawl_core::limits;
+use pawl_iam::sigv4::Head;
+
+use super::sign::authenticate;
+use crate::host::Host;
+use crate::ops;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+
+/// Answers one request.
+pub(super) async fn handle(State(host): State<Arc<Host>>, request: Request<Body>) -> Response<Body> {
+    let request_id = crate::world::uuid(&**host.app.rng());
+    let (parts, body) = request.into_parts();
+    let answer = match receive(body).await {
+        Ok(body) => answer(&host, &parts, &body, &request_id).await,
+        Err(error) => Err(error),
+    };
+    let mut response = match answer {
+        Ok(body) => Response::new(Body::from(Bytes::from_owner(body))),
+        Err(error) => {
+            tracing::debug!(request.id = %request_id, code = error.code.as_str(), "the request was refused");
+            refusal(&error)
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+async fn receive(body: Body) -> Result<Wiped, ApiError> {
+    let reading = to_bytes(body, limits::BODY_BYTES_MAX);
+    match tokio::time::timeout(limits::BODY_READ_TIMEOUT, reading).await {
+        Ok(Ok(bytes)) => Ok(Wiped(bytes)),
+        Ok(Err(_)) => Err(ApiError::new(
+            ErrorCode::RequestEntityTooLargeException,
+            format!("The request's body must not be longer than {} bytes.", limits::BODY_BYTES_MAX),
+        )),
+        Err(_) => Err(ApiError::new(ErrorCode::SerializationException, "The request's body did not arrive in time.")),
+    }
+}
+
+/// A body, which may hold a secret.
+struct Wiped(Bytes);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        // Only when nobody else holds it; the connection's own buffer is hyper's.
+        if let Ok(mut bytes) = std::mem::take(&mut self.0).try_into_mut() {
+            zeroize::Zeroize::zeroize(&mut bytes[..]);
+        }
+    }
+}
+
+async fn answer(
+    host: &Host,
+    parts: &request::Parts,
+    body: &Wiped,
+    request_id: &str,
+) -> Result<ops::Body, ApiError> {
+    let headers: Vec<(&str, &[u8])> =
+        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let head = Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+    };
+    let signed = authenticate(host, &head, &body.0, request_id.to_owned())?;
+    let unknown = || ApiError::new(ErrorCode::UnknownOperationException, "The request names no operation of this server.");
+    if parts.method != Method::POST || parts.uri.path() != "/" {
+        return Err(unknown());
+    }
+    let target = parts.headers.get(X_AMZ_TARGET).and_then(|target| target.to_str().ok()).ok_or_else(unknown)?;
+    let target = Target::from_header(target)?;
+    if signed.service != target.signing_name() {
+        return Err(ApiError::new(
+            ErrorCode::InvalidSignatureException,
+            format!("Credential should be scoped to correct service: '{}'.", target.signing_name()),
+        ));
+    }
+    let answer = ops::perform(host, &signed.caller, target, &body.0).await;
+    tracing::debug!(request.id = %request_id, operation = target.name(), ok = answer.is_ok(), "the request was answered");
+    answer
+}
+
+fn refusal(error: &ApiError) -> Response<Body> {
+    let mut response = Response::new(Body::from(error.to_body()));
+    *response.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code.as_str()));
+    response
+}

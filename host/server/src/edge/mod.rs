@@ -1,0 +1,21 @@
+//! The one port: bytes in, bytes out.
+
+mod aws_json;
+mod health;
+mod sign;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{any, get};
+
+use crate::host::Host;
+
+/// Everything that the port answers.
+pub fn router(host: Arc<Host>) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(any(aws_json::handle))
+        .with_state(host)
+}

@@ -1,0 +1,147 @@
+//! The functions that this host has: the built-in ones, and those that the operator has put into `--functions-dir`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pawl_core::function::{Digest, Environment, FunctionArn, Grants};
+use pawl_core::names::{AccountId, Region};
+use pawl_runtime::Component;
+use serde::Deserialize;
+
+/// A function: its code, what it may reach, and how the operator has set it up.
+#[derive(Debug)]
+pub struct Function {
+    /// The last part of its ARN.
+    pub name: String,
+    /// Its code.
+    pub component: Arc<Component>,
+    /// What it may reach.
+    pub grants: Arc<Grants>,
+    /// Its environment.
+    pub environment: Arc<Environment>,
+}
+
+impl Function {
+    /// The digest of its code.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.component.digest
+    }
+}
+
+/// Why the functions could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionsError {
+    /// A file could not be read.
+    #[error("the function file `{path}` could not be read: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A manifest is not what it should be.
+    #[error("the manifest `{path}` is not understood: {reason}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+}
+
+/// What stands in `NAME.toml` beside `NAME.wasm`. Without the file, nothing is granted.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Manifest {
+    grants: Grants,
+    environment: Environment,
+}
+
+/// All functions, by name.
+#[derive(Debug)]
+pub struct Functions {
+    account: AccountId,
+    by_name: BTreeMap<String, Arc<Function>>,
+}
+
+impl Functions {
+    /// The built-in functions and those of a directory.
+    ///
+    /// # Errors
+    /// When the directory or one of its files cannot be read.
+    pub fn load(account: AccountId, dir: Option<&Path>) -> Result<Self, FunctionsError> {
+        let mut by_name = BTreeMap::new();
+        for builtin in pawl_rotators::ALL {
+            let function = Function {
+                name: builtin.name.to_owned(),
+                component: Arc::new(Component::new(builtin.bytes)),
+                grants: Arc::new(builtin.grants()),
+                environment: Arc::default(),
+            };
+            by_name.insert(function.name.clone(), Arc::new(function));
+        }
+        for path in dir.map(components).transpose()?.unwrap_or_default() {
+            let function = from_file(&path)?;
+            by_name.insert(function.name.clone(), Arc::new(function));
+        }
+        Ok(Self { account, by_name })
+    }
+
+    /// The function that an ARN names, if this host has it. A function is in every region.
+    #[must_use]
+    pub fn find(&self, arn: &FunctionArn) -> Option<Arc<Function>> {
+        let mut parts = arn.as_str().split(':');
+        let prefix = [parts.next()?, parts.next()?, parts.next()?];
+        let (region, account) = (parts.next()?, parts.next()?);
+        let (kind, name, more) = (parts.next()?, parts.next()?, parts.next());
+        let named = prefix == ["arn", "aws", "lambda"]
+            && region.parse::<Region>().is_ok()
+            && account == self.account.as_str()
+            && kind == "function"
+            && more.is_none_or(|qualifier| qualifier == "$LATEST");
+        if named { self.by_name.get(name).cloned() } else { None }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.by_name.values()
+    }
+}
+
+fn io(path: &Path, source: std::io::Error) -> FunctionsError {
+    FunctionsError::Io { path: path.to_owned(), source }
+}
+
+fn components(dir: &Path) -> Result<Vec<PathBuf>, FunctionsError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|source| io(dir, source))? {
+        let path = entry.map_err(|source| io(dir, source))?.path();
+        if path.extension().is_some_and(|end| end == "wasm") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn from_file(path: &Path) -> Result<Function, FunctionsError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = std::fs::read(path).map_err(|source| io(path, source))?;
+    let beside = path.with_extension("toml");
+    let manifest = match std::fs::read_to_string(&beside) {
+        Ok(text) => toml::from_str(&text).map_err(|error| FunctionsError::Manifest {
+            path: beside,
+            reason: error.to_string(),
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Manifest::default(),
+        Err(source) => return Err(io(&beside, source)),
+    };
+    Ok(Function {
+        name,
+        component: Arc::new(Component::new(bytes)),
+        grants: Arc::new(manifest.grants),
+        environment: Arc::new(manifest.environment),
+    })
+}

@@ -1,0 +1,75 @@
+//! The host itself: how it is, and its development clock.
+
+use std::time::Duration;
+
+use pawl_api::error::ErrorCode;
+use pawl_api::pawl::{
+    AdvanceClockRequest, AdvanceClockResponse, ClockView, DescribeHostRequest, DescribeHostResponse,
+    FunctionView, KeyringView, RotationCounts, StoreView,
+};
+use pawl_core::function::FunctionArn;
+
+use super::Answer;
+use crate::error::refuse;
+use crate::host::Host;
+use crate::identity::Caller;
+
+/// `Pawl.DescribeHost`
+pub(super) async fn describe_host(
+    host: &Host,
+    caller: &Caller,
+    _input: DescribeHostRequest,
+) -> Answer<DescribeHostRequest> {
+    host.app.administer(caller)?;
+    let health = host.app.queue().check().await?;
+    let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
+    let kind = if host.dev_clock.is_some() { "Development" } else { "System" };
+    let functions = host.app.functions().all().map(|function| FunctionView {
+        function_arn: FunctionArn::new(&caller.region, host.app.account(), &function.name).to_string(),
+        digest: function.digest().to_string(),
+        engines: function.grants.engines.iter().map(|engine| format!("{engine:?}").to_lowercase()).collect(),
+    });
+    Ok(DescribeHostResponse {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        account: host.app.account().to_string(),
+        region: host.region.to_string(),
+        now: now.into(),
+        clock: ClockView {
+            kind: kind.to_owned(),
+            wall: wall.into(),
+            advanced_seconds: now.millis_since(wall) / 1_000,
+        },
+        store: StoreView {
+            kind: "SQLite".to_owned(),
+            location: Some(host.data_dir.display().to_string()),
+            secrets: Some(health.secrets),
+            bytes: Some(health.bytes),
+            ..StoreView::default()
+        },
+        keyring: KeyringView { kind: "File".to_owned(), key_id: None },
+        functions: functions.collect(),
+        rotations: RotationCounts { running: health.rotations_live, ..RotationCounts::default() },
+    })
+}
+
+/// `Pawl.AdvanceClock`
+#[expect(clippy::unused_async, reason = "every operation has the same form")]
+pub(super) async fn advance_clock(
+    host: &Host,
+    caller: &Caller,
+    input: AdvanceClockRequest,
+) -> Answer<AdvanceClockRequest> {
+    host.app.administer(caller)?;
+    let clock = host.dev_clock.as_ref().ok_or_else(|| {
+        refuse(
+            ErrorCode::InvalidRequestException,
+            "This host runs on the machine's clock. Start it with `pawl serve --dev-clock` to have one that can be moved.",
+        )
+    })?;
+    clock.advance(Duration::from_secs(input.seconds)).map_err(|error| {
+        tracing::error!(%error, "the development clock's file could not be written");
+        refuse(ErrorCode::InternalServiceError, "The development clock's offset could not be written down.")
+    })?;
+    host.app.nudge().notify_one();
+    Ok(AdvanceClockResponse { now: host.app.clock().now().into() })
+}

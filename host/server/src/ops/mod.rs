@@ -1,0 +1,103 @@
+//! One function per operation: wire shape in, wire shape out.
+
+mod filter;
+mod host;
+mod listing;
+mod page;
+mod password;
+mod rotation;
+mod secrets;
+mod tags;
+mod versions;
+
+use pawl_api::error::ApiError;
+use pawl_api::pawl::Operation as PawlOperation;
+use pawl_api::secrets_manager::Operation;
+use pawl_api::shape::{self, Request};
+use pawl_api::target::Target;
+use zeroize::Zeroizing;
+
+pub use self::page::PageTokens;
+pub use self::rotation::start_scheduled;
+use crate::error::AppError;
+use crate::host::Host;
+use crate::identity::Caller;
+
+/// An answer's bytes, which may hold a secret: wiped when sent.
+pub type Body = Zeroizing<Vec<u8>>;
+
+/// Does what the target names.
+///
+/// # Errors
+/// What AWS would answer; the host's own failures are logged here, once, under the request's id.
+pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) -> Result<Body, ApiError> {
+    macro_rules! op {
+        ($function:path) => {{
+            let request = shape::decode(body)?;
+            let answer = $function(host, caller, request).await;
+            encode(answer.map_err(|error| told(caller, target, error))?)
+        }};
+    }
+    match target {
+        Target::SecretsManager(operation) => match operation {
+            Operation::CancelRotateSecret => op!(rotation::cancel_rotate_secret),
+            Operation::CreateSecret => op!(secrets::create_secret),
+            Operation::DeleteSecret => op!(secrets::delete_secret),
+            Operation::DescribeSecret => op!(secrets::describe_secret),
+            Operation::GetRandomPassword => op!(password::get_random_password),
+            Operation::GetSecretValue => op!(versions::get_secret_value),
+            Operation::ListSecretVersionIds => op!(versions::list_secret_version_ids),
+            Operation::ListSecrets => op!(listing::list_secrets),
+            Operation::PutSecretValue => op!(versions::put_secret_value),
+            Operation::RestoreSecret => op!(secrets::restore_secret),
+            Operation::RotateSecret => op!(rotation::rotate_secret),
+            Operation::TagResource => op!(tags::tag_resource),
+            Operation::UntagResource => op!(tags::untag_resource),
+            Operation::UpdateSecret => op!(secrets::update_secret),
+            Operation::UpdateSecretVersionStage => op!(versions::update_secret_version_stage),
+        },
+        Target::Pawl(operation) => match operation {
+            PawlOperation::AdvanceClock => op!(host::advance_clock),
+            PawlOperation::DescribeHost => op!(host::describe_host),
+            PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
+        },
+    }
+}
+
+fn encode(answer: impl serde::Serialize) -> Result<Body, ApiError> {
+    // Room for most answers at once: growing would leave unwiped copies of a secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+    let mut counting = Counting(0);
+    serde_json::to_writer(&mut counting, &answer).map_err(|_| ApiError::internal())?;
+    bytes.reserve_exact(counting.0);
+    serde_json::to_writer(&mut *bytes, &answer).map_err(|_| ApiError::internal())?;
+    // TagResource and UntagResource answer with nothing at all, as AWS does.
+    if *bytes == b"{}" {
+        bytes.clear();
+    }
+    Ok(bytes)
+}
+
+/// Counts what is written to it.
+struct Counting(usize);
+
+impl std::io::Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn told(caller: &Caller, target: Target, error: AppError) -> ApiError {
+    if error.is_hosts() {
+        tracing::error!(request.id = %caller.request_id, operation = target.name(), %error, "the operation failed");
+    }
+    error.into_api()
+}
+
+/// What an operation's request is called with its answer.
+type Answer<R> = Result<<R as Request>::Response, AppError>;

@@ -1,0 +1,120 @@
+//! Tokens of pages: opaque to callers, and of use only for the list that they came from.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use pawl_api::error::ErrorCode;
+use pawl_core::limits;
+use pawl_core::value::SecretBytes;
+use sha2::Sha256;
+
+use crate::error::{AppError, refuse};
+
+/// Makes and reads the tokens of pages.
+#[derive(Debug)]
+pub struct PageTokens {
+    key: SecretBytes,
+}
+
+/// Bytes of a token's tag.
+const TAG: usize = 16;
+
+impl PageTokens {
+    /// With a key of the keyring.
+    #[must_use]
+    pub const fn new(key: SecretBytes) -> Self {
+        Self { key }
+    }
+
+    /// A token that holds `place` in the list named `list`.
+    pub(super) fn seal(&self, list: &str, place: &str) -> Option<String> {
+        let mut bytes = self.tag(list, place)?;
+        bytes.extend_from_slice(place.as_bytes());
+        Some(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The place that a token holds.
+    pub(super) fn open(&self, list: &str, token: &str) -> Result<String, AppError> {
+        let wrong = || refuse(ErrorCode::InvalidNextTokenException, "The NextToken value is invalid.");
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
+        let (tag, place) = bytes.split_at_checked(TAG).ok_or_else(wrong)?;
+        let place = std::str::from_utf8(place).map_err(|_| wrong())?;
+        let expected = self.tag(list, place).ok_or_else(wrong)?;
+        if SecretBytes::new(expected).same_as(&SecretBytes::new(tag.to_vec())) {
+            Ok(place.to_owned())
+        } else {
+            Err(wrong())
+        }
+    }
+
+    /// One page of a list that is in memory, and the token of the next one.
+    pub(super) fn cut<T>(
+        &self,
+        all: Vec<T>,
+        token: Option<&str>,
+        max_results: Option<i64>,
+        list: &str,
+    ) -> Result<(Vec<T>, Option<String>), AppError> {
+        let start: usize = match token {
+            Some(token) => self.open(list, token)?.parse().unwrap_or(usize::MAX),
+            None => 0,
+        };
+        let size = size(max_results);
+        let end = start.saturating_add(size);
+        let more = all.len() > end;
+        let page = all.into_iter().skip(start).take(size).collect();
+        Ok((page, if more { self.seal(list, &end.to_string()) } else { None }))
+    }
+
+    fn tag(&self, list: &str, place: &str) -> Option<Vec<u8>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose()).ok()?;
+        mac.update(&(list.len() as u64).to_le_bytes());
+        mac.update(list.as_bytes());
+        mac.update(place.as_bytes());
+        mac.finalize().into_bytes().get(..TAG).map(<[u8]>::to_vec)
+    }
+}
+
+/// Entries of a page; the shape's check has seen to the range.
+pub(super) fn size(max_results: Option<i64>) -> usize {
+    let most = limits::PAGE_ENTRIES_MAX as usize;
+    max_results.and_then(|n| usize::try_from(n).ok()).unwrap_or(most).clamp(1, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_its_own_list_and_cannot_be_made_up() {
+        let tokens = PageTokens::new(SecretBytes::new(vec![7; 32]));
+        let token = tokens.seal("list", "42").unwrap();
+        assert_eq!(tokens.open("list", &token).unwrap(), "42");
+        assert!(tokens.open("other", &token).is_err());
+        assert!(PageTokens::new(SecretBytes::new(vec![8; 32])).open("list", &token).is_err());
+        for n in 0..token.len() {
+            let mut bad = token.clone().into_bytes();
+            bad[n] = if bad[n] == b'A' { b'B' } else { b'A' };
+            let bad = String::from_utf8(bad).unwrap();
+            assert!(bad == token || tokens.open("list", &bad).map_or(true, |place| place == "42"), "{n}");
+        }
+        for bad in ["", "x", "AAAA", "é"] {
+            assert!(tokens.open("list", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pages_cover_a_list_once() {
+        let tokens = PageTokens::new(SecretBytes::new(vec![7; 32]));
+        let (mut seen, mut token) = (Vec::new(), None);
+        loop {
+            let (page, next) = tokens.cut((0..7).collect(), token.as_deref(), Some(3), "l").unwrap();
+            seen.extend(page);
+            token = next;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, (0..7).collect::<Vec<_>>());
+    }
+}

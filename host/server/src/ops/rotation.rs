@@ -1,0 +1,233 @@
+//! Rotations: asked for, scheduled, cancelled, looked at.
+
+use pawl_api::error::ErrorCode;
+use pawl_api::pawl::{
+    DescribeRotationRequest, DescribeRotationResponse, Failure, LogLine, RotationStatus, StepOutcome, StepRun,
+};
+use pawl_api::secrets_manager::refusal;
+use pawl_api::secrets_manager::shapes::{
+    CancelRotateSecretRequest, RotateSecretRequest, RotateSecretResponse, RotationRules,
+};
+use pawl_core::function::FunctionArn;
+use pawl_core::names::VersionId;
+use pawl_core::rotation::{Rotation, Status, Step};
+use pawl_core::schedule::Schedule;
+use pawl_core::secret::{Rotate, RotateError, RotationConfig, Secret};
+use pawl_core::world::Timestamp;
+
+use super::Answer;
+use crate::app::{Action, Draft};
+use crate::error::{AppError, refuse};
+use crate::host::Host;
+use crate::identity::Caller;
+
+/// What RotateSecret asks for, parsed.
+struct Asked {
+    token: VersionId,
+    function: Option<FunctionArn>,
+    schedule: Option<Schedule>,
+    immediately: bool,
+}
+
+/// `secretsmanager.RotateSecret`
+pub(super) async fn rotate_secret(
+    host: &Host,
+    caller: &Caller,
+    input: RotateSecretRequest,
+) -> Answer<RotateSecretRequest> {
+    let token = input
+        .client_request_token
+        .ok_or_else(|| AppError::Api(refusal::token_missing_for_rotation()))
+        .and_then(|token| Ok(VersionId::try_from(token)?))?;
+    let asked = Asked {
+        token,
+        function: input.rotation_lambda_arn.filter(|arn| !arn.is_empty()).map(FunctionArn::given),
+        schedule: input.rotation_rules.map(schedule).transpose()?.flatten(),
+        immediately: input.rotate_immediately.unwrap_or(true),
+    };
+    let (held, rotate) = host
+        .app
+        .change(caller, Action::RotateSecret, &input.secret_id, |draft| {
+            draft.secret.must_live()?;
+            configure(host, draft, &asked)?;
+            if asked.immediately { begin(host, draft, &asked.token).map(Some) } else { Ok(None) }
+        })
+        .await?;
+    host.app.nudge().notify_one();
+    match rotate {
+        Some(Rotate::EarlierResumed(_)) => Err(AppError::EarlierRotation),
+        rotate => Ok(RotateSecretResponse {
+            arn: held.secret.arn.to_string(),
+            name: held.secret.name.to_string(),
+            version_id: rotate.map(|_| asked.token.into()),
+        }),
+    }
+}
+
+/// Stores function and schedule, once the function is known to be there.
+fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), AppError> {
+    let now = draft.now;
+    let held = draft.secret.rotation_config.as_ref();
+    let function =
+        asked.function.clone().or_else(|| held.map(|c| c.function.clone())).ok_or(RotateError::NoFunction)?;
+    if host.app.functions().find(&function).is_none() {
+        return Err(AppError::Api(refusal::function_not_invocable()));
+    }
+    let schedule = asked.schedule.clone().or_else(|| held.and_then(|c| c.schedule.clone()));
+    let config = RotationConfig { enabled: true, function, schedule };
+    if held != Some(&config) {
+        draft.secret.rotation_config = Some(config);
+        draft.secret.reschedule(now);
+        draft.secret.touch(now);
+    }
+    Ok(())
+}
+
+fn begin(host: &Host, draft: &mut Draft<'_>, token: &VersionId) -> Result<Rotate, AppError> {
+    let now = draft.now;
+    let config = draft.secret.rotation_config.as_ref().ok_or(RotateError::NoFunction)?;
+    let function = host
+        .app
+        .functions()
+        .find(&config.function)
+        .ok_or_else(|| AppError::Api(refusal::function_not_invocable()))?;
+    Ok(draft.secret.rotate(token, function.digest(), now)?)
+}
+
+/// The schedule's RotateSecret: begins a rotation that is due, or takes up one that was not complete.
+///
+/// # Errors
+/// When the secret cannot be changed; its function being gone is recorded and not an error.
+pub async fn start_scheduled(host: &Host, caller: &Caller, secret_id: &str) -> Result<(), AppError> {
+    let token = VersionId::try_from(crate::world::uuid(&**host.app.rng()))?;
+    host.app
+        .change(caller, Action::RotateSecret, secret_id, |draft| {
+            let now = draft.now;
+            if draft.secret.next_rotation_at.is_none_or(|at| at > now) || draft.secret.purge_at.is_some() {
+                return Ok(()); // Somebody else was faster.
+            }
+            draft.secret.reschedule(now);
+            match begin(host, draft, &token) {
+                Ok(_) => {}
+                Err(error) => {
+                    let name = draft.secret.name.as_str();
+                    tracing::error!(secret.id = name, %error, "a scheduled rotation could not begin");
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// `secretsmanager.CancelRotateSecret`
+pub(super) async fn cancel_rotate_secret(
+    host: &Host,
+    caller: &Caller,
+    input: CancelRotateSecretRequest,
+) -> Answer<CancelRotateSecretRequest> {
+    let (held, cancelled) = host
+        .app
+        .change(caller, Action::CancelRotateSecret, &input.secret_id, |draft| {
+            draft.secret.must_live()?;
+            let now = draft.now;
+            Ok(draft.secret.cancel_rotation(now))
+        })
+        .await?;
+    Ok(RotateSecretResponse {
+        arn: held.secret.arn.to_string(),
+        name: held.secret.name.to_string(),
+        version_id: cancelled.map(Into::into),
+    })
+}
+
+/// `Pawl.DescribeRotation`
+pub(super) async fn describe_rotation(
+    host: &Host,
+    caller: &Caller,
+    input: DescribeRotationRequest,
+) -> Answer<DescribeRotationRequest> {
+    let held = host.app.read(caller, Action::DescribeSecret, &input.secret_id).await?;
+    let rotation = held
+        .secret
+        .rotation
+        .as_ref()
+        .filter(|rotation| input.version_id.as_ref().is_none_or(|id| id == rotation.token.as_str()))
+        .ok_or_else(|| {
+            refuse(ErrorCode::ResourceNotFoundException, "This secret has no such rotation; `pawl rotate` begins one.")
+        })?;
+    Ok(view(&held.secret, rotation, host.app.clock().now()))
+}
+
+fn view(secret: &Secret, rotation: &Rotation, now: Timestamp) -> DescribeRotationResponse {
+    let (status, step) = match rotation.status {
+        Status::Running { step } => (RotationStatus::Running, Some(step)),
+        Status::Succeeded => (RotationStatus::Succeeded, None),
+        Status::Failed { step } => (RotationStatus::Failed, Some(step)),
+        Status::Stranded { step } => (RotationStatus::Stranded, Some(step)),
+        Status::Cancelled => (RotationStatus::Cancelled, None),
+        Status::Abandoned => (RotationStatus::Abandoned, None),
+    };
+    let steps = rotation.steps.iter().map(|run| StepRun {
+        step: run.step.name().to_owned(),
+        started_date: run.started_at.into(),
+        milliseconds: run.micros.div_ceil(1_000),
+        attempts: run.tries,
+        outcome: StepOutcome::Done,
+    });
+    DescribeRotationResponse {
+        arn: secret.arn.to_string(),
+        name: secret.name.to_string(),
+        version_id: rotation.token.to_string(),
+        status,
+        attempt: rotation.failed_tries.saturating_add(u32::from(status == RotationStatus::Running)),
+        now: now.into(),
+        requested_date: rotation.requested_at.into(),
+        steps: steps.collect(),
+        log: rotation
+            .log
+            .iter()
+            .map(|line| LogLine {
+                level: line.level.clone(),
+                message: line.message.clone(),
+                step: line.step.name().to_owned(),
+            })
+            .collect(),
+        step: step.map(|step: Step| step.name().to_owned()),
+        not_before: rotation.due_at().map(Into::into),
+        finished_date: rotation.finished_at.map(Into::into),
+        function_arn: Some(rotation.function.to_string()),
+        function_digest: Some(rotation.digest.to_string()),
+        failure: rotation.failure.as_ref().map(|failure| Failure {
+            step: failure.step.name().to_owned(),
+            reason: failure.reason.clone(),
+            retryable: failure.retried,
+        }),
+    }
+}
+
+fn schedule(rules: RotationRules) -> Result<Option<Schedule>, AppError> {
+    let wrong = |text: String| refuse(ErrorCode::InvalidParameterException, text);
+    let RotationRules { automatically_after_days, duration, schedule_expression } = rules;
+    if automatically_after_days.is_none() && schedule_expression.is_none() && duration.is_none() {
+        return Ok(None);
+    }
+    Schedule::parse(automatically_after_days, duration.as_deref(), schedule_expression.as_deref())
+        .map(Some)
+        .map_err(|error| wrong(error.to_string()))
+}
+
+/// A schedule as RotationRules shows it.
+pub(super) fn rules(schedule: &Schedule) -> RotationRules {
+    RotationRules {
+        automatically_after_days: schedule.automatically_after_days().map(i64::from),
+        duration: schedule.duration().map(str::to_owned),
+        schedule_expression: schedule.expression().map(str::to_owned),
+    }
+}
+
+/// The latest moment of the next window, as DescribeSecret shows it.
+pub(super) fn next_rotation_date(secret: &Secret) -> Option<Timestamp> {
+    let schedule = secret.rotation_config.as_ref().filter(|config| config.enabled)?.schedule.as_ref()?;
+    secret.next_rotation_at.map(|at| schedule.next_rotation_date(at))
+}

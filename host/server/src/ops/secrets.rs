@@ -1,0 +1,258 @@
+//! Secrets as wholes.
+
+use std::collections::BTreeMap;
+
+use pawl_api::error::ErrorCode;
+use pawl_api::secrets_manager::refusal;
+use pawl_api::secrets_manager::shapes::{
+    self, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
+    DescribeSecretRequest, DescribeSecretResponse, NamedSecretResponse, RestoreSecretRequest,
+    UpdateSecretRequest, UpdateSecretResponse, VersionsToStages, given_value,
+};
+use pawl_core::arn::SecretId;
+use pawl_core::limits;
+use pawl_core::names::SecretName;
+use pawl_core::secret::{Put, PutError, Secret, Tag};
+use pawl_core::world::Timestamp;
+
+use super::Answer;
+use super::versions::{stages, token};
+use crate::app::{Action, Fate};
+use crate::error::{AppError, refuse};
+use crate::host::Host;
+use crate::identity::Caller;
+
+/// `secretsmanager.CreateSecret`
+pub(super) async fn create_secret(
+    host: &Host,
+    caller: &Caller,
+    input: CreateSecretRequest,
+) -> Answer<CreateSecretRequest> {
+    if input.add_replica_regions.as_ref().is_some_and(|regions| !regions.is_empty()) {
+        return Err(refuse(
+            ErrorCode::InvalidRequestException,
+            "This version of Pawl does not replicate secrets. Leave AddReplicaRegions out.",
+        ));
+    }
+    let name = SecretName::try_from(input.name)?;
+    let token = token(input.client_request_token)?;
+    let value = given_value(input.secret_string, input.secret_binary).map_err(AppError::Api)?;
+    let tags = input.tags.map(tags);
+    let (description, kms_key_id) = (present(input.description), present(input.kms_key_id));
+    let (held, version) = host
+        .app
+        .create(
+            caller,
+            &name,
+            |draft| {
+                let now = draft.now;
+                draft.secret.description.clone_from(&description);
+                draft.secret.kms_key_id.clone_from(&kms_key_id);
+                if let Some(tags) = tags.clone().filter(|tags| !tags.is_empty()) {
+                    draft.secret.tag(tags, now)?;
+                }
+                if let Some(value) = &value {
+                    draft.put(&token, value, &[])?;
+                }
+                draft.secret.last_changed_at = now;
+                Ok(value.as_ref().map(|_| token.clone()))
+            },
+            |draft| {
+                let name_taken = || AppError::Api(refusal::name_taken(&name));
+                draft.secret.must_live().map_err(|_| AppError::Api(refusal::name_scheduled_for_deletion()))?;
+                match &value {
+                    Some(value) if draft.secret.versions.contains_key(&token) => {
+                        match draft.put(&token, value, &[]) {
+                            Ok(Put::AlreadyThere) => Ok(Some(token.clone())),
+                            Err(AppError::Put(error @ PutError::TokenInUse { .. })) => Err(error.into()),
+                            Ok(Put::Stored) | Err(_) => Err(name_taken()),
+                        }
+                    }
+                    _ => Err(name_taken()),
+                }
+            },
+        )
+        .await?;
+    Ok(CreateSecretResponse {
+        arn: held.secret.arn.to_string(),
+        name: held.secret.name.to_string(),
+        version_id: version.map(Into::into),
+    })
+}
+
+/// `secretsmanager.UpdateSecret`
+pub(super) async fn update_secret(
+    host: &Host,
+    caller: &Caller,
+    input: UpdateSecretRequest,
+) -> Answer<UpdateSecretRequest> {
+    let token = token(input.client_request_token)?;
+    let value = given_value(input.secret_string, input.secret_binary).map_err(AppError::Api)?;
+    let (held, ()) = host
+        .app
+        .change(caller, Action::UpdateSecret, &input.secret_id, |draft| {
+            draft.secret.must_live()?;
+            if let Some(description) = &input.description {
+                draft.secret.description = present(Some(description.clone()));
+            }
+            if let Some(key) = &input.kms_key_id {
+                draft.secret.kms_key_id = present(Some(key.clone()));
+            }
+            let again = match &value {
+                Some(value) => draft.put(&token, value, &[])? == Put::AlreadyThere,
+                None => false,
+            };
+            if !again {
+                let now = draft.now;
+                draft.secret.touch(now);
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(UpdateSecretResponse {
+        arn: held.secret.arn.to_string(),
+        name: held.secret.name.to_string(),
+        version_id: value.map(|_| token.into()),
+    })
+}
+
+/// `secretsmanager.DescribeSecret`
+pub(super) async fn describe_secret(
+    host: &Host,
+    caller: &Caller,
+    input: DescribeSecretRequest,
+) -> Answer<DescribeSecretRequest> {
+    let held = host.app.read(caller, Action::DescribeSecret, &input.secret_id).await?;
+    Ok(describe(&held.secret))
+}
+
+/// `secretsmanager.DeleteSecret`
+pub(super) async fn delete_secret(
+    host: &Host,
+    caller: &Caller,
+    input: DeleteSecretRequest,
+) -> Answer<DeleteSecretRequest> {
+    let force = input.force_delete_without_recovery.unwrap_or(false);
+    let days = match input.recovery_window_in_days {
+        Some(_) if force => return Err(AppError::Api(refusal::window_and_force())),
+        Some(days) if !(limits::RECOVERY_DAYS_MIN..=limits::RECOVERY_DAYS_MAX).contains(&days) => {
+            return Err(AppError::Api(refusal::recovery_window()));
+        }
+        given => given.unwrap_or(limits::RECOVERY_DAYS_DEFAULT),
+    };
+    if force {
+        return force_delete(host, caller, &input.secret_id).await;
+    }
+    let (held, purge_at) = host
+        .app
+        .change(caller, Action::DeleteSecret, &input.secret_id, |draft| {
+            draft.secret.must_live()?;
+            let purge_at = draft.now.plus_days(days);
+            draft.secret.schedule_deletion(purge_at, draft.now);
+            Ok(purge_at)
+        })
+        .await?;
+    Ok(deleted(&held.secret, purge_at))
+}
+
+async fn force_delete(host: &Host, caller: &Caller, secret_id: &str) -> Answer<DeleteSecretRequest> {
+    let now = host.app.clock().now();
+    // Finding it checks the id, the account and the region.
+    let name = match host.app.read(caller, Action::DeleteSecret, secret_id).await {
+        Ok(held) => held.secret.name.clone(),
+        Err(AppError::NoSuchSecret) => return force_deleted_nothing(host, caller, secret_id, now),
+        Err(error) => return Err(error),
+    };
+    let id = SecretId { arn: Some(secret_id.to_owned()).filter(|id| is_whole_arn(id)), name, place: None };
+    let (held, ()) = host
+        .app
+        .change_at(caller, Action::DeleteSecret, &id, None, |_| Ok(((), Fate::Purged)))
+        .await?;
+    Ok(deleted(&held.secret, now))
+}
+
+fn is_whole_arn(text: &str) -> bool {
+    SecretId::parse(text).is_ok_and(|id| id.arn.is_some())
+}
+
+/// Recorded from AWS: forcing the deletion of a name that nobody has answers 200.
+fn force_deleted_nothing(
+    host: &Host,
+    caller: &Caller,
+    secret_id: &str,
+    now: Timestamp,
+) -> Answer<DeleteSecretRequest> {
+    let id = SecretId::parse(secret_id)?;
+    let (region, account) = (&caller.region, host.app.account());
+    let arn =
+        id.arn.unwrap_or_else(|| format!("arn:aws:secretsmanager:{region}:{account}:secret:{}", id.name));
+    Ok(DeleteSecretResponse { arn, name: id.name.into(), deletion_date: now.into() })
+}
+
+fn deleted(secret: &Secret, at: Timestamp) -> DeleteSecretResponse {
+    DeleteSecretResponse {
+        arn: secret.arn.to_string(),
+        name: secret.name.to_string(),
+        deletion_date: at.into(),
+    }
+}
+
+/// `secretsmanager.RestoreSecret`
+pub(super) async fn restore_secret(
+    host: &Host,
+    caller: &Caller,
+    input: RestoreSecretRequest,
+) -> Answer<RestoreSecretRequest> {
+    let (held, ()) = host
+        .app
+        .change(caller, Action::RestoreSecret, &input.secret_id, |draft| {
+            let now = draft.now;
+            draft.secret.restore(now);
+            Ok(())
+        })
+        .await?;
+    Ok(NamedSecretResponse { arn: held.secret.arn.to_string(), name: held.secret.name.to_string() })
+}
+
+/// AWS takes an empty text as "none".
+fn present(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// Tags from the wire; the shape's check has seen to their keys.
+pub(super) fn tags(tags: Vec<shapes::Tag>) -> Vec<Tag> {
+    tags.into_iter()
+        .map(|tag| Tag { key: tag.key.unwrap_or_default(), value: tag.value.unwrap_or_default() })
+        .collect()
+}
+
+/// A secret as DescribeSecret shows it.
+pub(super) fn describe(secret: &Secret) -> DescribeSecretResponse {
+    let config = secret.rotation_config.as_ref();
+    let mut stages_of: VersionsToStages = BTreeMap::new();
+    for id in secret.labels.labelled() {
+        stages_of.insert(id.to_string(), stages(secret.labels.of(id)));
+    }
+    DescribeSecretResponse {
+        arn: secret.arn.to_string(),
+        name: secret.name.to_string(),
+        description: secret.description.clone(),
+        kms_key_id: secret.kms_key_id.clone(),
+        rotation_enabled: config.map(|config| config.enabled),
+        rotation_lambda_arn: config.map(|config| config.function.to_string()),
+        rotation_rules: config.and_then(|config| config.schedule.as_ref()).map(super::rotation::rules),
+        last_rotated_date: secret.last_rotated_at.map(Into::into),
+        last_changed_date: Some(secret.last_changed_at.into()),
+        last_accessed_date: secret.last_accessed_day.map(Into::into),
+        deleted_date: secret.purge_at.map(Into::into),
+        next_rotation_date: super::rotation::next_rotation_date(secret).map(Into::into),
+        tags: secret.tags.as_ref().map(|tags| {
+            tags.iter()
+                .map(|tag| shapes::Tag { key: Some(tag.key.clone()), value: Some(tag.value.clone()) })
+                .collect()
+        }),
+        version_ids_to_stages: Some(stages_of).filter(|map| !map.is_empty()),
+        created_date: Some(secret.created_at.into()),
+        ..DescribeSecretResponse::default()
+    }
+}

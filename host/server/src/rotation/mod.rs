@@ -1,0 +1,7 @@
+//! Rotations at work: who begins them, who runs them, and the door through which a rotator reaches its secret.
+
+mod port;
+mod runner;
+mod scheduler;
+
+pub use self::scheduler::run as run_scheduler;

@@ -1,0 +1,157 @@
+//! Runs a claimed rotation, step by step: what the machine in `core::rotation` says is done, and what came of it is committed
+//! before anything else happens.
+
+use std::sync::Arc;
+
+use pawl_core::arn::SecretId;
+use pawl_core::rotation::{Outcome, Rotation, Status, Step, StepRun};
+use pawl_core::secret::Secret;
+use pawl_runtime::{LoginBudget, StepJob};
+use pawl_store::Claim;
+
+use super::port::RotationPort;
+use crate::app::{Action, Fate};
+use crate::error::AppError;
+use crate::host::Host;
+use crate::identity::Caller;
+
+/// Runs the rotation until it ends, has to wait, or belongs to somebody else.
+pub(super) async fn run(host: Arc<Host>, claim: Claim) {
+    let name = claim.name.clone();
+    match try_run(&host, claim).await {
+        Ok(()) => {}
+        Err(AppError::Fenced | AppError::NoSuchSecret) => {
+            tracing::info!(secret.id = %name, "another host goes on with this rotation, or the secret is gone");
+        }
+        // The lease ends by itself, and whoever claims the rotation then goes on at the recorded step.
+        Err(error) => tracing::error!(secret.id = %name, %error, "a rotation was interrupted and will be resumed"),
+    }
+    host.app.nudge().notify_one();
+}
+
+async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
+    let id = SecretId { name: claim.name.clone(), place: None, arn: None };
+    let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
+    let budget = Arc::new(LoginBudget::default());
+    let mut next = current(host, &scheduler, &id).await?;
+    loop {
+        let Some((rotation, step)) = next.as_ref().and_then(|r| Some((r, r.status.running()?))) else {
+            return Ok(());
+        };
+        let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
+        let job = Job { host, claim: &claim, id: &id, caller: &caller, budget: &budget };
+        let (outcome, run) = job.run(rotation, step).await;
+        tell(&claim, step, &outcome, &run);
+        next = job.commit(rotation, step, outcome, run).await?;
+    }
+}
+
+/// The rotation that is to be run now, if there is one.
+async fn current(host: &Host, caller: &Caller, id: &SecretId) -> Result<Option<Rotation>, AppError> {
+    let step = Caller { standing: crate::identity::Standing::Rotation, ..caller.clone() };
+    let held = host.app.read(&step, Action::RotationStep, id.name.as_str()).await?;
+    Ok(due(&held.secret, host))
+}
+
+fn due(secret: &Secret, host: &Host) -> Option<Rotation> {
+    let now = host.app.clock().now();
+    secret.rotation.clone().filter(|rotation| rotation.due_at().is_some_and(|at| at <= now))
+}
+
+/// One step's surroundings.
+struct Job<'a> {
+    host: &'a Arc<Host>,
+    claim: &'a Claim,
+    id: &'a SecretId,
+    caller: &'a Caller,
+    budget: &'a Arc<LoginBudget>,
+}
+
+impl Job<'_> {
+    async fn run(&self, rotation: &Rotation, step: Step) -> (Outcome, StepRun) {
+        let started_at = self.host.app.clock().now();
+        let Some(function) = self.host.app.functions().find(&rotation.function) else {
+            let reason = format!("this host has no function {}; put it back, then rotate again", rotation.function);
+            return (Outcome::Permanent(reason), StepRun { started_at, took: std::time::Duration::ZERO, log: Vec::new() });
+        };
+        if function.digest() != rotation.digest {
+            // After an upgrade of the host the old code is not to be had, and stopping here could strand the secret.
+            tracing::warn!(function.arn = %rotation.function, "the rotation goes on with newer code than it began with");
+        }
+        let port = RotationPort {
+            host: self.host.clone(),
+            caller: self.caller.clone(),
+            id: self.id.clone(),
+            token: rotation.token.clone(),
+            epoch: self.claim.epoch,
+        };
+        let report = self
+            .host
+            .runtime
+            .run_step(StepJob {
+                component: function.component.clone(),
+                step,
+                environment: function.environment.clone(),
+                grants: function.grants.clone(),
+                port: Arc::new(port),
+                budget: self.budget.clone(),
+            })
+            .await;
+        (report.outcome, StepRun { started_at, took: report.took, log: report.log })
+    }
+
+    /// Commits what came of a step; the rotation as it then is, when it goes on at once.
+    async fn commit(
+        &self,
+        rotation: &Rotation,
+        step: Step,
+        outcome: Outcome,
+        run: StepRun,
+    ) -> Result<Option<Rotation>, AppError> {
+        let host = self.host;
+        let (held, ()) = host
+            .app
+            .change_at(self.caller, Action::RotationStep, self.id, Some(self.claim.epoch), |draft| {
+                let now = draft.now;
+                let held = draft.secret.rotation.as_mut().filter(|held| held.token == rotation.token);
+                if let Some(held) = held {
+                    held.step_ended(step, outcome.clone(), run.clone(), now, &**host.app.rng());
+                    draft.secret.settle_rotation(now);
+                }
+                let goes_on = due(&draft.secret, host).is_some();
+                Ok(((), if goes_on { Fate::Kept } else { Fate::Released }))
+            })
+            .await?;
+        if let Some(ended) = held.secret.rotation.as_ref().filter(|r| r.status.running().is_none()) {
+            tell_end(&held.secret, ended);
+        }
+        Ok(due(&held.secret, host))
+    }
+}
+
+fn tell(claim: &Claim, step: Step, outcome: &Outcome, run: &StepRun) {
+    let (secret, took) = (claim.name.as_str(), run.took);
+    match outcome {
+        Outcome::Done => tracing::info!(secret.id = secret, rotation.step = %step, ?took, "the step is done"),
+        Outcome::Transient(reason) => {
+            tracing::warn!(secret.id = secret, rotation.step = %step, ?took, reason, "the step failed and will be tried again");
+        }
+        Outcome::Permanent(reason) => {
+            tracing::error!(secret.id = secret, rotation.step = %step, ?took, reason, "the step failed");
+        }
+        Outcome::Superseded => tracing::info!(secret.id = secret, rotation.step = %step, "the step was superseded"),
+    }
+}
+
+fn tell_end(secret: &Secret, rotation: &Rotation) {
+    let status = rotation.status.name();
+    match rotation.status {
+        Status::Stranded { step } => tracing::error!(
+            secret.arn = %secret.arn,
+            rotation.step = %step,
+            "STRANDED: the database has the new password, and AWSCURRENT may not. AWSPENDING holds the one that works. \
+             Rotate again once the cause is mended"
+        ),
+        _ => tracing::info!(secret.arn = %secret.arn, status, "the rotation has ended"),
+    }
+}

@@ -1,0 +1,32 @@
+//! What an operator can set.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use pawl_core::names::{AccountId, Region};
+use pawl_core::value::SecretBytes;
+
+/// The settings of one host.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The account.
+    pub account: AccountId,
+    /// The region, for what has none of its own.
+    pub region: Region,
+    /// Certificate authorities, as PEM, that databases' certificates may come from, beside the system's.
+    pub database_ca: Option<PathBuf>,
+    /// A directory of rotators.
+    pub functions_dir: Option<PathBuf>,
+    /// Whether the clock can be moved.
+    pub dev_clock: bool,
+    /// The root identity's access key, when it is not to be made or read from the data directory.
+    pub bootstrap: Option<(String, SecretBytes)>,
+    /// The root key's file; `root-key` in the data directory when none is named.
+    pub root_key_file: Option<PathBuf>,
+    /// The program that runs `worker` and `compile`: the `pawl` binary.
+    pub worker_program: PathBuf,
+}

@@ -1,0 +1,92 @@
+//! The host's clocks and its randomness: the one home of both.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pawl_core::world::{Clock, Rng, Timestamp};
+
+/// The machine's clock, with an offset that only a development clock ever has.
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    offset_millis: AtomicI64,
+}
+
+impl SystemClock {
+    /// A clock that is `offset_millis` ahead of the machine's.
+    #[must_use]
+    pub const fn ahead_by(offset_millis: i64) -> Self {
+        Self { offset_millis: AtomicI64::new(offset_millis) }
+    }
+
+    /// Moves the domain's time forward, and never back; the new offset in milliseconds.
+    pub fn advance(&self, by: Duration) -> i64 {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let before = self.offset_millis.fetch_add(by, Ordering::SeqCst);
+        before.saturating_add(by)
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let offset = self.offset_millis.load(Ordering::Relaxed);
+        Timestamp::from_millis(self.wall().millis().saturating_add(offset))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one home of the machine's clock")]
+    fn wall(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Default)]
+pub struct SystemRng;
+
+impl Rng for SystemRng {
+    #[expect(clippy::disallowed_methods, reason = "the one home of the system's randomness")]
+    fn fill(&self, bytes: &mut [u8]) {
+        if getrandom::fill(bytes).is_err() {
+            // A key made of anything else would be worse than no service.
+            std::process::abort();
+        }
+    }
+}
+
+/// A new random id in the form of a UUID, version 4.
+#[must_use]
+pub fn uuid(rng: &dyn Rng) -> String {
+    let mut bytes = [0_u8; 16];
+    rng.fill(&mut bytes);
+    let number = (u128::from_be_bytes(bytes) & !(0xf000_u128 << 64) & !(0xc000_u128 << 48))
+        | (0x4000_u128 << 64)
+        | (0x8000_u128 << 48);
+    let hex = format!("{number:032x}");
+    let mut parts = [8, 4, 4, 4, 12].into_iter();
+    let mut uuid = String::with_capacity(36);
+    let mut left = parts.next().unwrap_or(0);
+    for c in hex.chars() {
+        if left == 0 {
+            uuid.push('-');
+            left = parts.next().unwrap_or(0);
+        }
+        uuid.push(c);
+        left -= 1;
+    }
+    uuid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_the_form_of_version_4_uuids() {
+        let one = uuid(&SystemRng);
+        assert_eq!(one.len(), 36);
+        assert_eq!(&one[14..15], "4", "{one}");
+        assert!("89ab".contains(&one[19..20]), "{one}");
+        assert_eq!(one.matches('-').count(), 4);
+        assert_ne!(one, uuid(&SystemRng));
+    }
+}

@@ -1,0 +1,32 @@
+//! The end-to-end tests: `pawl serve` as a process, AWS's own clients, a real PostgreSQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests: whatever fails here fails the test, with its reason"
+)]
+
+mod canary;
+mod clients;
+mod harness;
+mod kill;
+mod refusals;
+mod rotations;
+mod sandbox;
+mod service;
+
+use pawl_tests::pawl::Pawl;
+use serde_json::json;
+
+/// A secret for the role `role` of the PostgreSQL on `port`, as AWS's templates want it.
+fn database_secret(port: u16, role: &str, password: &str) -> String {
+    json!({
+        "engine": "postgres", "host": "127.0.0.1", "port": port, "username": role, "password": password,
+        "dbname": "postgres", "ssl": false, "note": "kept as it is",
+    })
+    .to_string()
+}
+
+/// The names of all secrets, planned deletions included: what a refused request must leave as it was.
+fn inventory(pawl: &Pawl) -> serde_json::Value {
+    pawl.call("ListSecrets", json!({"IncludePlannedDeletion": true, "MaxResults": 100}))["SecretList"].clone()
+}

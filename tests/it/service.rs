@@ -1,0 +1,100 @@
+//! The process itself: it starts, ends, keeps what it has acknowledged, and refuses to start on a false root key.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use pawl_tests::http::Request;
+use pawl_tests::pawl::{Options, Pawl};
+use pawl_tests::wait::eventually;
+use serde_json::json;
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let mut pawl = Pawl::start(Options::default());
+    for number in 0..20 {
+        let _ = pawl.create(&format!("kept/{number}"), &format!("value {number}"));
+    }
+    pawl.kill9();
+    pawl.resume();
+    for number in 0..20 {
+        let (_, value) = pawl.value(&format!("kept/{number}"), "AWSCURRENT").unwrap();
+        assert_eq!(value, format!("value {number}"));
+    }
+}
+
+#[test]
+fn it_ends_when_it_is_asked_to_and_leaves_no_process() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.create("a", "b");
+    let children = pawl.children();
+    assert_eq!(pawl.terminate(), Some(0));
+    eventually("its worker processes are gone", Duration::from_secs(10), || all_gone(&children));
+}
+
+#[test]
+fn its_workers_die_with_it() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.create("a", "b");
+    let children = pawl.children();
+    pawl.kill9();
+    eventually("its worker processes are gone", Duration::from_secs(10), || all_gone(&children));
+}
+
+fn all_gone(processes: &[u32]) -> Option<()> {
+    let alive = |id: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        !status.is_empty() && !status.contains("State:\tZ")
+    };
+    (!processes.iter().any(alive)).then_some(())
+}
+
+#[test]
+fn health_needs_no_signature_and_names_no_secret() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.create("a-name-that-must-not-show", "value");
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let request = Request {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            headers: vec![("host".to_owned(), pawl.address().to_string())],
+            body: Vec::new(),
+        };
+        let answer = request.send(pawl.address());
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        assert!(!answer.body.contains("must-not-show"), "{path}: {}", answer.body);
+    }
+}
+
+#[test]
+fn only_its_owner_reads_the_data_directory() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.create("a", "b");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&pawl.data_dir()) & 0o077, 0, "{:o}", mode(&pawl.data_dir()));
+    let mut files = 0;
+    for entry in std::fs::read_dir(pawl.data_dir()).unwrap().flatten() {
+        if entry.file_type().unwrap().is_file() {
+            files += 1;
+            assert_eq!(
+                mode(&entry.path()) & 0o077,
+                0,
+                "{} {:o}",
+                entry.path().display(),
+                mode(&entry.path())
+            );
+        }
+    }
+    assert!(files >= 2, "a root key and a database at least");
+}
+
+#[test]
+fn two_regions_are_two_namespaces() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.create("same", "here");
+    let mut signer = pawl.signer();
+    signer.region = "eu-west-1".to_owned();
+    let body = json!({"SecretId": "same"}).to_string();
+    let request = pawl.request("secretsmanager.GetSecretValue", body.as_bytes());
+    let answer = signer.sign(request, pawl_tests::aws::now()).send(pawl.address());
+    assert_eq!(answer.code(), "ResourceNotFoundException", "{}", answer.body);
+}

@@ -1,0 +1,75 @@
+//! What the tests need built: the `pawl` binary and the guests, each once per test process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Cargo's target directory and the profile's folder in it, as the running executable tells them.
+fn target() -> (PathBuf, String) {
+    let executable = std::env::current_exe().expect("the path of this executable");
+    let mut folder = executable.parent().expect("a folder").to_path_buf();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    let profile = folder.file_name().expect("a profile's name").to_string_lossy().into_owned();
+    folder.pop();
+    (folder, profile)
+}
+
+fn cargo(target: &Path, arguments: &[&str]) {
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .current_dir(repository())
+        .arg("build")
+        .args(arguments)
+        .arg("--quiet")
+        .arg("--target-dir")
+        .arg(target)
+        .output()
+        .expect("cargo can be run");
+    assert!(
+        output.status.success(),
+        "cargo build {} failed:\n{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The `pawl` binary, built in the profile of the caller.
+#[must_use]
+pub fn pawl() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let (folder, profile) = target();
+        let mut arguments = vec!["--package", "pawl-cli", "--bin", "pawl"];
+        if profile != "debug" {
+            arguments.extend(["--profile", &profile]);
+        }
+        cargo(&folder, &arguments);
+        folder.join(profile).join("pawl")
+    })
+}
+
+/// The directory that holds the adversarial guests as components, `NAME.wasm` each.
+#[must_use]
+pub fn guests() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // A target directory of its own: these builds must not wait for, or invalidate, the host's.
+        let folder = target().0.join("test-guests");
+        let mut arguments = vec!["--target", "wasm32-wasip2", "--profile", "guest"];
+        for package in GUESTS {
+            arguments.extend(["--package", package]);
+        }
+        cargo(&folder, &arguments);
+        folder.join("wasm32-wasip2").join("guest")
+    })
+}
+
+/// The packages under `tests/guests`.
+pub const GUESTS: [&str; 4] = ["guest-loops", "guest-hoards", "guest-panics", "guest-trespasses"];

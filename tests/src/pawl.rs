@@ -1,0 +1,517 @@
+//! A `pawl serve` of one's own, its command line, and AWS's clients pointed at it.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::artifacts;
+use crate::aws::{self, Signer};
+use crate::http::{Answer, Request};
+use crate::scratch::Scratch;
+use crate::wait::eventually;
+
+/// The access key that every server of the tests is started with.
+pub const ACCESS_KEY_ID: &str = "AKIAPAWLTESTSROOTKEY";
+/// Its secret.
+pub const SECRET_ACCESS_KEY: &str = "the-tests-root-secret-access-key-40chars";
+/// The region and account that the tests use.
+pub const REGION: &str = "us-east-1";
+/// The built-in rotator of PostgreSQL, single user.
+pub const POSTGRES_ROTATOR: &str = "arn:aws:lambda:us-east-1:000000000000:function:pawl-postgres-single-user";
+
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// With `--dev-clock`: time can be moved.
+    pub dev_clock: bool,
+    /// With a log of everything.
+    pub trace: bool,
+    /// With the functions of this directory.
+    pub functions: Option<PathBuf>,
+    /// Another `pawl`, as a bench's release build.
+    pub binary: Option<PathBuf>,
+}
+
+/// A running (or killed) server and its data directory.
+#[derive(Debug)]
+pub struct Pawl {
+    scratch: Scratch,
+    options: Options,
+    server: Server,
+    address: SocketAddr,
+    started_in: Duration,
+}
+
+/// A handle on the process, for those who must kill it from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Server(Arc<Mutex<Option<Child>>>);
+
+impl Server {
+    /// `kill -9`, and wait until it is dead. Nothing happens to one that is dead already.
+    pub fn kill9(&self) {
+        let child = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut child) = child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn id(&self) -> Option<u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id)
+    }
+}
+
+impl Pawl {
+    /// Starts a server on a new data directory.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start(options: Options) -> Self {
+        let mut pawl = Self {
+            scratch: Scratch::new("server"),
+            options,
+            server: Server::default(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            started_in: Duration::ZERO,
+        };
+        pawl.resume();
+        pawl
+    }
+
+    /// Starts it again on the same data directory.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn resume(&mut self) {
+        assert!(self.server.id().is_none(), "it is running");
+        let from = Instant::now();
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.data_dir());
+        if self.options.dev_clock {
+            command.arg("--dev-clock");
+        }
+        if let Some(functions) = &self.options.functions {
+            command.arg("--functions-dir").arg(functions);
+        }
+        if self.options.trace {
+            command.env("PAWL_LOG", "trace");
+        }
+        let mut child = command
+            .env("PAWL_BOOTSTRAP_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("PAWL_BOOTSTRAP_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("RUST_BACKTRACE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("pawl can be run");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (announce, announced) = std::sync::mpsc::channel();
+        let printed = File::options().create(true).append(true).open(self.printed_path()).unwrap();
+        std::thread::spawn(move || follow(stdout, printed, &announce));
+        let Ok(address) = announced.recv_timeout(BOOT_LIMIT) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("pawl serve did not start:\n{}{}", self.printed(), self.log());
+        };
+        self.address = address;
+        self.started_in = from.elapsed();
+        *self.server.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+    }
+
+    /// From the start of the process to its line "listening".
+    #[must_use]
+    pub const fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.scratch.path().join("data")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.scratch.path().join("stderr")
+    }
+
+    fn printed_path(&self) -> PathBuf {
+        self.scratch.path().join("stdout")
+    }
+
+    /// What it has logged, in all its runs.
+    ///
+    /// # Panics
+    /// When there is no log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap()).into_owned()
+    }
+
+    /// What it has printed, in all its runs.
+    ///
+    /// # Panics
+    /// When it was never started.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.printed_path()).unwrap()).into_owned()
+    }
+
+    /// The process, to be killed from elsewhere.
+    #[must_use]
+    pub fn server(&self) -> Server {
+        self.server.clone()
+    }
+
+    /// `kill -9`.
+    pub fn kill9(&self) {
+        self.server.kill9();
+    }
+
+    /// Asks it to end, and gives its exit code.
+    ///
+    /// # Panics
+    /// When it does not run, or does not end within 30 seconds.
+    #[must_use]
+    pub fn terminate(&self) -> Option<i32> {
+        let mut child = self.server.0.lock().unwrap_or_else(PoisonError::into_inner).take().expect("it runs");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status =
+            eventually("it ends when it is asked to", Duration::from_secs(30), || child.try_wait().unwrap());
+        status.code()
+    }
+
+    /// The processes that it has started.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        children_of(self.server.id().expect("it runs"))
+    }
+
+    /// Resident memory of it and of its children, in bytes.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let own = self.server.id().expect("it runs");
+        children_of(own).into_iter().chain([own]).map(resident_bytes).sum()
+    }
+
+    fn binary(&self) -> &Path {
+        self.options.binary.as_deref().unwrap_or_else(|| artifacts::pawl())
+    }
+
+    /// The `pawl` binary with nothing of this machine's environment.
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.binary());
+        clean(&mut command, self.scratch.path());
+        command
+    }
+
+    fn point_at(&self, command: &mut Command) {
+        let endpoint = format!("http://{}", self.address);
+        command
+            .env("PAWL_ENDPOINT_URL", &endpoint)
+            .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("AWS_REGION", REGION)
+            .env("AWS_DEFAULT_REGION", REGION)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_PAGER", "");
+    }
+
+    /// Runs `pawl ARGUMENTS` as a client of this server.
+    ///
+    /// # Panics
+    /// When the binary cannot be run.
+    pub fn cli(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command();
+        self.point_at(&mut command);
+        Ran::of(command.args(arguments))
+    }
+
+    /// Runs `aws secretsmanager ARGUMENTS` against this server.
+    ///
+    /// # Panics
+    /// When the AWS command line is not installed.
+    pub fn aws(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("aws");
+        clean(&mut command, self.scratch.path());
+        self.point_at(&mut command);
+        let endpoint = format!("http://{}", self.address);
+        Ran::of(
+            command.args(["--endpoint-url", &endpoint, "--output", "json", "secretsmanager"]).args(arguments),
+        )
+    }
+
+    /// Runs a Python script with boto3; `sm` is a client of this server and `args` is `arguments`.
+    ///
+    /// # Panics
+    /// When the script fails.
+    pub fn boto3(&self, script: &str, arguments: &Value) -> Value {
+        let mut command = Command::new("python3");
+        clean(&mut command, self.scratch.path());
+        self.point_at(&mut command);
+        let whole = format!("{PREAMBLE}\n{script}\n");
+        let ran = Ran::of(command.args(["-c", &whole, &arguments.to_string()]));
+        assert!(ran.code == Some(0), "the boto3 script failed:\n{}{}", ran.stdout, ran.stderr);
+        serde_json::from_str(ran.stdout.trim()).unwrap_or(Value::Null)
+    }
+
+    /// The tests' own client's key.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        Signer {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+            region: REGION.to_owned(),
+            service: "secretsmanager".to_owned(),
+        }
+    }
+
+    /// A call that is not signed yet.
+    #[must_use]
+    pub fn request(&self, target: &str, body: &[u8]) -> Request {
+        aws::request(&self.address.to_string(), target, body)
+    }
+
+    /// A signed call of Secrets Manager.
+    #[must_use]
+    pub fn signed(&self, operation: &str, body: &Value) -> Request {
+        let request = self.request(&format!("secretsmanager.{operation}"), body.to_string().as_bytes());
+        self.signer().sign(request, aws::now())
+    }
+
+    /// Calls an operation and gives whatever it answers.
+    #[must_use]
+    pub fn try_call(&self, operation: &str, body: &Value) -> Answer {
+        self.signed(operation, body).send(self.address)
+    }
+
+    /// Calls an operation that must succeed.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at a hundred call sites")]
+    pub fn call(&self, operation: &str, body: Value) -> Value {
+        let answer = self.try_call(operation, &body);
+        assert!(answer.status == 200, "{operation} answered {} {}", answer.status, answer.body);
+        answer.json()
+    }
+
+    /// Makes a secret with a value.
+    pub fn create(&self, name: &str, value: &str) -> Value {
+        self.call(
+            "CreateSecret",
+            json!({"Name": name, "SecretString": value, "ClientRequestToken": aws::token()}),
+        )
+    }
+
+    /// The value with a label; none when the service says that there is none.
+    ///
+    /// # Panics
+    /// When the service says anything else.
+    #[must_use]
+    pub fn value(&self, name: &str, label: &str) -> Option<(String, String)> {
+        let answer = self.try_call("GetSecretValue", &json!({"SecretId": name, "VersionStage": label}));
+        if answer.code() == "ResourceNotFoundException" {
+            return None;
+        }
+        assert!(answer.status == 200, "GetSecretValue answered {} {}", answer.status, answer.body);
+        let json = answer.json();
+        let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some((text("VersionId"), text("SecretString")))
+    }
+
+    /// The field `password` of the value with a label.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn password(&self, name: &str, label: &str) -> String {
+        let (_, value) = self.value(name, label).unwrap_or_else(|| panic!("`{name}` has no {label}"));
+        let json: Value = serde_json::from_str(&value).expect("a JSON value");
+        json.get("password").and_then(Value::as_str).expect("a password").to_owned()
+    }
+
+    /// The labels of a version, as DescribeSecret has them.
+    #[must_use]
+    pub fn labels(&self, name: &str, version: &str) -> Vec<String> {
+        let described = self.call("DescribeSecret", json!({"SecretId": name}));
+        let labels =
+            described.get("VersionIdsToStages").and_then(|map| map.get(version)).and_then(Value::as_array);
+        let mut labels: Vec<String> =
+            labels.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        labels.sort();
+        labels
+    }
+
+    /// Asks for a rotation now; gives its token.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn rotate(&self, name: &str, function: &str) -> String {
+        let token = aws::token();
+        let body = json!({"SecretId": name, "RotationLambdaARN": function, "ClientRequestToken": token,
+                          "RotationRules": {"AutomaticallyAfterDays": 30}});
+        self.call("RotateSecret", body);
+        token
+    }
+
+    /// Waits until a rotation has ended well: its version is the current one and nothing is pending.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn await_rotation(&self, name: &str, token: &str, limit: Duration) {
+        eventually(&format!("the rotation {token} of `{name}` ends well"), limit, || {
+            (self.labels(name, token) == ["AWSCURRENT"]).then_some(())
+        });
+    }
+
+    /// How the last rotation of a secret stands, in Pawl's own words (`DescribeRotation`).
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn rotation(&self, name: &str) -> Value {
+        let request = self.request("Pawl.DescribeRotation", json!({"SecretId": name}).to_string().as_bytes());
+        let signer = Signer { service: "pawl".to_owned(), ..self.signer() };
+        let answer = signer.sign(request, aws::now()).send(self.address);
+        assert!(answer.status == 200, "DescribeRotation answered {} {}", answer.status, answer.body);
+        answer.json()
+    }
+}
+
+impl Drop for Pawl {
+    fn drop(&mut self) {
+        self.server.kill9();
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said on the side.
+    pub stderr: String,
+}
+
+impl Ran {
+    fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } = command
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().to_string_lossy()));
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// What it printed, when it went well.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[must_use]
+    pub fn ok(self) -> String {
+        assert!(self.code == Some(0), "exit code {:?}:\n{}{}", self.code, self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// What it printed, as JSON.
+    ///
+    /// # Panics
+    /// When it failed, or printed something else.
+    #[must_use]
+    pub fn json(self) -> Value {
+        let printed = self.ok();
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in: {printed}"))
+    }
+}
+
+/// `sm` is a client without retries; `refused(call, ...)` gives code and message of the error that must come.
+const PREAMBLE: &str = r#"
+import json, os, sys
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+args = json.loads(sys.argv[1])
+sm = boto3.client("secretsmanager", endpoint_url=os.environ["AWS_ENDPOINT_URL"],
+                  config=Config(retries={"total_max_attempts": 1}))
+def refused(call, **parameters):
+    try:
+        answer = call(**parameters)
+    except ClientError as error:
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400, error.response
+        assert error.response["ResponseMetadata"].get("RequestId"), error.response
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    raise AssertionError(f"{call.__name__} {parameters} succeeded: {answer}")
+"#;
+
+/// Only what a program needs to be found: none of this machine's keys, settings or proxies.
+#[expect(clippy::disallowed_methods, reason = "the harness gives a child its environment")]
+fn clean(command: &mut Command, home: &Path) {
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("LANG", "C.UTF-8")
+        .env("TZ", "UTC");
+    // Version managers find the tools that they shim by these.
+    for name in ["PYENV_ROOT", "PYENV_VERSION"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+}
+
+/// Copies a server's output to a file, and announces the address that it names.
+fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {
+    use std::io::Write;
+    for line in stdout.lines().map_while(Result::ok) {
+        let _ = writeln!(copy, "{line}");
+        if let Some(address) =
+            line.strip_prefix("pawl: listening on http://").and_then(|text| text.parse().ok())
+        {
+            let _ = announce.send(address);
+        }
+    }
+}
+
+fn children_of(process: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        children.extend(text.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+    }
+    children
+}
+
+fn resident_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: Option<u64> = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
