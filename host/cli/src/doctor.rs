@@ -1,0 +1,275 @@
+//! `pawl doctor`: what is right, what is not, and what to do about it.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use pawl_api::ErrorCode;
+use pawl_api::pawl::{DescribeHostRequest, DescribeHostResponse};
+use pawl_core::limits;
+use pawl_core::world::Timestamp;
+use serde::Serialize;
+
+use crate::client::{Client, ClientError};
+use crate::output::{Format, Printer, plain};
+use crate::settings::{ConnectionArgs, Environment};
+use crate::{CommandError, connect, span};
+
+/// How one thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    state: State,
+    what: String,
+    #[serde(rename = "Do", skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Report {
+    checks: Vec<Check>,
+}
+
+fn ok(what: impl Into<String>) -> Check {
+    Check { state: State::Ok, what: what.into(), remedy: None }
+}
+
+fn warn(what: impl Into<String>, remedy: impl Into<String>) -> Check {
+    Check { state: State::Warn, what: what.into(), remedy: Some(remedy.into()) }
+}
+
+fn fail(what: impl Into<String>, remedy: impl Into<String>) -> Check {
+    Check { state: State::Fail, what: what.into(), remedy: Some(remedy.into()) }
+}
+
+/// Looks at everything that it can reach; fails when anything is wrong.
+pub(crate) fn run(
+    args: &ConnectionArgs,
+    environment: &Environment<'_>,
+    printer: &mut Printer,
+) -> Result<(), CommandError> {
+    let client = connect(args, environment)?;
+    let checks = examine(&client);
+    let failed = checks.iter().any(|check| check.state == State::Fail);
+    match printer.format {
+        Format::Json => printer.json(&Report { checks })?,
+        Format::Text => {
+            for line in checks.iter().flat_map(lines) {
+                printer.line(&line)?;
+            }
+        }
+    }
+    if failed { Err(CommandError::Reported) } else { Ok(()) }
+}
+
+fn lines(check: &Check) -> Vec<String> {
+    let state = match check.state {
+        State::Ok => "ok",
+        State::Warn => "warn",
+        State::Fail => "FAIL",
+    };
+    let mut lines = vec![plain(&format!("{state:<5} {}", check.what))];
+    lines.extend(check.remedy.as_ref().map(|remedy| plain(&format!("      -> {remedy}"))));
+    lines
+}
+
+fn examine(client: &Client) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match client.health("/healthz") {
+        Ok(health) if health.status == 200 => {
+            checks.push(ok(format!("a server answers at {} ({})", client.url(), span::show(health.took))));
+            checks.extend(health.date.and_then(|date| clocks(&date, client.wall())));
+        }
+        Ok(health) => checks.push(fail(
+            format!("{} answers /healthz with status {}", client.url(), health.status),
+            "is this Pawl's address? Give the right one with --endpoint-url or PAWL_ENDPOINT_URL",
+        )),
+        Err(error) => {
+            checks.push(fail(
+                error.to_string(),
+                "start it with `pawl serve --data-dir DIR`, or give its address with --endpoint-url or PAWL_ENDPOINT_URL",
+            ));
+            checks.extend(identity(client));
+            return checks;
+        }
+    }
+    match client.health("/readyz") {
+        Ok(health) if health.status == 200 => checks.push(ok("it is ready")),
+        Ok(_) | Err(_) => checks.push(fail("it is not ready", "its log says what it waits for")),
+    }
+    checks.extend(identity(client));
+    if client.credentials().is_some() {
+        match client.call(&DescribeHostRequest {}) {
+            Ok(host) => checks.extend(of_host(&host)),
+            Err(error) => checks.push(refused(&error)),
+        }
+    }
+    checks
+}
+
+fn identity(client: &Client) -> Option<Check> {
+    Some(match client.credentials() {
+        Some(found) => ok(format!("access key {}, from {}", found.access_key_id, found.source)),
+        None => fail(
+            "no credentials",
+            "give --data-dir DIR (the server's, for its root key) or --profile NAME, or set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY",
+        ),
+    })
+}
+
+/// Compares the server's header `Date` with this machine's clock.
+fn clocks(date: &str, wall: Timestamp) -> Option<Check> {
+    let server = Timestamp::from(DateTime::parse_from_rfc2822(date).ok()?.to_utc());
+    let apart = Duration::from_millis(server.millis_since(wall).max(wall.millis_since(server)));
+    let remedy = "set both machines' clocks by NTP; signatures are refused when they are too far apart";
+    // The header has whole seconds.
+    let text = format!("the server's clock and this machine's are {} apart", span::show(apart));
+    Some(if apart >= limits::SIGNATURE_SKEW_MAX {
+        fail(text, remedy)
+    } else if apart >= limits::CLOCK_SKEW_WARN {
+        warn(text, remedy)
+    } else {
+        ok("the server's clock and this machine's agree")
+    })
+}
+
+fn refused(error: &ClientError) -> Check {
+    let remedy = match error.code() {
+        Some(ErrorCode::UnrecognizedClientException) => {
+            "this server does not know the access key: take the one in DIR/root-credentials (--data-dir DIR)"
+        }
+        Some(ErrorCode::InvalidSignatureException) => {
+            "the secret key is wrong, or the clocks are too far apart, or something between changes the request"
+        }
+        Some(ErrorCode::AccessDeniedException) => "ask for a policy that allows pawl:DescribeHost",
+        Some(ErrorCode::UnknownOperationException) => "the server is no Pawl, or an older one than this command",
+        _ => "the server's log says more, under the same time",
+    };
+    fail(error.to_string(), remedy)
+}
+
+fn of_host(host: &DescribeHostResponse) -> Vec<Check> {
+    let mut checks = vec![ok(format!("signed calls work: account {}, region {}", host.account, host.region))];
+    let ours = env!("CARGO_PKG_VERSION");
+    checks.push(if host.version == ours {
+        ok(format!("server and command are version {ours}"))
+    } else {
+        warn(
+            format!("the server is version {}, and this command is {ours}", host.version),
+            "use the command that came with the server",
+        )
+    });
+    checks.push(match host.clock.kind.as_str() {
+        "System" => ok("it runs by the system's clock"),
+        _ => warn(
+            format!(
+                "it runs by a development clock, moved by {}",
+                span::show(Duration::from_secs(host.clock.advanced_seconds))
+            ),
+            "in production, start it without --dev-clock",
+        ),
+    });
+    let place = host.store.location.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+    let secrets = host.store.secrets.map(|count| format!(", {count} secrets")).unwrap_or_default();
+    checks.push(ok(format!("store: {}{place}{secrets}", host.store.kind)));
+    let key = host.keyring.key_id.as_deref().map(|id| format!(", key {id}")).unwrap_or_default();
+    checks.push(ok(format!("keyring: {}{key}", host.keyring.kind)));
+    if host.functions.is_empty() {
+        let remedy = "this build has none built in; give some with --functions-dir";
+        checks.push(warn("no rotation function is ready", remedy));
+    }
+    for function in &host.functions {
+        let engines = function.engines.join(", ");
+        checks.push(ok(format!("function {} ({engines}) {}", function.function_arn, function.digest)));
+    }
+    checks.extend(rotations(host));
+    checks
+}
+
+fn rotations(host: &DescribeHostResponse) -> Vec<Check> {
+    let counts = &host.rotations;
+    let mut checks = Vec::new();
+    if counts.stranded > 0 {
+        checks.push(fail(
+            format!("{} rotations are stranded: the database may hold a password that AWSCURRENT does not", counts.stranded),
+            "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
+        ));
+    }
+    if counts.failed > 0 {
+        checks.push(warn(
+            format!("{} rotations have failed", counts.failed),
+            "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
+        ));
+    }
+    checks.push(ok(format!("rotations: {} running, {} waiting for their next try", counts.running, counts.waiting)));
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use pawl_api::pawl::{ClockView, FunctionView, KeyringView, RotationCounts, StoreView};
+
+    use super::*;
+
+    #[test]
+    fn clocks_may_be_a_little_apart() {
+        let wall = Timestamp::from_millis(1_785_000_000_400);
+        let state = |date: &str| clocks(date, wall).map(|check| check.state);
+        assert_eq!(state("Sat, 25 Jul 2026 17:20:00 GMT"), Some(State::Ok));
+        assert_eq!(state("Sat, 25 Jul 2026 17:18:50 GMT"), Some(State::Warn));
+        assert_eq!(state("Sat, 25 Jul 2026 17:26:00 GMT"), Some(State::Fail));
+        assert_eq!(state("now"), None);
+    }
+
+    #[test]
+    fn a_host_is_judged_line_by_line() {
+        let host = DescribeHostResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            account: "000000000000".to_owned(),
+            region: "us-east-1".to_owned(),
+            clock: ClockView { kind: "Development".to_owned(), advanced_seconds: 2_592_000, ..Default::default() },
+            store: StoreView { kind: "SQLite".to_owned(), secrets: Some(3), ..Default::default() },
+            keyring: KeyringView { kind: "File".to_owned(), key_id: Some("k1".to_owned()) },
+            functions: vec![FunctionView {
+                function_arn: "arn:f".to_owned(),
+                digest: "sha256:00".to_owned(),
+                engines: vec!["postgres".to_owned()],
+            }],
+            rotations: RotationCounts { running: 1, waiting: 2, failed: 0, stranded: 1 },
+            ..Default::default()
+        };
+        let lines: Vec<String> = of_host(&host).iter().flat_map(lines).collect();
+        assert_eq!(
+            lines.join("\n"),
+            format!(
+                "ok    signed calls work: account 000000000000, region us-east-1
+ok    server and command are version {version}
+warn  it runs by a development clock, moved by 30 d
+      -> in production, start it without --dev-clock
+ok    store: SQLite, 3 secrets
+ok    keyring: File, key k1
+ok    function arn:f (postgres) sha256:00
+FAIL  1 rotations are stranded: the database may hold a password that AWSCURRENT does not
+      -> `pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`
+ok    rotations: 1 running, 2 waiting for their next try",
+                version = env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+
+    #[test]
+    fn a_refusal_comes_with_its_remedy() {
+        let error = ClientError::Refused { code: "AccessDeniedException".to_owned(), message: "no".to_owned() };
+        assert_eq!(refused(&error), fail("no (AccessDeniedException)", "ask for a policy that allows pawl:DescribeHost"));
+    }
+}
