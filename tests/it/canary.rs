@@ -208,12 +208,12 @@ fn no_secret_is_found_where_none_belongs() {
 
     // Running, then killed, then ended as it should: the journals differ.
     let mut places = Vec::new();
-    files(&pawl.data_dir(), &mut places);
+    files(pawl.data_dir(), &mut places);
     pawl.kill9();
-    files(&pawl.data_dir(), &mut places);
+    files(pawl.data_dir(), &mut places);
     pawl.resume();
     assert_eq!(pawl.terminate(), Some(0));
-    files(&pawl.data_dir(), &mut places);
+    files(pawl.data_dir(), &mut places);
     places.push(("pawl's log".to_owned(), pawl.log().into_bytes()));
     places.push(("pawl's output".to_owned(), pawl.printed().into_bytes()));
     places.push(("PostgreSQL's log".to_owned(), postgres.log().into_bytes()));

@@ -69,7 +69,7 @@ fn the_aws_command_line_reads_what_it_has_written() {
 #[test]
 fn pawls_own_command_line_does_the_same() {
     let pawl = Pawl::start(Options::default());
-    let _ = pawl.cli(&["secret", "create", "own/one", "--string", "first"]).ok();
+    let _ = pawl.cli(&["secret", "create", "own/one", "--value", "first"]).ok();
     assert!(pawl.cli(&["secret", "get", "own/one"]).ok().contains("first"));
     let got = pawl.cli(&["secret", "get", "own/one", "--output", "json"]).json();
     assert_eq!(got["SecretString"], "first");

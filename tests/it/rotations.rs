@@ -60,7 +60,7 @@ fn the_command_line_creates_rotates_and_tells_each_step() {
     let pawl = Pawl::start(Options::default());
     postgres.create_role("app", "first-password");
     let value = database_secret(postgres.port(), "app", "first-password");
-    let _ = pawl.cli(&["secret", "create", "db", "--string", &value]).ok();
+    let _ = pawl.cli(&["secret", "create", "db", "--value", &value]).ok();
     let told = pawl.cli(&["rotate", "db", "--function", "pawl-postgres-single-user", "--wait"]).ok();
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
         assert!(told.contains(step), "{step} is missing in: {told}");

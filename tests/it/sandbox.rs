@@ -19,19 +19,6 @@ fn arn(name: &str) -> String {
     format!("arn:aws:lambda:us-east-1:000000000000:function:{name}")
 }
 
-/// A directory of functions: every guest, granted its secret's own target, except the one that wants another.
-fn functions() -> Scratch {
-    let scratch = Scratch::new("functions");
-    for package in artifacts::GUESTS {
-        let component = artifacts::guests().join(format!("{}.wasm", package.replace('-', "_")));
-        std::fs::copy(component, scratch.path().join(format!("{package}.wasm"))).unwrap();
-        let own_target = package != "guest-trespasses";
-        let manifest = format!("[grants]\nengines = [\"postgres\"]\nown-target = {own_target}\n");
-        std::fs::write(scratch.path().join(format!("{package}.toml")), manifest).unwrap();
-    }
-    scratch
-}
-
 /// Rotates a secret by a guest that fails, and gives what the service tells of it.
 fn rotate(pawl: &Pawl, postgres: &Postgres, guest: &str) -> Value {
     postgres.create_role(guest, "first-password");
@@ -60,7 +47,7 @@ fn reason(rotation: &Value) -> String {
 
 #[test]
 fn bad_guests_are_stopped_and_the_server_goes_on() {
-    let scratch = functions();
+    let scratch = artifacts::functions();
     let postgres = Postgres::start();
     let pawl = Pawl::start(Options { functions: Some(scratch.path().to_path_buf()), ..Options::default() });
 
@@ -86,6 +73,22 @@ fn bad_guests_are_stopped_and_the_server_goes_on() {
 }
 
 #[test]
+fn a_guest_that_looks_at_everything_sees_no_password() {
+    let scratch = artifacts::functions();
+    let postgres = Postgres::start();
+    let pawl = Pawl::start(Options { functions: Some(scratch.path().to_path_buf()), ..Options::default() });
+    postgres.create_role("app", "first-password");
+    let _ = pawl.create("db", &database_secret(postgres.port(), "app", "first-password"));
+    pawl.await_rotation("db", &pawl.rotate("db", &arn("guest-peeks")), LIMIT);
+    let new = pawl.password("db", "AWSCURRENT");
+    let told = pawl.rotation("db").to_string();
+    assert!(told.contains("username = app") && told.contains("a handle without text"), "{told}");
+    assert!(told.contains("login refused"), "{told}");
+    assert!(!told.contains("first-password") && !told.contains(&new), "{told}");
+    assert_eq!(postgres.login("app", &new), Login::Accepted);
+}
+
+#[test]
 fn a_file_that_is_no_component_is_refused_by_its_name() {
     let scratch = Scratch::new("functions");
     std::fs::write(scratch.path().join("broken.wasm"), b"\0asm and then nothing of sense").unwrap();
@@ -93,5 +96,5 @@ fn a_file_that_is_no_component_is_refused_by_its_name() {
     let pawl = Pawl::start(Options { functions: Some(scratch.path().to_path_buf()), ..Options::default() });
     let failed = rotate(&pawl, &postgres, "broken");
     assert!(reason(&failed).contains("component"), "{failed}");
-    assert!(Path::new(&pawl.data_dir()).exists());
+    assert!(pawl.data_dir().exists());
 }

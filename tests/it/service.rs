@@ -23,6 +23,40 @@ fn what_was_acknowledged_survives_kill_9() {
 }
 
 #[test]
+fn a_missing_or_false_root_key_is_refused_before_anything_is_written() {
+    let mut pawl = Pawl::start(Options::default());
+    let _ = pawl.create("kept", "value");
+    assert_eq!(pawl.terminate(), Some(0));
+    let key = pawl.data_dir().join("root-key");
+    let database = pawl.data_dir().join("pawl.db");
+    let (held, before) = (std::fs::read(&key).unwrap(), std::fs::read(&database).unwrap());
+
+    std::fs::remove_file(&key).unwrap();
+    let why = pawl.try_resume().unwrap_err();
+    assert!(why.contains("root key") && why.contains("not there"), "{why}");
+    assert!(!key.exists(), "a new key was made over sealed values");
+
+    let other = Pawl::start(Options::default());
+    std::fs::copy(other.data_dir().join("root-key"), &key).unwrap();
+    let why = pawl.try_resume().unwrap_err();
+    assert!(why.contains("does not open this store"), "{why}");
+    assert_eq!(std::fs::read(&database).unwrap(), before, "something was written");
+
+    std::fs::write(&key, held).unwrap();
+    pawl.resume();
+    assert_eq!(pawl.value("kept", "AWSCURRENT").unwrap().1, "value");
+}
+
+#[test]
+fn two_servers_do_not_share_a_data_directory() {
+    let pawl = Pawl::start(Options::default());
+    let mut second = Pawl::beside(&pawl);
+    let why = second.try_resume().unwrap_err();
+    assert!(why.contains("another pawl"), "{why}");
+    let _ = pawl.create("a", "b");
+}
+
+#[test]
 fn it_ends_when_it_is_asked_to_and_leaves_no_process() {
     let pawl = Pawl::start(Options::default());
     let _ = pawl.create("a", "b");
@@ -70,7 +104,7 @@ fn only_its_owner_reads_the_data_directory() {
     let pawl = Pawl::start(Options::default());
     let _ = pawl.create("a", "b");
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&pawl.data_dir()) & 0o077, 0, "{:o}", mode(&pawl.data_dir()));
+    assert_eq!(mode(pawl.data_dir()) & 0o077, 0, "{:o}", mode(pawl.data_dir()));
     let mut files = 0;
     for entry in std::fs::read_dir(pawl.data_dir()).unwrap().flatten() {
         if entry.file_type().unwrap().is_file() {

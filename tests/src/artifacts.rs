@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::scratch::Scratch;
+
 /// The root of the repository.
 #[must_use]
 pub fn repository() -> &'static Path {
@@ -55,11 +57,11 @@ pub fn pawl() -> &'static Path {
     })
 }
 
-/// The directory that holds the adversarial guests as components, `NAME.wasm` each.
+/// A guest of `tests/guests` as a component, by its package's name.
 #[must_use]
-pub fn guests() -> &'static Path {
+pub fn guest(package: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
+    let built = BUILT.get_or_init(|| {
         // A target directory of its own: these builds must not wait for, or invalidate, the host's.
         let folder = target().0.join("test-guests");
         let mut arguments = vec!["--target", "wasm32-wasip2", "--profile", "guest"];
@@ -68,8 +70,27 @@ pub fn guests() -> &'static Path {
         }
         cargo(&folder, &arguments);
         folder.join("wasm32-wasip2").join("guest")
-    })
+    });
+    built.join(format!("{}.wasm", package.replace('-', "_")))
 }
 
 /// The packages under `tests/guests`.
-pub const GUESTS: [&str; 4] = ["guest-loops", "guest-hoards", "guest-panics", "guest-trespasses"];
+pub const GUESTS: [&str; 5] =
+    ["guest-loops", "guest-hoards", "guest-panics", "guest-peeks", "guest-trespasses"];
+
+/// A directory for `pawl serve --functions-dir`: every guest, granted what its secret names, except the one that is there to
+/// be refused.
+///
+/// # Panics
+/// When the guests do not build.
+#[must_use]
+pub fn functions() -> Scratch {
+    let scratch = Scratch::new("functions");
+    for package in GUESTS {
+        std::fs::copy(guest(package), scratch.path().join(format!("{package}.wasm"))).unwrap();
+        let own_target = package != "guest-trespasses";
+        let manifest = format!("[grants]\nengines = [\"postgres\"]\nown-target = {own_target}\n");
+        std::fs::write(scratch.path().join(format!("{package}.toml")), manifest).unwrap();
+    }
+    scratch
+}

@@ -11,6 +11,7 @@
 
 pub mod artifacts;
 pub mod aws;
+pub mod command;
 pub mod http;
 pub mod pawl;
 pub mod postgres;

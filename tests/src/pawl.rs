@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::artifacts;
 use crate::aws::{self, Signer};
+use crate::command::{Ran, clean};
 use crate::http::{Answer, Request};
 use crate::scratch::Scratch;
 use crate::wait::eventually;
@@ -44,6 +45,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Pawl {
     scratch: Scratch,
+    data_dir: PathBuf,
     options: Options,
     server: Server,
     address: SocketAddr,
@@ -76,8 +78,10 @@ impl Pawl {
     /// When it does not come up.
     #[must_use]
     pub fn start(options: Options) -> Self {
+        let scratch = Scratch::new("server");
         let mut pawl = Self {
-            scratch: Scratch::new("server"),
+            data_dir: scratch.path().join("data"),
+            scratch,
             options,
             server: Server::default(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -87,11 +91,37 @@ impl Pawl {
         pawl
     }
 
+    /// A second server, not started, on the data directory of another.
+    #[must_use]
+    pub fn beside(other: &Self) -> Self {
+        Self {
+            scratch: Scratch::new("second"),
+            data_dir: other.data_dir.clone(),
+            options: other.options.clone(),
+            server: Server::default(),
+            address: other.address,
+            started_in: Duration::ZERO,
+        }
+    }
+
     /// Starts it again on the same data directory.
     ///
     /// # Panics
     /// When it does not come up.
     pub fn resume(&mut self) {
+        if let Err(why) = self.try_resume() {
+            panic!("pawl serve did not start:\n{}{why}", self.printed());
+        }
+    }
+
+    /// As [`Pawl::resume`], for a start that may be refused.
+    ///
+    /// # Errors
+    /// What it has logged, when it ends instead.
+    ///
+    /// # Panics
+    /// When it runs already.
+    pub fn try_resume(&mut self) -> Result<(), String> {
         assert!(self.server.id().is_none(), "it is running");
         let from = Instant::now();
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
@@ -122,11 +152,12 @@ impl Pawl {
         let Ok(address) = announced.recv_timeout(BOOT_LIMIT) else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("pawl serve did not start:\n{}{}", self.printed(), self.log());
+            return Err(self.log());
         };
         self.address = address;
         self.started_in = from.elapsed();
         *self.server.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        Ok(())
     }
 
     /// From the start of the process to its line "listening".
@@ -143,8 +174,8 @@ impl Pawl {
 
     /// Its data directory.
     #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
-        self.scratch.path().join("data")
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     fn log_path(&self) -> PathBuf {
@@ -409,48 +440,6 @@ impl Drop for Pawl {
     }
 }
 
-/// A command that has ended.
-#[derive(Debug)]
-pub struct Ran {
-    /// Its exit code; none when a signal ended it.
-    pub code: Option<i32>,
-    /// What it printed.
-    pub stdout: String,
-    /// What it said on the side.
-    pub stderr: String,
-}
-
-impl Ran {
-    fn of(command: &mut Command) -> Self {
-        let Output { status, stdout, stderr } = command
-            .stdin(Stdio::null())
-            .output()
-            .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().to_string_lossy()));
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
-    }
-
-    /// What it printed, when it went well.
-    ///
-    /// # Panics
-    /// When it did not.
-    #[must_use]
-    pub fn ok(self) -> String {
-        assert!(self.code == Some(0), "exit code {:?}:\n{}{}", self.code, self.stdout, self.stderr);
-        self.stdout
-    }
-
-    /// What it printed, as JSON.
-    ///
-    /// # Panics
-    /// When it failed, or printed something else.
-    #[must_use]
-    pub fn json(self) -> Value {
-        let printed = self.ok();
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in: {printed}"))
-    }
-}
-
 /// `sm` is a client without retries; `refused(call, ...)` gives code and message of the error that must come.
 const PREAMBLE: &str = r#"
 import json, os, sys
@@ -469,23 +458,6 @@ def refused(call, **parameters):
         return error.response["Error"]["Code"], error.response["Error"]["Message"]
     raise AssertionError(f"{call.__name__} {parameters} succeeded: {answer}")
 "#;
-
-/// Only what a program needs to be found: none of this machine's keys, settings or proxies.
-#[expect(clippy::disallowed_methods, reason = "the harness gives a child its environment")]
-fn clean(command: &mut Command, home: &Path) {
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home)
-        .env("LANG", "C.UTF-8")
-        .env("TZ", "UTC");
-    // Version managers find the tools that they shim by these.
-    for name in ["PYENV_ROOT", "PYENV_VERSION"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-}
 
 /// Copies a server's output to a file, and announces the address that it names.
 fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {

@@ -8,5 +8,7 @@ pub(crate) fn run(wanted: &[String]) -> Result<(), String> {
     machine::guest_target()?;
     machine::postgres()?;
     stage::run(stage::cargo().args(["build", "--release", "--package", "pawl-cli", "--bin", "pawl"]))?;
-    stage::run(stage::cargo().args(["bench", "--package", "pawl-tests", "--bench", "pawl", "--"]).args(wanted))
+    stage::run(
+        stage::cargo().args(["bench", "--package", "pawl-tests", "--bench", "pawl", "--"]).args(wanted),
+    )
 }

@@ -12,7 +12,15 @@ pub(crate) fn run() -> Result<(), String> {
     let guests: Vec<String> =
         metadata::members()?.into_iter().filter(|member| member.is_guest).map(|member| member.name).collect();
     let mut command = stage::cargo();
-    command.args(["build", "--target", GUEST_TARGET, "--profile", "guest", "--message-format", "json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--target",
+        GUEST_TARGET,
+        "--profile",
+        "guest",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     for guest in &guests {
         command.args(["--package", guest]);
     }
@@ -29,7 +37,8 @@ pub(crate) fn run() -> Result<(), String> {
         let files = message.get("filenames").and_then(serde_json::Value::as_array).into_iter().flatten();
         for file in files.filter_map(serde_json::Value::as_str).filter(|file| file.ends_with(".wasm")) {
             let bytes = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
-            let name = std::path::Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let name =
+                std::path::Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             println!("{name:<28} {:>8} bytes  sha256:{}", bytes.len(), hex::encode(Sha256::digest(&bytes)));
         }
     }

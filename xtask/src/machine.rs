@@ -43,7 +43,8 @@ pub(crate) fn postgres() -> Result<(), String> {
         .flatten()
         .any(|version| version.path().join("bin/initdb").is_file());
     let mut missing = Vec::new();
-    if !debian && !(on_path("initdb") && on_path("postgres")) {
+    let is_there = debian || (on_path("initdb") && on_path("postgres"));
+    if !is_there {
         missing.push("postgresql");
     }
     if !on_path("psql") {
@@ -59,7 +60,8 @@ fn packages(names: &[&str]) -> Result<(), String> {
     }
     println!("installing Debian packages: {}", names.join(" "));
     let apt = |arguments: &[&str]| {
-        let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+        let is_root =
+            Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
         let mut command = if is_root { Command::new("env") } else { Command::new("sudo") };
         stage::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]).args(arguments))
     };
@@ -75,7 +77,8 @@ pub(crate) fn clients() -> Result<OsString, String> {
     }
     let venv = target().join("venv");
     let bin = venv.join("bin");
-    if !(succeeds(bin.join("python3"), &["-c", "import boto3"]) && succeeds(bin.join("aws"), &["--version"])) {
+    if !(succeeds(bin.join("python3"), &["-c", "import boto3"]) && succeeds(bin.join("aws"), &["--version"]))
+    {
         if !succeeds("python3", &["-c", "import ensurepip, venv"]) {
             packages(&["python3-venv"])?;
         }

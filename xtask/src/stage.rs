@@ -20,7 +20,8 @@ pub(crate) fn cargo() -> Command {
 
 /// A command as one would type it.
 pub(crate) fn typed(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let program =
+        Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let words = command.get_args().map(|argument| {
         let text = argument.to_string_lossy();
         if text.contains([' ', '*', '"', '\'']) { format!("'{text}'") } else { text.into_owned() }
@@ -55,7 +56,12 @@ pub(crate) fn run_counted(command: &mut Command) -> (Count, Result<(), String>) 
         Ok(child) => child,
         Err(error) => return (count, Err(format!("`{line}` cannot be run: {error}"))),
     };
-    for text in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok)) {
+    for text in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok))
+    {
         println!("{text}");
         if let Some((passed, failed)) = counted(&text) {
             count.passed += passed;
@@ -91,7 +97,8 @@ mod tests {
 
     #[test]
     fn results_are_read_and_other_lines_are_not() {
-        let line = "test result: ok. 29 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        let line =
+            "test result: ok. 29 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(counted(line), Some((29, 1)));
         assert_eq!(counted("test result_is_read ... ok"), None);
         assert_eq!(counted("29 passed"), None);

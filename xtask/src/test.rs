@@ -44,9 +44,12 @@ fn chosen<'a>(command: &'a mut Command, members: &[&Member]) -> &'a mut Command 
 
 /// Licences, banned crates and sources, where the tool for it is there.
 fn dependencies() -> Result<(), String> {
-    let installed = stage::cargo().args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+    let installed =
+        stage::cargo().args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
     if !installed {
-        println!("\n== cargo-deny is not installed: licences, bans and sources of dependencies were NOT checked");
+        println!(
+            "\n== cargo-deny is not installed: licences, bans and sources of dependencies were NOT checked"
+        );
         return Ok(());
     }
     stage::run(stage::cargo().args(["deny", "check", "bans", "licenses", "sources"]))

@@ -74,7 +74,9 @@ fn files() -> Result<Vec<(String, String)>, String> {
         .output()
         .map_err(|error| format!("git cannot be run: {error}"))?;
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
-    let text = |name: &str| std::fs::read_to_string(stage::root().join(name)).ok().map(|text| (name.to_owned(), text));
+    let text = |name: &str| {
+        std::fs::read_to_string(stage::root().join(name)).ok().map(|text| (name.to_owned(), text))
+    };
     let files: Vec<_> = names.lines().filter(|name| *name != "Cargo.lock").filter_map(text).collect();
     if files.is_empty() { Err("git lists no files".to_owned()) } else { Ok(files) }
 }
@@ -85,14 +87,19 @@ fn direction(member: &Member, wrong: &mut Vec<String>) {
     };
     let allowed = if member.is_guest { Some(GUEST_EDGES) } else { allowed_of(EDGES) };
     let Some(allowed) = allowed else {
-        wrong.push(format!("{}: a new member needs its place in the table of xtask/src/tidy.rs", member.name));
+        wrong
+            .push(format!("{}: a new member needs its place in the table of xtask/src/tidy.rs", member.name));
         return;
     };
     for (dependency, only_tests) in &member.dependencies {
         let by_tests = allowed_of(TEST_EDGES).unwrap_or_default();
-        let may = allowed.contains(&dependency.as_str()) || (*only_tests && by_tests.contains(&dependency.as_str()));
+        let may = allowed.contains(&dependency.as_str())
+            || (*only_tests && by_tests.contains(&dependency.as_str()));
         if !may && *dependency != member.name {
-            wrong.push(format!("{}: must not depend on {dependency} (DESIGN: dependencies point one way)", member.name));
+            wrong.push(format!(
+                "{}: must not depend on {dependency} (DESIGN: dependencies point one way)",
+                member.name
+            ));
         }
     }
 }
@@ -125,7 +132,9 @@ fn source(name: &str, text: &str, files: &[(String, String)], wrong: &mut Vec<St
         if code.starts_with("//") {
             continue;
         }
-        if code.starts_with(concat!("#[", "instrument")) || code.starts_with(concat!("#[tracing::", "instrument")) {
+        if code.starts_with(concat!("#[", "instrument"))
+            || code.starts_with(concat!("#[tracing::", "instrument"))
+        {
             let attribute: String = text.lines().skip(number).take(8).collect();
             let attribute = attribute.split_once(")]").map_or("", |(before, _)| before);
             if !attribute.contains("skip_all") {
@@ -145,7 +154,8 @@ fn is_test_module(name: &str, files: &[(String, String)]) -> bool {
     let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let folder = Path::new(name).parent().unwrap_or(Path::new(""));
     let declared = |(other, text): &(String, String)| {
-        let beside = Path::new(other).parent() == Some(folder) || Path::new(other).with_extension("") == folder;
+        let beside =
+            Path::new(other).parent() == Some(folder) || Path::new(other).with_extension("") == folder;
         beside && other.ends_with(".rs") && text.contains(&format!("#[cfg(test)]\nmod {stem};"))
     };
     name.contains("/tests/") || files.iter().any(declared)
@@ -160,7 +170,12 @@ fn words(name: &str, text: &str, wrong: &mut Vec<String>) {
                 tell(&format!("`{path}` is a path of one machine"));
             }
         }
-        for registry in [concat!("crates", ".io"), concat!("pypi", ".org"), concat!("npmjs", ".org"), concat!("debian", ".org")] {
+        for registry in [
+            concat!("crates", ".io"),
+            concat!("pypi", ".org"),
+            concat!("npmjs", ".org"),
+            concat!("debian", ".org"),
+        ] {
             if line.contains(registry) {
                 tell(&format!("`{registry}` names a package registry's host"));
             }

@@ -214,7 +214,10 @@ mod tests {
 
     #[test]
     fn arguments_are_taken_where_they_belong() {
-        let cli = parse("pawl rotate prod/db --function pawl-postgres-single-user --every 30d --wait --timeout 90s").unwrap();
+        let cli = parse(
+            "pawl rotate prod/db --function pawl-postgres-single-user --every 30d --wait --timeout 90s",
+        )
+        .unwrap();
         let Command::Rotate(args) = cli.command else { panic!("not rotate") };
         assert_eq!(args.every, Some(Duration::from_secs(30 * 86_400)));
         assert_eq!(args.timeout, Some(Duration::from_secs(90)));
@@ -222,7 +225,9 @@ mod tests {
 
         let cli = parse("pawl secret create a --tag k=v --tag e= --generate --output json").unwrap();
         assert_eq!(cli.output, Format::Json);
-        let Command::Secret { command: SecretCommand::Create(args) } = cli.command else { panic!("not create") };
+        let Command::Secret { command: SecretCommand::Create(args) } = cli.command else {
+            panic!("not create")
+        };
         assert_eq!(args.tags, [("k".to_owned(), "v".to_owned()), ("e".to_owned(), String::new())]);
 
         let cli = parse("pawl dev clock advance 30d --endpoint-url http://127.0.0.1:1").unwrap();

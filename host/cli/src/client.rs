@@ -33,7 +33,9 @@ pub(crate) enum ClientError {
     #[error("the server at {url} did not answer properly: {why}")]
     Broken { url: String, why: String },
     /// The signature was not accepted.
-    #[error("the server refused the signature ({code}): {message}; the credentials came from {source_of_key}")]
+    #[error(
+        "the server refused the signature ({code}): {message}; the credentials came from {source_of_key}"
+    )]
     Signature { code: String, message: String, source_of_key: Source },
     /// The server said no.
     #[error("{message} ({code})")]
@@ -45,7 +47,9 @@ impl ClientError {
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused { code, .. } | Self::Signature { code, .. } => ErrorCode::from_wire(code),
-            Self::Endpoint { .. } | Self::NoCredentials | Self::Unreachable { .. } | Self::Broken { .. } => None,
+            Self::Endpoint { .. } | Self::NoCredentials | Self::Unreachable { .. } | Self::Broken { .. } => {
+                None
+            }
         }
     }
 
@@ -92,7 +96,11 @@ impl Client {
         let uri: Uri = url.parse().map_err(|_| wrong("it must be http://HOST:PORT"))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some("https") => return Err(wrong("this version speaks plain http only; use it on one machine, or in a tunnel")),
+            Some("https") => {
+                return Err(wrong(
+                    "this version speaks plain http only; use it on one machine, or in a tunnel",
+                ));
+            }
             _ => return Err(wrong("it must begin with http://")),
         }
         let host = uri.authority().ok_or_else(|| wrong("it names no host"))?.as_str().to_owned();
@@ -143,7 +151,8 @@ impl Client {
     pub(crate) fn call<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
         let credentials = self.credentials.as_ref().ok_or(ClientError::NoCredentials)?;
         let broken = |why: String| ClientError::Broken { url: self.url.clone(), why };
-        let body = serde_json::to_vec(request).map_err(|_| broken("the request could not be written".to_owned()))?;
+        let body =
+            serde_json::to_vec(request).map_err(|_| broken("the request could not be written".to_owned()))?;
         let body = Zeroizing::new(body);
         let target = target_header(R::TARGET);
 
@@ -177,8 +186,9 @@ impl Client {
         if status == 200 {
             // TagResource and UntagResource answer without a byte.
             let answer = if answer.is_empty() { b"{}" } else { answer.as_slice() };
-            return serde_json::from_slice(answer)
-                .map_err(|_| broken(format!("its answer to {} is not what this version knows", R::TARGET.name())));
+            return serde_json::from_slice(answer).map_err(|_| {
+                broken(format!("its answer to {} is not what this version knows", R::TARGET.name()))
+            });
         }
         Err(self.refusal(status, &answer, &credentials.source))
     }
@@ -187,7 +197,10 @@ impl Client {
     pub(crate) fn health(&self, path: &str) -> Result<Health, ClientError> {
         let started = std::time::Instant::now();
         let sent = self.agent.get(format!("http://{}{path}", self.host)).call();
-        let date = sent.as_ref().ok().and_then(|answer| answer.headers().get("date")?.to_str().ok().map(str::to_owned));
+        let date = sent
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer.headers().get("date")?.to_str().ok().map(str::to_owned));
         let (status, _) = self.read(sent)?;
         Ok(Health { status, date, took: started.elapsed() })
     }
@@ -205,7 +218,9 @@ impl Client {
             ureq::Error::ConnectionFailed => {
                 ClientError::Unreachable { url: url(), why: "no connection".to_owned() }
             }
-            ureq::Error::Timeout(_) => ClientError::Unreachable { url: url(), why: "no answer in time".to_owned() },
+            ureq::Error::Timeout(_) => {
+                ClientError::Unreachable { url: url(), why: "no answer in time".to_owned() }
+            }
             other => ClientError::Broken { url: url(), why: other.to_string() },
         })?;
         let status = answer.status().as_u16();
@@ -241,3 +256,6 @@ fn target_header(target: pawl_api::Target) -> &'static str {
         pawl_api::Target::Pawl(operation) => operation.target(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,8 @@ pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<String>, SettingsError>
     let read = || -> std::io::Result<Zeroizing<String>> {
         let file = File::open(path)?;
         // Reserved at once: a text that grows leaves copies of itself behind.
-        let expected = usize::try_from(file.metadata()?.len().min(limits::SETTINGS_FILE_BYTES_MAX)).unwrap_or(0);
+        let expected =
+            usize::try_from(file.metadata()?.len().min(limits::SETTINGS_FILE_BYTES_MAX)).unwrap_or(0);
         let mut text = Zeroizing::new(String::with_capacity(expected + 1));
         file.take(limits::SETTINGS_FILE_BYTES_MAX).read_to_string(&mut text)?;
         Ok(text)
@@ -112,7 +113,10 @@ aws_secret_access_key =
     #[test]
     fn a_profile_is_read_as_aws_tools_read_it() {
         let found = of("default").unwrap();
-        assert_eq!((found.access_key_id.as_str(), found.secret.expose()), ("AKIADEFAULT", b"a/b+c=d".as_slice()));
+        assert_eq!(
+            (found.access_key_id.as_str(), found.secret.expose()),
+            ("AKIADEFAULT", b"a/b+c=d".as_slice())
+        );
         assert!(found.session_token.is_none());
         let found = of("team").unwrap();
         assert_eq!((found.access_key_id.as_str(), found.secret.expose()), ("AKIATEAM", b"canary".as_slice()));

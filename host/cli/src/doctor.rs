@@ -152,7 +152,9 @@ fn refused(error: &ClientError) -> Check {
             "the secret key is wrong, or the clocks are too far apart, or something between changes the request"
         }
         Some(ErrorCode::AccessDeniedException) => "ask for a policy that allows pawl:DescribeHost",
-        Some(ErrorCode::UnknownOperationException) => "the server is no Pawl, or an older one than this command",
+        Some(ErrorCode::UnknownOperationException) => {
+            "the server is no Pawl, or an older one than this command"
+        }
         _ => "the server's log says more, under the same time",
     };
     fail(error.to_string(), remedy)
@@ -201,17 +203,23 @@ fn rotations(host: &DescribeHostResponse) -> Vec<Check> {
     let mut checks = Vec::new();
     if counts.stranded > 0 {
         checks.push(fail(
-            format!("{} rotations are stranded: the database may hold a password that AWSCURRENT does not", counts.stranded),
+            format!(
+                "rotations stranded: {}; the database may hold a password that AWSCURRENT does not",
+                counts.stranded
+            ),
             "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
         ));
     }
     if counts.failed > 0 {
         checks.push(warn(
-            format!("{} rotations have failed", counts.failed),
+            format!("rotations failed: {}", counts.failed),
             "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
         ));
     }
-    checks.push(ok(format!("rotations: {} running, {} waiting for their next try", counts.running, counts.waiting)));
+    checks.push(ok(format!(
+        "rotations: {} running, {} waiting for their next try",
+        counts.running, counts.waiting
+    )));
     checks
 }
 
@@ -237,7 +245,11 @@ mod tests {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
-            clock: ClockView { kind: "Development".to_owned(), advanced_seconds: 2_592_000, ..Default::default() },
+            clock: ClockView {
+                kind: "Development".to_owned(),
+                advanced_seconds: 2_592_000,
+                ..Default::default()
+            },
             store: StoreView { kind: "SQLite".to_owned(), secrets: Some(3), ..Default::default() },
             keyring: KeyringView { kind: "File".to_owned(), key_id: Some("k1".to_owned()) },
             functions: vec![FunctionView {
@@ -259,7 +271,7 @@ warn  it runs by a development clock, moved by 30 d
 ok    store: SQLite, 3 secrets
 ok    keyring: File, key k1
 ok    function arn:f (postgres) sha256:00
-FAIL  1 rotations are stranded: the database may hold a password that AWSCURRENT does not
+FAIL  rotations stranded: 1; the database may hold a password that AWSCURRENT does not
       -> `pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`
 ok    rotations: 1 running, 2 waiting for their next try",
                 version = env!("CARGO_PKG_VERSION")
@@ -269,7 +281,11 @@ ok    rotations: 1 running, 2 waiting for their next try",
 
     #[test]
     fn a_refusal_comes_with_its_remedy() {
-        let error = ClientError::Refused { code: "AccessDeniedException".to_owned(), message: "no".to_owned() };
-        assert_eq!(refused(&error), fail("no (AccessDeniedException)", "ask for a policy that allows pawl:DescribeHost"));
+        let error =
+            ClientError::Refused { code: "AccessDeniedException".to_owned(), message: "no".to_owned() };
+        assert_eq!(
+            refused(&error),
+            fail("no (AccessDeniedException)", "ask for a policy that allows pawl:DescribeHost")
+        );
     }
 }

@@ -48,7 +48,7 @@ enum CommandError {
 impl CommandError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Client(ClientError::Endpoint { .. }) => ExitCode::from(2),
             // Whoever closed the pipe had seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Client(_) | Self::Failed(_) | Self::Reported | Self::Output(_) => ExitCode::FAILURE,
@@ -96,9 +96,9 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
                 clap_complete::generate(shell, &mut Cli::command(), "pawl", &mut std::io::stdout());
                 Ok(())
             }
-            Command::Worker | Command::Compile => {
-                Err(CommandError::Failed("this command is for Pawl itself; it takes its input from a pipe".to_owned()))
-            }
+            Command::Worker | Command::Compile => Err(CommandError::Failed(
+                "this command is for Pawl itself; it takes its input from a pipe".to_owned(),
+            )),
         }
     })
 }

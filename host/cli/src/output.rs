@@ -7,9 +7,7 @@ use serde::Serialize;
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
     Text,
-    /// For machines.
     Json,
 }
 
@@ -77,7 +75,8 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         }
     }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = widths.iter().zip(cells).map(|(&width, cell)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> =
+            widths.iter().zip(cells).map(|(&width, cell)| format!("{cell:width$}")).collect();
         padded.join("  ").trim_end().to_owned()
     };
     let mut lines = vec![line(&mut header.iter().copied())];

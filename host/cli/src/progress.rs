@@ -59,14 +59,20 @@ impl Progress {
     /// Says once for each try why the one before did not do.
     fn retrying(&mut self, lines: &mut Vec<String>, rotation: &DescribeRotationResponse, failure: &Failure) {
         let next = (failure.step.clone(), rotation.attempt);
-        if !failure.retryable || rotation.status != RotationStatus::Running || self.retry.as_ref() == Some(&next) {
+        if !failure.retryable
+            || rotation.status != RotationStatus::Running
+            || self.retry.as_ref() == Some(&next)
+        {
             return;
         }
         let when = match wait(rotation) {
             Some(wait) => format!("next try in {}", span::show(wait)),
             None => "trying now".to_owned(),
         };
-        lines.push(step_line(&failure.step, &format!("attempt {}, {when}: {}", rotation.attempt, failure.reason)));
+        lines.push(step_line(
+            &failure.step,
+            &format!("attempt {}, {when}: {}", rotation.attempt, failure.reason),
+        ));
         self.retry = Some(next);
     }
 
@@ -89,7 +95,8 @@ impl Progress {
         let lines = match rotation.status {
             RotationStatus::Running => vec![],
             RotationStatus::Succeeded => {
-                let took = rotation.finished_date.map(|at| between(rotation.requested_date, at)).unwrap_or_default();
+                let took =
+                    rotation.finished_date.map(|at| between(rotation.requested_date, at)).unwrap_or_default();
                 vec![format!(
                     "rotated {name} in {}: AWSCURRENT is now version {}",
                     span::show(took),
@@ -135,7 +142,11 @@ fn ended(run: &StepRun) -> String {
 }
 
 fn reason(rotation: &DescribeRotationResponse) -> String {
-    rotation.failure.as_ref().map(|failure| format!(" at {}: {}", failure.step, failure.reason)).unwrap_or_default()
+    rotation
+        .failure
+        .as_ref()
+        .map(|failure| format!(" at {}: {}", failure.step, failure.reason))
+        .unwrap_or_default()
 }
 
 /// How long until the next try may start, by the server's own time.

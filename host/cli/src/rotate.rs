@@ -24,7 +24,8 @@ pub(crate) fn run(
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
     let client = connect(&args.connection, environment)?;
-    let function = args.function.as_deref().map(|given| function_arn(&client, &args.name, given)).transpose()?;
+    let function =
+        args.function.as_deref().map(|given| function_arn(&client, &args.name, given)).transpose()?;
     let asked = client.call(&RotateSecretRequest {
         secret_id: args.name.clone(),
         client_request_token: Some(uuid(&SystemRng)),
@@ -70,8 +71,9 @@ fn function_arn(client: &Client, secret: &str, given: &str) -> Result<String, Co
         return Ok(given.to_owned());
     }
     let secret = client.call(&DescribeSecretRequest { secret_id: secret.to_owned() })?;
-    by_name(&secret.arn, given)
-        .ok_or_else(|| CommandError::Failed(format!("`{}` is not a secret's ARN; name the function by its ARN", secret.arn)))
+    by_name(&secret.arn, given).ok_or_else(|| {
+        CommandError::Failed(format!("`{}` is not a secret's ARN; name the function by its ARN", secret.arn))
+    })
 }
 
 fn by_name(secret_arn: &str, function: &str) -> Option<String> {
@@ -127,7 +129,10 @@ impl Watch for ServerWatch<'_> {
         self.client.call(&self.request)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "Ctrl-C ends the process, and nothing has to be put in order")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "Ctrl-C ends the process, and nothing has to be put in order"
+    )]
     fn pause(&mut self, time: Duration) {
         std::thread::sleep(time);
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 use pawl_api::EpochSeconds;
 use pawl_api::pawl::{DescribeRotationRequest, DescribeRotationResponse};
 use pawl_api::secrets_manager::shapes::{
-    CreateSecretRequest, DeleteSecretRequest, DescribeSecretRequest, DescribeSecretResponse, GetRandomPasswordRequest,
-    GetSecretValueRequest, GetSecretValueResponse, ListSecretsRequest, ListSecretsResponse, RotationRules,
-    SecretListEntry, Tag,
+    CreateSecretRequest, DeleteSecretRequest, DescribeSecretRequest, DescribeSecretResponse,
+    GetRandomPasswordRequest, GetSecretValueRequest, GetSecretValueResponse, ListSecretsRequest,
+    ListSecretsResponse, RotationRules, SecretListEntry, Tag,
 };
 use pawl_api::sensitive::{SecretBlob, SecretText};
 use pawl_core::limits;
@@ -37,7 +37,11 @@ pub(crate) fn run(
     }
 }
 
-fn create(args: CreateArgs, environment: &Environment<'_>, printer: &mut Printer) -> Result<(), CommandError> {
+fn create(
+    args: CreateArgs,
+    environment: &Environment<'_>,
+    printer: &mut Printer,
+) -> Result<(), CommandError> {
     let client = connect(&args.connection, environment)?;
     let (secret_string, secret_binary) = if args.generate {
         let made = client.call(&GetRandomPasswordRequest::default())?;
@@ -51,7 +55,11 @@ fn create(args: CreateArgs, environment: &Environment<'_>, printer: &mut Printer
         };
         bytes.map_or((None, None), by_kind)
     };
-    let tags = args.tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect::<Vec<_>>();
+    let tags = args
+        .tags
+        .into_iter()
+        .map(|(key, value)| Tag { key: Some(key), value: Some(value) })
+        .collect::<Vec<_>>();
     let created = client.call(&CreateSecretRequest {
         name: args.name,
         client_request_token: Some(uuid(&SystemRng)),
@@ -133,8 +141,9 @@ fn get(args: GetArgs, environment: &Environment<'_>, printer: &mut Printer) -> R
 
 /// One field of a value that is a JSON object: a string as it is, anything else as JSON.
 fn field_of(found: &GetSecretValueResponse, field: &str) -> Result<SecretBytes, CommandError> {
-    let not_an_object =
-        || CommandError::Failed(format!("the value of {} is not a JSON object, so it has no fields", found.name));
+    let not_an_object = || {
+        CommandError::Failed(format!("the value of {} is not a JSON object, so it has no fields", found.name))
+    };
     let text = found.secret_string.as_ref().ok_or_else(not_an_object)?;
     // Serde's own errors would quote the value.
     let fields: serde_json::Map<String, serde_json::Value> =
@@ -145,7 +154,10 @@ fn field_of(found: &GetSecretValueResponse, field: &str) -> Result<SecretBytes, 
         None => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
             let names = names.join(", ");
-            Err(CommandError::Failed(format!("the value of {} has no field `{field}`; it has: {names}", found.name)))
+            Err(CommandError::Failed(format!(
+                "the value of {} has no field `{field}`; it has: {names}",
+                found.name
+            )))
         }
     }
 }
@@ -196,7 +208,11 @@ fn minute(at: EpochSeconds) -> String {
     at.0.utc().format("%Y-%m-%d %H:%M").to_string()
 }
 
-fn describe(args: NamedArgs, environment: &Environment<'_>, printer: &mut Printer) -> Result<(), CommandError> {
+fn describe(
+    args: NamedArgs,
+    environment: &Environment<'_>,
+    printer: &mut Printer,
+) -> Result<(), CommandError> {
     let client = connect(&args.connection, environment)?;
     let secret = client.call(&DescribeSecretRequest { secret_id: args.name })?;
     match printer.format {
@@ -272,7 +288,11 @@ fn schedule(rules: &RotationRules) -> String {
     every.or_else(|| rules.schedule_expression.clone()).unwrap_or_else(|| "on demand".to_owned())
 }
 
-fn delete(args: DeleteArgs, environment: &Environment<'_>, printer: &mut Printer) -> Result<(), CommandError> {
+fn delete(
+    args: DeleteArgs,
+    environment: &Environment<'_>,
+    printer: &mut Printer,
+) -> Result<(), CommandError> {
     let client = connect(&args.connection, environment)?;
     let deleted = client.call(&DeleteSecretRequest {
         secret_id: args.name,

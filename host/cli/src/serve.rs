@@ -35,7 +35,8 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         worker_program,
     };
     runtime.block_on(async {
-        let ended = told_to_end().map_err(|error| CommandError::Failed(format!("could not listen for signals: {error}")))?;
+        let ended = told_to_end()
+            .map_err(|error| CommandError::Failed(format!("could not listen for signals: {error}")))?;
         pawl_server::serve(settings, ended, |address| {
             // Whoever started this waits for the line; with nobody there, it serves all the same.
             let mut out = std::io::stdout();

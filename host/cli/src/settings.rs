@@ -53,7 +53,7 @@ pub(crate) struct ServeArgs {
     /// What to log: `info`, `warn,pawl_server=debug`, ... [env: PAWL_LOG]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
-    /// How to log. [env: PAWL_LOG_FORMAT]
+    /// How to log: lines of text, or one JSON object a line. [env: PAWL_LOG_FORMAT]
     #[arg(long, value_enum)]
     pub(crate) log_format: Option<LogFormat>,
 }
@@ -80,9 +80,7 @@ pub(crate) struct ConnectionArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
-    /// Lines for people.
     Text,
-    /// One JSON object a line.
     Json,
 }
 
@@ -114,7 +112,9 @@ pub(crate) struct Connection {
 /// Why the settings make no sense.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
-    #[error("no data directory: give --data-dir DIR, or set PAWL_DATA_DIR, or `data-dir` in the settings file")]
+    #[error(
+        "no data directory: give --data-dir DIR, or set PAWL_DATA_DIR, or `data-dir` in the settings file"
+    )]
     NoDataDir,
     #[error("{from} is not right: {why}")]
     Wrong { from: String, why: String },
@@ -122,7 +122,9 @@ pub(crate) enum SettingsError {
     Unreadable { path: PathBuf, why: String },
     #[error("`{0}` has no profile `{1}` with aws_access_key_id and aws_secret_access_key")]
     NoSuchProfile(PathBuf, String),
-    #[error("PAWL_BOOTSTRAP_ACCESS_KEY_ID and PAWL_BOOTSTRAP_SECRET_ACCESS_KEY belong together: set both or neither")]
+    #[error(
+        "PAWL_BOOTSTRAP_ACCESS_KEY_ID and PAWL_BOOTSTRAP_SECRET_ACCESS_KEY belong together: set both or neither"
+    )]
     HalfBootstrap,
     #[error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")]
     HalfCredentials,
@@ -191,9 +193,10 @@ impl<'a> Environment<'a> {
             None => Ok(None),
             Some("true" | "1") => Ok(Some(true)),
             Some("false" | "0") => Ok(Some(false)),
-            Some(_) => {
-                Err(SettingsError::Wrong { from: name.to_owned(), why: "it must be `true` or `false`".to_owned() })
-            }
+            Some(_) => Err(SettingsError::Wrong {
+                from: name.to_owned(),
+                why: "it must be `true` or `false`".to_owned(),
+            }),
         }
     }
 }
@@ -322,7 +325,11 @@ fn root_credentials(dir: &Path) -> Result<Credentials, SettingsError> {
 }
 
 /// A profile of the shared file. One that nobody named may be missing.
-fn shared_profile(env: Environment<'_>, profile: &str, named: bool) -> Result<Option<Credentials>, SettingsError> {
+fn shared_profile(
+    env: Environment<'_>,
+    profile: &str,
+    named: bool,
+) -> Result<Option<Credentials>, SettingsError> {
     let path = env
         .path("AWS_SHARED_CREDENTIALS_FILE")
         .or_else(|| env.path("HOME").map(|home| home.join(".aws").join("credentials")));
@@ -355,11 +362,16 @@ mod tests {
 
     #[test]
     fn flag_wins_over_environment_over_file_over_default() {
-        let config = file("data-dir = '/file'\nregion = 'eu-central-1'\naccount = '111111111111'\nlog = 'warn'\n");
+        let config =
+            file("data-dir = '/file'\nregion = 'eu-central-1'\naccount = '111111111111'\nlog = 'warn'\n");
         let config = config.path().to_str().unwrap();
         let args = ServeArgs { data_dir: Some("/flag".into()), ..Default::default() };
-        let variables =
-            [("PAWL_CONFIG", config), ("PAWL_DATA_DIR", "/environment"), ("PAWL_REGION", "eu-west-1"), ("PAWL_LOG", "")];
+        let variables = [
+            ("PAWL_CONFIG", config),
+            ("PAWL_DATA_DIR", "/environment"),
+            ("PAWL_REGION", "eu-west-1"),
+            ("PAWL_LOG", ""),
+        ];
         let settings = with(&variables, |env| serve(&args, env)).unwrap();
         assert_eq!(settings.data_dir, Path::new("/flag"));
         assert_eq!(settings.region.as_str(), "eu-west-1");
@@ -430,7 +442,9 @@ mod tests {
 
     #[test]
     fn a_client_finds_its_server_and_its_key() {
-        let shared = file("[default]\naws_access_key_id=SHARED\naws_secret_access_key=s\n[p]\naws_access_key_id=PROFILE\naws_secret_access_key=s\n");
+        let shared = file(
+            "[default]\naws_access_key_id=SHARED\naws_secret_access_key=s\n[p]\naws_access_key_id=PROFILE\naws_secret_access_key=s\n",
+        );
         let shared = shared.path().to_str().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let root = "[default]\naws_access_key_id = ROOT\naws_secret_access_key = s\n";
@@ -446,7 +460,8 @@ mod tests {
             ("PAWL_DATA_DIR", dir),
             ("AWS_SHARED_CREDENTIALS_FILE", shared),
         ];
-        let named = |profile: &str| ConnectionArgs { profile: Some(profile.to_owned()), ..Default::default() };
+        let named =
+            |profile: &str| ConnectionArgs { profile: Some(profile.to_owned()), ..Default::default() };
         assert_eq!(key(named("p"), &every).as_deref(), Some("PROFILE"));
         let here = ConnectionArgs { data_dir: Some(dir.into()), ..Default::default() };
         assert_eq!(key(here, &every).as_deref(), Some("ROOT"));
@@ -459,7 +474,11 @@ mod tests {
         let absent = with(&every, |env| connection(&named("absent"), env)).unwrap_err();
         assert!(absent.to_string().contains("no profile `absent`"), "{absent}");
 
-        let variables = [("AWS_ENDPOINT_URL", "http://a"), ("PAWL_ENDPOINT_URL", "http://b"), ("AWS_REGION", "eu-west-1")];
+        let variables = [
+            ("AWS_ENDPOINT_URL", "http://a"),
+            ("PAWL_ENDPOINT_URL", "http://b"),
+            ("AWS_REGION", "eu-west-1"),
+        ];
         let found = with(&variables, |env| connection(&ConnectionArgs::default(), env)).unwrap();
         assert_eq!((found.endpoint.as_str(), found.region.as_str()), ("http://b", "eu-west-1"));
         let found = with(&[], |env| connection(&ConnectionArgs::default(), env)).unwrap();

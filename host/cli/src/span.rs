@@ -48,12 +48,30 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_numbers_with_units() {
-        for (text, seconds) in
-            [("90s", 90), ("5m", 300), ("12h", 43_200), ("30d", 2_592_000), ("1w", 604_800), ("1d12h", 129_600)]
-        {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("5m", 300),
+            ("12h", 43_200),
+            ("30d", 2_592_000),
+            ("1w", 604_800),
+            ("1d12h", 129_600),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for wrong in ["", "30", "d", "30 d", "-1d", "1.5h", "30x", "1d2", "0s", "99999999999999999999s", "9999999999999999w", "1é"] {
+        for wrong in [
+            "",
+            "30",
+            "d",
+            "30 d",
+            "-1d",
+            "1.5h",
+            "30x",
+            "1d2",
+            "0s",
+            "99999999999999999999s",
+            "9999999999999999w",
+            "1é",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -95,6 +95,25 @@ pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
 pub const ROOT_FILE_BYTES_MAX: usize = 4_096;
 
+/// Rows that one call to the store answers, most.
+pub const STORE_ROWS_MAX: u32 = 1_000;
+/// Connections that read from an embedded store at once.
+pub const STORE_READERS: u32 = 4;
+/// How long a call waits for a connection to the store.
+pub const STORE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an embedded store waits for another process (a backup) that holds its lock.
+pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// KiB of page cache of one connection to an embedded store.
+pub const STORE_CACHE_KIB: u32 = 2_048;
+/// Prepared statements kept by one connection to a store.
+pub const STORE_STATEMENTS_MAX: usize = 64;
+/// Pages of the write-ahead log after which it is folded into the database.
+pub const STORE_WAL_PAGES: u32 = 1_000;
+/// Bytes at which the write-ahead log's file is cut after it has been folded in.
+pub const STORE_WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
+/// Problems that one check of the store reports, most.
+pub const STORE_PROBLEMS_MAX: usize = 10;
+
 // Rotation.
 
 /// How long a host may hold a rotation without a sign of life. Longer than any one step.

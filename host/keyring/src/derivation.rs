@@ -1,7 +1,7 @@
 //! Keys from keys.
 
 use aes_gcm::{Aes256Gcm, KeyInit as _};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use pawl_core::value::SecretBytes;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;

@@ -27,7 +27,9 @@ pub struct SealedKek(Vec<u8>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnlockError {
     /// The record is whole, and this root key does not open it.
-    #[error("this is not the root key that the store was sealed with; start with the right one, or on another store")]
+    #[error(
+        "this is not the root key that the store was sealed with; start with the right one, or on another store"
+    )]
     WrongRootKey,
     /// The record is not as it was written.
     #[error("the store's key record is damaged or of an unknown format; restore the store from a backup")]
@@ -76,8 +78,8 @@ impl SealedKek {
             whole.then_some((id, context, nonce, wrapped))
         };
         let (id, context, nonce, wrapped) = whole().ok_or(UnlockError::Damaged)?;
-        let kek = open(&cipher(root.bytes(), PURPOSE), nonce, context, wrapped)
-            .ok_or(UnlockError::WrongRootKey)?;
+        let kek =
+            open(&cipher(root.bytes(), PURPOSE), nonce, context, wrapped).ok_or(UnlockError::WrongRootKey)?;
         Ok((id, kek))
     }
 }

@@ -12,7 +12,8 @@ use crate::fingerprint::Fingerprint;
 use crate::kek::{SealedKek, UnlockError};
 use crate::root::RootKey;
 use crate::sealed::{
-    FORMAT, KEK_ID_BYTES, NONCE_BYTES, Sealed, SealedForm, TAG_BYTES, WRAPPED_KEY_BYTES, append, kind_byte, open,
+    FORMAT, KEK_ID_BYTES, NONCE_BYTES, Sealed, SealedForm, TAG_BYTES, WRAPPED_KEY_BYTES, append, kind_byte,
+    open,
 };
 
 /// Purposes of the keys that are derived from the key-encryption key. Callers' own begin otherwise (see
@@ -61,7 +62,9 @@ pub enum OpenError {
     #[error("the value was sealed with another store's key")]
     OtherKeyring,
     /// Changed since it was sealed, or of another secret or version than it is kept with.
-    #[error("the sealed value was altered, or belongs to another secret or version; restore it from a backup")]
+    #[error(
+        "the sealed value was altered, or belongs to another secret or version; restore it from a backup"
+    )]
     Refused,
 }
 
@@ -156,7 +159,8 @@ impl Keyring {
     /// What a value is bound to. Lengths stand before texts, so that no two contexts have the same bytes.
     fn bound(&self, context: &SealContext<'_>, kind: ValueKind) -> Vec<u8> {
         let texts = [context.arn, context.version_id];
-        let mut out = Vec::with_capacity(2 + KEK_ID_BYTES + 16 + context.arn.len() + context.version_id.len());
+        let mut out =
+            Vec::with_capacity(2 + KEK_ID_BYTES + 16 + context.arn.len() + context.version_id.len());
         out.extend_from_slice(&[FORMAT, kind_byte(kind)]);
         out.extend_from_slice(&self.id);
         for text in texts {

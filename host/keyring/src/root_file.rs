@@ -15,8 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::root::RootKey;
 
-const COMMENT: &str =
-    "# Pawl's root key: it opens every secret of its store, and without it none opens. Back it up apart from the store.";
+const COMMENT: &str = "# Pawl's root key: it opens every secret of its store, and without it none opens. Back it up apart from the store.";
 /// Permissions of anybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -163,8 +162,10 @@ fn read(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn parse(text: &[u8]) -> Option<RootKey> {
-    let mut lines =
-        text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    let mut lines = text
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     let line = lines.next()?;
     if lines.next().is_some() {
         return None;

@@ -97,7 +97,14 @@ impl<'a> Parts<'a> {
             let (key_nonce, rest) = rest.split_first_chunk()?;
             let (wrapped_key, rest) = rest.split_first_chunk()?;
             let (value_nonce, value) = rest.split_first_chunk()?;
-            (value.len() > TAG_BYTES).then_some(Self { kind, kek_id, key_nonce, wrapped_key, value_nonce, value })
+            (value.len() > TAG_BYTES).then_some(Self {
+                kind,
+                kek_id,
+                key_nonce,
+                wrapped_key,
+                value_nonce,
+                value,
+            })
         };
         parts().ok_or(SealedForm)
     }

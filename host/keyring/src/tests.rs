@@ -73,7 +73,8 @@ fn no_flipped_byte_opens_and_no_shorter_or_longer_one() {
     let rng = Counter::from(2);
     let (_, keyring, _) = keyring(&rng);
     let sealed = keyring.seal(&HERE, &text("hunter2"), &rng).unwrap().into_bytes();
-    let opens = |bytes: Vec<u8>| Sealed::from_bytes(bytes).is_ok_and(|sealed| keyring.open(&HERE, &sealed).is_ok());
+    let opens =
+        |bytes: Vec<u8>| Sealed::from_bytes(bytes).is_ok_and(|sealed| keyring.open(&HERE, &sealed).is_ok());
     assert!(opens(sealed.clone()));
     for at in 0..sealed.len() {
         for bit in 0..8 {
@@ -198,7 +199,10 @@ fn a_fingerprint_tells_value_kind_and_version_apart() {
     assert_ne!(one, mark(&HERE, &text("b")));
     assert_ne!(one, mark(&HERE, &SecretValue::binary(b"a".to_vec()).unwrap()));
     assert_ne!(one, mark(&SealContext { version_id: "v2", ..HERE }, &text("a")));
-    assert_ne!(mark(&SealContext { version_id: "x", ..HERE }, &text("yz")), mark(&SealContext { version_id: "xy", ..HERE }, &text("z")));
+    assert_ne!(
+        mark(&SealContext { version_id: "x", ..HERE }, &text("yz")),
+        mark(&SealContext { version_id: "xy", ..HERE }, &text("z"))
+    );
 }
 
 #[test]
@@ -232,7 +236,10 @@ fn a_root_key_file_is_its_owners_alone_and_comes_back() {
     for mode in [0o640, 0o604, 0o620, 0o601] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let refused = root_file::load(&path).unwrap_err().to_string();
-        assert!(refused.contains(&format!("has mode {mode:o}")) && refused.contains("chmod 600"), "{refused}");
+        assert!(
+            refused.contains(&format!("has mode {mode:o}")) && refused.contains("chmod 600"),
+            "{refused}"
+        );
     }
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
     assert!(root_file::load(&path).unwrap().is_some());
@@ -255,13 +262,19 @@ fn what_is_no_root_key_file_is_refused() {
     assert!(matches!(write("").unwrap_err(), RootFileError::Empty { .. }));
     let long = "A".repeat(limits::ROOT_FILE_BYTES_MAX * 2);
     let refused = [
-        "#\n", &key[..40], &key[..43], &format!("{key}{key}"), &format!("{key}\n{key}\n"), "not base64", &long,
+        "#\n",
+        key.get(..40).unwrap(),
+        key.get(..43).unwrap(),
+        &format!("{key}{key}"),
+        &format!("{key}\n{key}\n"),
+        "not base64",
+        &long,
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\u{e9}",
     ];
     for text in refused {
         let error = write(text).unwrap_err();
         assert!(matches!(error, RootFileError::Malformed { .. }), "{text}: {error}");
-        assert!(!error.to_string().contains(&key[..8]), "{error}");
+        assert!(!error.to_string().contains(key.get(..8).unwrap()), "{error}");
     }
 
     let link = directory.path().join("link");

@@ -4,8 +4,6 @@
 //! after that the host asks ([`Down::Load`], [`Down::Run`]), the worker may call back any number of times while it runs
 //! ([`Up::Call`] answered by [`Down::Reply`]), and ends with [`Up::Done`]. Handles are numbers that the host hands out, valid
 //! for one step. The worker is not trusted: the host checks every frame as if an attacker had written it.
-//!
-//! Public for tests and fuzzers alone; nothing else speaks it.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +13,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A host-side thing that the worker may name and not look into.
-pub type Handle = u32;
+pub(crate) type Handle = u32;
 
 /// Host to worker.
 #[derive(Serialize, Deserialize)]
-pub enum Down {
+pub(crate) enum Down {
     /// Keep this compiled component. Answered by [`Up::Loaded`].
     Load { digest: [u8; 32], #[serde(with = "serde_bytes")] artifact: Vec<u8> },
     /// Run one step of a component that was loaded. Answered by [`Up::Done`].
@@ -30,15 +28,15 @@ pub enum Down {
 
 /// What a guest may use up. From `core::limits`, and smaller in tests.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct GuestLimits {
-    pub memory_bytes: u64,
-    pub fuel: u64,
-    pub cpu_millis: u64,
+pub(crate) struct GuestLimits {
+    pub(crate) memory_bytes: u64,
+    pub(crate) fuel: u64,
+    pub(crate) cpu_millis: u64,
 }
 
 /// Worker to host.
 #[derive(Serialize, Deserialize)]
-pub enum Up {
+pub(crate) enum Up {
     Ready,
     Loaded(Result<(), String>),
     Call(Call),
@@ -47,7 +45,7 @@ pub enum Up {
 
 /// How a step ended inside of the worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Ended {
+pub(crate) enum Ended {
     Done,
     Transient(String),
     Permanent(String),
@@ -57,7 +55,7 @@ pub enum Ended {
 
 /// The functions of the WIT, as messages.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Call {
+pub(crate) enum Call {
     Current,
     Pending,
     Previous,
@@ -75,30 +73,30 @@ pub enum Call {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct PasswordRules {
-    pub length: Option<u32>,
-    pub exclude_characters: Option<String>,
-    pub exclude_numbers: Option<bool>,
-    pub exclude_punctuation: Option<bool>,
-    pub exclude_uppercase: Option<bool>,
-    pub exclude_lowercase: Option<bool>,
-    pub require_each_included_type: Option<bool>,
+pub(crate) struct PasswordRules {
+    pub(crate) length: Option<u32>,
+    pub(crate) exclude_characters: Option<String>,
+    pub(crate) exclude_numbers: Option<bool>,
+    pub(crate) exclude_punctuation: Option<bool>,
+    pub(crate) exclude_uppercase: Option<bool>,
+    pub(crate) exclude_lowercase: Option<bool>,
+    pub(crate) require_each_included_type: Option<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Change {
-    pub field: String,
-    pub value: NewValue,
+pub(crate) struct Change {
+    pub(crate) field: String,
+    pub(crate) value: NewValue,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub enum NewValue {
+pub(crate) enum NewValue {
     Text(String),
     Sensitive(Handle),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub enum LogLevel {
+pub(crate) enum LogLevel {
     Debug,
     Info,
     Warn,
@@ -106,7 +104,7 @@ pub enum LogLevel {
 
 /// The answers, one kind for each shape of result in the WIT.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Reply {
+pub(crate) enum Reply {
     Version(Result<Option<VersionHandle>, SecretError>),
     Sensitive(Result<Option<Handle>, SecretError>),
     Text(Option<String>),
@@ -120,14 +118,14 @@ pub enum Reply {
 
 /// A version's handle and its id, so that `version.id` needs no call.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct VersionHandle {
-    pub handle: Handle,
-    pub id: String,
+pub(crate) struct VersionHandle {
+    pub(crate) handle: Handle,
+    pub(crate) id: String,
 }
 
 /// `secrets.error` of the WIT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SecretError {
+pub(crate) enum SecretError {
     NotFound(String),
     Malformed(String),
     Refused(String),
@@ -137,7 +135,7 @@ pub enum SecretError {
 
 /// `database.login-error` of the WIT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LoginError {
+pub(crate) enum LoginError {
     Refused(String),
     Unreachable(String),
     Untrusted(String),
@@ -150,7 +148,7 @@ pub enum LoginError {
 
 /// `database.error` of the WIT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DatabaseError {
+pub(crate) enum DatabaseError {
     Rejected(String),
     Refused(String),
     Superseded,
@@ -158,11 +156,11 @@ pub enum DatabaseError {
 }
 
 /// Bytes of a frame's length.
-pub const HEADER_BYTES: usize = 4;
+pub(crate) const HEADER_BYTES: usize = 4;
 
 /// Why a frame cannot be sent, or is not what it should be.
 #[derive(Debug, thiserror::Error)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     #[error("a message of {0} bytes is longer than the pipe takes")]
     TooLong(usize),
     #[error("a message is not what the protocol has at this place")]
@@ -170,7 +168,7 @@ pub enum FrameError {
 }
 
 /// What goes in one direction, and how long a frame may be there. What the untrusted side says is kept short.
-pub trait Message: Serialize + DeserializeOwned {
+pub(crate) trait Message: Serialize + DeserializeOwned {
     const BYTES_MAX: usize;
 }
 
@@ -183,7 +181,7 @@ impl Message for Up {
 }
 
 /// A message as a frame, length first.
-pub fn frame<M: Message>(message: &M) -> Result<Vec<u8>, FrameError> {
+pub(crate) fn frame<M: Message>(message: &M) -> Result<Vec<u8>, FrameError> {
     let mut frame = postcard::to_extend(message, vec![0; HEADER_BYTES]).map_err(|_| FrameError::Malformed)?;
     let length = frame.len().saturating_sub(HEADER_BYTES);
     let header = u32::try_from(length).ok().filter(|_| length <= M::BYTES_MAX);
@@ -195,13 +193,13 @@ pub fn frame<M: Message>(message: &M) -> Result<Vec<u8>, FrameError> {
 }
 
 /// How many bytes follow a header.
-pub fn body_bytes<M: Message>(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
+pub(crate) fn body_bytes<M: Message>(header: [u8; HEADER_BYTES]) -> Result<usize, FrameError> {
     let length = usize::try_from(u32::from_le_bytes(header)).unwrap_or(usize::MAX);
     if length > M::BYTES_MAX { Err(FrameError::TooLong(length)) } else { Ok(length) }
 }
 
 /// The message that a frame's body holds, and nothing besides.
-pub fn message<M: Message>(body: &[u8]) -> Result<M, FrameError> {
+pub(crate) fn message<M: Message>(body: &[u8]) -> Result<M, FrameError> {
     match postcard::take_from_bytes(body) {
         Ok((message, [])) => Ok(message),
         _ => Err(FrameError::Malformed),

@@ -12,7 +12,7 @@ use pawl_core::value::SecretValue;
 use pawl_core::version::ContentMark;
 use pawl_core::world::{Clock, Rng, Timestamp};
 use pawl_keyring::{Keyring, SealContext, Sealed};
-use pawl_store::{Change, CommitError, Expect, Loaded, SealedVersion, SecretRow, Store};
+use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, Order, SealedVersion, SecretRow, Store};
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -267,7 +267,7 @@ impl App {
         let sealed = match held.sealed.get(chosen) {
             Some(sealed) => sealed.clone(),
             None => {
-                let bytes = self.store.sealed(held.id, chosen).await?.ok_or_else(missing)?;
+                let bytes = self.store.sealed(&secret.arn, chosen).await?.ok_or_else(missing)?;
                 Arc::new(Sealed::from_bytes(bytes)?)
             }
         };
@@ -289,7 +289,7 @@ impl App {
         let key = Key(caller.region.clone(), name.clone());
         for _ in 0..limits::CHANGE_TRIES_MAX {
             if let Some(loaded) = self.store.load(&key.0, name).await? {
-                let held = hold(loaded, BTreeMap::new())?;
+                let held = hold(&loaded.head, BTreeMap::new())?;
                 let mut draft = self.draft(held.secret.clone());
                 let answer = again(&mut draft)?;
                 return Ok((Arc::new(held), answer));
@@ -392,7 +392,7 @@ impl App {
         };
         let change = Change {
             expect: before.map_or(Expect::New, |held| Expect::Revision(held.revision)),
-            row: row(before.map_or(0, |held| held.id), revision, &secret)?,
+            row: row(revision, &secret)?,
             put: draft.puts,
             remove_versions,
             delete: commit.fate == Fate::Purged,
@@ -407,11 +407,11 @@ impl App {
         }
         sealed.retain(|version, _| secret.labels.any_on(version));
         let key = Key(secret.region.clone(), secret.name.clone());
-        let id = self.store.commit(change).await.inspect_err(|_| {
+        self.store.commit(change).await.inspect_err(|_| {
             // Whether a commit that failed half-way has taken effect is the store's to say.
             self.cache.committed(key.clone(), None, commit.began);
         })?;
-        let held = Arc::new(Held { id, revision, secret, sealed });
+        let held = Arc::new(Held { revision, secret, sealed });
         let kept = (commit.fate != Fate::Purged).then(|| held.clone());
         self.cache.committed(key, kept, commit.began);
         Ok(held)
@@ -443,12 +443,12 @@ impl App {
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
         let began = self.cache.generation(key);
-        let Some((loaded, versions)) = self.store.load_full(&key.0, &key.1).await? else { return Ok(None) };
+        let Some(full) = self.store.load_full(&key.0, &key.1).await? else { return Ok(None) };
         let mut sealed = BTreeMap::new();
-        for version in versions {
+        for version in full.values {
             sealed.insert(version.version_id, Arc::new(Sealed::from_bytes(version.sealed)?));
         }
-        let mut held = hold(loaded, sealed)?;
+        let mut held = hold(&full.head, sealed)?;
         let labels = &held.secret.labels;
         held.sealed.retain(|version, _| labels.any_on(version));
         let held = Arc::new(held);
@@ -477,13 +477,14 @@ impl App {
     pub async fn list(
         &self,
         caller: &Caller,
-        after: Option<pawl_store::Cursor>,
+        after: Option<&Cursor>,
         limit: u32,
         include_deleted: bool,
-    ) -> Result<Vec<(pawl_store::Cursor, Secret)>, AppError> {
+    ) -> Result<Vec<(Cursor, Secret)>, AppError> {
         authorise(caller, Action::ListSecrets)?;
-        let rows = self.store.list(&caller.region, after, limit, include_deleted).await?;
-        rows.into_iter().map(|row| Ok((row.cursor(), decode(&row)?))).collect()
+        let (region, order) = (&caller.region, Order::OldestFirst);
+        let rows = self.store.list(ListQuery { region, after, order, limit, include_deleted }).await?;
+        rows.iter().map(|row| Ok((Cursor::of(row), decode(row)?))).collect()
     }
 
     /// Refuses who may not administer.
@@ -521,20 +522,19 @@ fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {
     }
 }
 
-fn hold(loaded: Loaded, sealed: BTreeMap<VersionId, Arc<Sealed>>) -> Result<Held, AppError> {
-    let secret = decode(&loaded.head)?;
-    Ok(Held { id: loaded.head.id, revision: loaded.head.revision, secret, sealed })
+fn hold(row: &SecretRow, sealed: BTreeMap<VersionId, Arc<Sealed>>) -> Result<Held, AppError> {
+    Ok(Held { revision: row.revision, secret: decode(row)?, sealed })
 }
 
 fn decode(row: &SecretRow) -> Result<Secret, AppError> {
     serde_json::from_str(&row.document).map_err(|error| AppError::Inconsistent {
-        what: format!("secret row {} cannot be read (line {}, column {})", row.id, error.line(), error.column()),
+        what: format!("the document of {} cannot be read (line {}, column {})", row.arn, error.line(), error.column()),
     })
 }
 
-fn row(id: i64, revision: u64, secret: &Secret) -> Result<SecretRow, AppError> {
+fn row(revision: u64, secret: &Secret) -> Result<SecretRow, AppError> {
     Ok(SecretRow {
-        id,
+        arn: secret.arn.clone(),
         region: secret.region.clone(),
         name: secret.name.clone(),
         revision,

@@ -18,8 +18,6 @@ use quick_cache::sync::Cache;
 /// A secret as it was last committed, with the sealed values of its labelled versions.
 #[derive(Debug)]
 pub struct Held {
-    /// Its row in the store.
-    pub id: i64,
     /// How often it was changed.
     pub revision: u64,
     /// The aggregate.
@@ -111,7 +109,7 @@ mod tests {
         let name: SecretName = "x".parse().unwrap();
         let arn = SecretArn::mint(&region, &"000000000000".parse().unwrap(), &name, &SystemRng);
         let secret = Secret::new(arn, region.clone(), name.clone(), Timestamp::from_millis(0));
-        (Key(region, name), Arc::new(Held { id: 1, revision, secret, sealed: BTreeMap::new() }))
+        (Key(region, name), Arc::new(Held { revision, secret, sealed: BTreeMap::new() }))
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{Keyring, RootKey, SealedKek, UnlockError, root_file};
 use pawl_runtime::{Runtime, RuntimeConfig};
-use pawl_store::{SqliteStore, Store};
+use pawl_store::{Options, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -137,7 +137,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let sealed_kek = SqliteStore::inspect(&database).await?;
     let root = find_root_key(&dir, &key_file, sealed_kek.is_some(), &*rng)?;
     let unlocked = sealed_kek.map(|bytes| unlock(&root, bytes, &key_file)).transpose()?;
-    let store = SqliteStore::open(&database).await?;
+    let store = SqliteStore::open(&database, Options::default()).await?;
     let keyring = match unlocked {
         Some(keyring) => keyring,
         None => {

@@ -1,1 +1,112 @@
-//! Being built.
+//! The store: what outlives the process, in whole transactions.
+//!
+//! [`Store`] is the contract, [`SqliteStore`] keeps it in one file. A method is one transaction: it happens as a whole or not
+//! at all, and when [`Store::commit`] has answered, no crash undoes it. The store knows no secret: values come to it sealed.
+//!
+//! To add a query: its text goes into `sqlite/sql.rs` (a test prepares every statement there, another looks at its plan), the
+//! reading of its rows into `sqlite/rows.rs`, the method here and in `sqlite.rs`, and its promise into `conformance.rs`, which
+//! every backend must pass.
+
+mod change;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod error;
+mod record;
+mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use pawl_core::arn::SecretArn;
+use pawl_core::names::{Region, SecretName, VersionId};
+use pawl_core::world::Timestamp;
+
+pub use change::{Change, CommitError, Expect};
+pub use error::{Outage, StoreError};
+pub use record::{Claim, Cursor, Due, Entry, Full, Health, LeaseState, ListQuery, Loaded, Order, SealedVersion, SecretRow};
+pub use sqlite::{Options, SqliteStore};
+
+/// What a method of [`Store`] promises to answer.
+pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// What outlives the process. Absence is an answer, not an error.
+///
+/// Times come in by argument: `now` is the clock by which secrets live, `wall` the one by which hosts agree on leases. Every
+/// `limit` is cut to [`pawl_core::limits::STORE_ROWS_MAX`].
+pub trait Store: Send + Sync {
+    /// The secret of this name, with its lease.
+    fn load<'a>(&'a self, region: &'a Region, name: &'a SecretName) -> Answer<'a, Option<Loaded>>;
+
+    /// The secret of this name with every sealed value, as they were at one moment.
+    fn load_full<'a>(&'a self, region: &'a Region, name: &'a SecretName) -> Answer<'a, Option<Full>>;
+
+    /// The sealed value of one version.
+    fn sealed<'a>(&'a self, arn: &'a SecretArn, version: &'a VersionId) -> Answer<'a, Option<Vec<u8>>>;
+
+    /// Does all of `change`, or nothing. What it has acknowledged is durable.
+    fn commit(&self, change: Change) -> Answer<'_, (), CommitError>;
+
+    /// One page of a region's secrets, by their age.
+    fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>>;
+
+    /// Secrets whose schedule is due and that have no live rotation, the longest due first. Costs what is due.
+    fn due_schedules(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<Due>>;
+
+    /// Secrets whose recovery window has ended, the longest due first. Costs what is due.
+    fn due_purges(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<Due>>;
+
+    /// Takes due rotations that nobody holds, for `lease` from `wall`. Each claim has a new epoch, which fences every earlier
+    /// holder off. No rotation is given to two claimants.
+    fn claim_rotations<'a>(
+        &'a self,
+        now: Timestamp,
+        wall: Timestamp,
+        owner: &'a str,
+        lease: Duration,
+        limit: u32,
+    ) -> Answer<'a, Vec<Claim>>;
+
+    /// Holds a claim on for `lease` from `wall`. False when it is no longer the caller's.
+    fn renew_lease<'a>(
+        &'a self,
+        arn: &'a SecretArn,
+        epoch: u64,
+        wall: Timestamp,
+        lease: Duration,
+    ) -> Answer<'a, bool>;
+
+    /// Whether the claim of this epoch still holds. One read; ask before every deed outside the store.
+    fn fence_holds<'a>(&'a self, arn: &'a SecretArn, epoch: u64) -> Answer<'a, bool>;
+
+    /// Ends every lease and fences its holder off; answers how many. For the start of a process that is alone on its data: the
+    /// holders are dead.
+    fn break_leases(&self) -> Answer<'_, u64>;
+
+    /// The wrapped data keys; none on first start.
+    fn keyring(&self) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Keeps the wrapped data keys if there are none yet. False, and nothing changed, when there are.
+    fn store_keyring<'a>(&'a self, wrapped: &'a [u8]) -> Answer<'a, bool>;
+
+    /// A small setting of the installation.
+    fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>>;
+
+    /// Keeps a small setting of the installation.
+    fn put_meta<'a>(&'a self, key: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
+
+    /// Adds audit records that belong to no change (reads, refusals), in their order and as one. Durable when it answers.
+    fn append_audit<'a>(&'a self, records: &'a [String]) -> Answer<'a, ()>;
+
+    /// Audit records after number `after`, oldest first.
+    fn audit(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>>;
+
+    /// Events after number `after`, oldest first.
+    fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>>;
+
+    /// Looks the store over, for `pawl doctor`. Reads all of it.
+    fn check(&self) -> Answer<'_, Health>;
+
+    /// Finishes what is under way and closes the files. Nothing is lost without it; the next start is quicker with it.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}

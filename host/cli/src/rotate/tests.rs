@@ -164,7 +164,8 @@ fn a_terminal_sees_the_running_step_in_place() {
 #[test]
 fn a_failure_says_why_and_what_to_do() {
     let steps = vec![step("setSecret", 0, 9, 1, StepOutcome::Permanent)];
-    let refused = failed(rotation(10, Some("setSecret"), steps), "database refused the login of `app`", false);
+    let refused =
+        failed(rotation(10, Some("setSecret"), steps), "database refused the login of `app`", false);
     let (text, result) = print(vec![Ok(ended(refused.clone(), RotationStatus::Failed))], Format::Text, false);
     assert!(result.is_err());
     assert_eq!(
@@ -173,7 +174,8 @@ fn a_failure_says_why_and_what_to_do() {
          the rotation failed at setSecret: database refused the login of `app`\n\
          AWSCURRENT was not changed. Put right what the reason names, then run `pawl rotate prod/db --wait` again.\n"
     );
-    let (text, result) = print(vec![Ok(ended(refused.clone(), RotationStatus::Stranded))], Format::Text, false);
+    let (text, result) =
+        print(vec![Ok(ended(refused.clone(), RotationStatus::Stranded))], Format::Text, false);
     assert!(result.is_err() && text.contains("pawl secret get prod/db --version-stage AWSPENDING"), "{text}");
     for status in [RotationStatus::Cancelled, RotationStatus::Abandoned] {
         let (_, result) = print(vec![Ok(ended(refused.clone(), status))], Format::Text, false);
@@ -196,12 +198,17 @@ fn waiting_ends_but_not_the_rotation() {
     let looks = (0..6).map(|_| Ok(rotation(5, Some("createSecret"), vec![]))).collect();
     let (text, result) = print(looks, Format::Text, false);
     assert_eq!(text, "rotating prod/db by arn:f, version v2\n");
-    assert!(result.unwrap_err().starts_with("the rotation of prod/db has not ended after 1.0 s; the server goes on"));
+    assert!(
+        result
+            .unwrap_err()
+            .starts_with("the rotation of prod/db has not ended after 1.0 s; the server goes on")
+    );
 }
 
 #[test]
 fn a_refusal_ends_the_wait() {
-    let gone = ClientError::Refused { code: "ResourceNotFoundException".to_owned(), message: "gone".to_owned() };
+    let gone =
+        ClientError::Refused { code: "ResourceNotFoundException".to_owned(), message: "gone".to_owned() };
     let (_, result) = print(vec![Err(gone)], Format::Text, false);
     assert_eq!(result, Err("gone (ResourceNotFoundException)".to_owned()));
 }
@@ -209,7 +216,8 @@ fn a_refusal_ends_the_wait() {
 #[test]
 fn a_function_is_found_beside_its_secret() {
     assert_eq!(
-        by_name("arn:aws:secretsmanager:eu-west-1:111111111111:secret:a-b1b2b3", "pawl-postgres-single-user").as_deref(),
+        by_name("arn:aws:secretsmanager:eu-west-1:111111111111:secret:a-b1b2b3", "pawl-postgres-single-user")
+            .as_deref(),
         Some("arn:aws:lambda:eu-west-1:111111111111:function:pawl-postgres-single-user")
     );
     assert_eq!(by_name("a", "f"), None);
@@ -223,7 +231,8 @@ fn a_schedule_is_in_days_where_it_can_be() {
         let crate::arguments::Command::Rotate(args) = cli.command else { panic!("not rotate") };
         rules(&args)
     };
-    let expression = |text: &str| RotationRules { schedule_expression: Some(text.to_owned()), ..Default::default() };
+    let expression =
+        |text: &str| RotationRules { schedule_expression: Some(text.to_owned()), ..Default::default() };
     assert_eq!(rules_of("pawl rotate a"), None);
     let days = RotationRules { automatically_after_days: Some(30), ..Default::default() };
     assert_eq!(rules_of("pawl rotate a --every 30d"), Some(days));
@@ -238,6 +247,8 @@ fn only_the_refusal_of_a_second_rotation_is_waited_for() {
         code: "InvalidRequestException".to_owned(),
         message: message.to_owned(),
     };
-    assert!(is_incomplete(&refused("A previous rotation isn't complete. That rotation will be reattempted.")));
+    assert!(is_incomplete(&refused(
+        "A previous rotation isn't complete. That rotation will be reattempted."
+    )));
     assert!(!is_incomplete(&refused("No Lambda rotation function ARN is associated with this secret.")));
 }

@@ -154,9 +154,9 @@ fn recode(raw: &str) -> Vec<u8> {
     let mut rest = raw.as_bytes();
     while let Some((byte, tail)) = next_byte(rest) {
         if rest.first() == Some(&b'+') {
-            out.push(b'+')
+            out.push(b'+');
         } else {
-            encode(byte, &mut out)
+            encode(byte, &mut out);
         }
         rest = tail;
     }

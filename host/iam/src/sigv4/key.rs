@@ -1,9 +1,10 @@
 //! Keys: from an access key's secret to the key of one day, region and service.
 
-use hmac::{Hmac, KeyInit, Mac};
-use pawl_core::value::SecretBytes;
-use sha2::Sha256;
 use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pawl_core::value::SecretBytes;
+use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::TERMINATOR;
@@ -45,7 +46,6 @@ fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     // constructor that takes one block and so cannot fail.
     let mut block = Zeroizing::new([0; 64]);
     if key.len() > block.len() {
-        use sha2::Digest;
         let hashed = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
         block.iter_mut().zip(hashed.iter()).for_each(|(slot, byte)| *slot = *byte);
     } else {

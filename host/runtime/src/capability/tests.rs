@@ -1,0 +1,583 @@
+//! Every rule of the capabilities, with a store in memory and a database that does as it is told.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pawl_core::function::{Engine, Target};
+use pawl_core::names::VersionId;
+use pawl_core::value::{SecretBytes, SecretValue};
+
+use super::*;
+use crate::database::{Driver, Login, LoginFailure, Session, StatementFailure, Work};
+use crate::dial::Destination;
+use crate::port::Answer;
+use crate::wire::{Change, DatabaseError, LogLevel, LoginError, NewValue, PasswordRules};
+
+const CURRENT: &str = r#"{"engine":"postgres","host":"db","port":5432,"username":"app","password":"old-canary","x":"other"}"#;
+const PREVIOUS: &str = r#"{"engine":"postgres","host":"db","username":"app","password":"older-canary"}"#;
+
+#[derive(Default)]
+struct Memory {
+    current: Option<String>,
+    pending: Option<String>,
+    previous: Option<String>,
+    promoted: bool,
+    /// Whether the rotation has lost the secret.
+    lost: bool,
+    /// Whether the store is away.
+    away: bool,
+    fences: u32,
+}
+
+#[derive(Default)]
+struct MemoryPort(Mutex<Memory>);
+
+impl MemoryPort {
+    fn with<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
+        work(&mut self.0.lock().unwrap())
+    }
+
+    fn checked(&self) -> Result<(), PortError> {
+        self.with(|memory| match (memory.lost, memory.away) {
+            (true, _) => Err(PortError::Superseded),
+            (_, true) => Err(PortError::Unavailable("the store is away".to_owned())),
+            _ => Ok(()),
+        })
+    }
+}
+
+fn stored(name: &str, json: &str) -> StoredVersion {
+    let id: VersionId = format!("{name:-<32}").parse().unwrap();
+    StoredVersion { id, value: SecretValue::text(json.to_owned()).unwrap() }
+}
+
+impl SecretsPort for MemoryPort {
+    fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
+        Box::pin(async move {
+            self.checked()?;
+            Ok(self.with(|memory| match which {
+                Which::Current => memory.current.as_deref().map(|json| stored("current", json)),
+                Which::Pending => memory.pending.as_deref().map(|json| stored("pending", json)),
+                Which::Previous => memory.previous.as_deref().map(|json| stored("previous", json)),
+            }))
+        })
+    }
+
+    fn put_pending(&self, value: SecretValue) -> Answer<'_, StoredVersion> {
+        Box::pin(async move {
+            self.checked()?;
+            let json = String::from_utf8(value.bytes().expose().to_vec()).unwrap();
+            Ok(self.with(|memory| stored("pending", memory.pending.get_or_insert(json))))
+        })
+    }
+
+    fn promote(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.checked()?;
+            self.with(|memory| memory.promoted = true);
+            Ok(())
+        })
+    }
+
+    fn fence(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.with(|memory| memory.fences += 1);
+            self.checked()
+        })
+    }
+}
+
+/// A database with one account, whose password it holds.
+#[derive(Default)]
+struct Scripted {
+    password: Mutex<String>,
+    failure: Mutex<Option<LoginFailure>>,
+    logins: Mutex<Vec<(String, String)>>,
+}
+
+struct Account(Arc<Scripted>);
+
+impl Driver for Account {
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+
+    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure> {
+        Box::pin(async move {
+            self.0.logins.lock().unwrap().push((to.to_string(), login.username.clone()));
+            if let Some(failure) = self.0.failure.lock().unwrap().clone() {
+                return Err(failure);
+            }
+            if self.0.password.lock().unwrap().as_bytes() != login.password.expose() {
+                return Err(LoginFailure::Refused(format!("{to} refused `{}`", login.username)));
+            }
+            Ok(Box::new(Account(Arc::clone(&self.0))) as Box<dyn Session>)
+        })
+    }
+}
+
+impl Session for Account {
+    fn ping(&self) -> Work<'_, (), StatementFailure> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn set_password<'a>(&'a self, account: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure> {
+        Box::pin(async move {
+            if account != "app" {
+                return Err(StatementFailure::Rejected("SQLSTATE 42704".to_owned()));
+            }
+            *self.0.password.lock().unwrap() = String::from_utf8(password.expose().to_vec()).unwrap();
+            Ok(())
+        })
+    }
+}
+
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Rng for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let drawn = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            *byte = drawn.to_be_bytes()[0];
+        }
+    }
+}
+
+struct World {
+    port: Arc<MemoryPort>,
+    database: Arc<Scripted>,
+    grants: Grants,
+    environment: Environment,
+    budget: Arc<LoginBudget>,
+}
+
+fn world() -> World {
+    let port = MemoryPort::default();
+    port.with(|memory| {
+        memory.current = Some(CURRENT.to_owned());
+        memory.previous = Some(PREVIOUS.to_owned());
+    });
+    let database = Arc::new(Scripted::default());
+    *database.password.lock().unwrap() = "old-canary".to_owned();
+    World {
+        port: Arc::new(port),
+        database,
+        grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
+        environment: Environment::new(),
+        budget: Arc::default(),
+    }
+}
+
+impl World {
+    /// A new step.
+    fn step(&self) -> Guest {
+        let driver: Arc<dyn Driver> = Arc::new(Account(Arc::clone(&self.database)));
+        Guest(Capabilities::new(CapabilityConfig {
+            port: Arc::clone(&self.port) as Arc<dyn SecretsPort>,
+            grants: Arc::new(self.grants.clone()),
+            environment: Arc::new(self.environment.clone()),
+            drivers: Arc::new(Drivers::new([driver])),
+            egress: Arc::default(),
+            rng: Arc::new(Counting::default()),
+            budget: Arc::clone(&self.budget),
+        }))
+    }
+
+    fn pend(&self, json: &str) {
+        self.port.with(|memory| memory.pending = Some(json.to_owned()));
+    }
+
+    fn pending(&self) -> String {
+        self.port.with(|memory| memory.pending.clone()).unwrap()
+    }
+
+    fn logins(&self) -> usize {
+        self.database.logins.lock().unwrap().len()
+    }
+}
+
+/// Speaks to the capabilities as a worker does. No reply may hold a canary.
+struct Guest(Capabilities);
+
+impl Guest {
+    async fn call(&mut self, call: Call) -> Reply {
+        let reply = self.0.answer(call).await;
+        assert!(!format!("{reply:?}").contains("canary"), "{reply:?}");
+        reply
+    }
+
+    async fn version(&mut self, call: Call) -> Handle {
+        let Reply::Version(Ok(Some(version))) = self.call(call).await else { panic!("no version") };
+        version.handle
+    }
+
+    async fn current(&mut self) -> Handle {
+        self.version(Call::Current).await
+    }
+
+    async fn pending(&mut self) -> Handle {
+        self.version(Call::Pending).await
+    }
+
+    async fn sensitive(&mut self, version: Handle, field: &str) -> Option<Handle> {
+        let Reply::Sensitive(Ok(handle)) = self.call(Call::Sensitive { version, field: field.to_owned() }).await else {
+            panic!("not a sensitive reply")
+        };
+        handle
+    }
+
+    async fn random(&mut self, rules: PasswordRules) -> Result<Handle, SecretError> {
+        let Reply::Sensitive(made) = self.call(Call::RandomPassword(rules)).await else { panic!() };
+        made.map(Option::unwrap)
+    }
+
+    async fn put(&mut self, base: Handle, changes: Vec<(&str, NewValue)>) -> Result<Handle, SecretError> {
+        let changes = changes.into_iter().map(|(field, value)| Change { field: field.to_owned(), value }).collect();
+        let Reply::Version(put) = self.call(Call::PutPending { base, changes }).await else { panic!() };
+        put.map(|version| version.unwrap().handle)
+    }
+
+    async fn login(&mut self, version: Handle) -> Result<Handle, LoginError> {
+        let Reply::Session(session) = self.call(Call::Login { version }).await else { panic!() };
+        session
+    }
+
+    async fn ping(&mut self, session: Handle) -> Result<(), DatabaseError> {
+        let Reply::Statement(done) = self.call(Call::Ping { session }).await else { panic!() };
+        done
+    }
+
+    async fn set(&mut self, session: Handle, account: &str, password: Handle) -> Result<(), DatabaseError> {
+        let account = account.to_owned();
+        let Reply::Statement(done) = self.call(Call::SetPassword { session, account, password }).await else { panic!() };
+        done
+    }
+
+    async fn violates(&mut self, call: Call) {
+        let reply = self.call(call).await;
+        assert!(matches!(reply, Reply::Violation(_)), "{reply:?}");
+    }
+}
+
+fn with_password(password: &str) -> String {
+    CURRENT.replace("old-canary", password)
+}
+
+#[tokio::test]
+async fn a_single_user_rotation_goes_through_and_may_repeat_every_step() {
+    let world = world();
+    for _ in 0..2 {
+        let mut guest = world.step();
+        let current = guest.current().await;
+        let password = guest.random(PasswordRules::default()).await.unwrap();
+        guest.put(current, vec![("password", NewValue::Sensitive(password))]).await.unwrap();
+    }
+    let stored = world.pending();
+    for round in 0..2 {
+        let mut guest = world.step();
+        let pending = guest.pending().await;
+        let first = guest.login(pending).await;
+        if round == 0 {
+            assert!(matches!(first, Err(LoginError::Refused(_))), "{first:?}");
+            let current = guest.current().await;
+            let session = guest.login(current).await.unwrap();
+            let password = guest.sensitive(pending, "password").await.unwrap();
+            guest.set(session, "app", password).await.unwrap();
+        } else {
+            guest.ping(first.unwrap()).await.unwrap();
+        }
+        assert!(!guest.0.was_superseded());
+    }
+    let mut guest = world.step();
+    assert!(matches!(guest.call(Call::Promote).await, Reply::Promoted(Ok(()))));
+    assert!(world.port.with(|memory| memory.promoted));
+    assert_eq!(world.pending(), stored, "the first pending value stays");
+    assert!(!stored.contains("old-canary") && stored.contains(r#""x":"other""#));
+    let set = world.database.password.lock().unwrap().clone();
+    assert!(serde_json::from_str::<serde_json::Value>(&stored).unwrap()["password"] == set.as_str());
+}
+
+#[tokio::test]
+async fn texts_are_readable_and_everything_else_is_a_handle() {
+    let world = world();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let text = |field: &str| Call::Text { version: current, field: field.to_owned() };
+    assert!(matches!(guest.call(text("port")).await, Reply::Text(Some(port)) if port == "5432"));
+    assert!(matches!(guest.call(text("password")).await, Reply::Text(None)));
+    assert!(guest.sensitive(current, "password").await.is_some());
+    assert!(guest.sensitive(current, "x").await.is_some());
+    assert!(guest.sensitive(current, "username").await.is_none());
+    assert!(matches!(guest.call(Call::Pending).await, Reply::Version(Ok(None))));
+    world.port.with(|memory| (memory.current, memory.previous) = (None, Some("canary [".to_owned())));
+    assert!(matches!(guest.call(Call::Current).await, Reply::Version(Err(SecretError::NotFound(_)))));
+    assert!(matches!(guest.call(Call::Previous).await, Reply::Version(Err(SecretError::Malformed(_)))));
+    world.port.with(|memory| memory.away = true);
+    assert!(matches!(guest.call(Call::Current).await, Reply::Version(Err(SecretError::Unavailable(_)))));
+}
+
+#[tokio::test]
+async fn handles_are_of_one_kind_used_once_and_counted() {
+    let world = world();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let password = guest.sensitive(current, "password").await.unwrap();
+    guest.violates(Call::Login { version: password }).await;
+    guest.violates(Call::Ping { session: current }).await;
+    guest.violates(Call::SetPassword { session: current, account: "app".to_owned(), password }).await;
+    guest.violates(Call::Text { version: 99, field: "host".to_owned() }).await;
+    let value = NewValue::Sensitive(current);
+    let changes = vec![Change { field: "password".to_owned(), value }];
+    guest.violates(Call::PutPending { base: current, changes }).await;
+    assert!(matches!(guest.call(Call::Drop(password)).await, Reply::Logged));
+    guest.violates(Call::Drop(password)).await;
+    let again = guest.sensitive(current, "password").await.unwrap();
+    assert_ne!(again, password);
+    for _ in 2..limits::GUEST_HANDLES_MAX {
+        guest.sensitive(current, "x").await.unwrap();
+    }
+    guest.violates(Call::Sensitive { version: current, field: "x".to_owned() }).await;
+}
+
+#[tokio::test]
+async fn a_step_makes_only_so_many_calls() {
+    let world = world();
+    let mut guest = world.step();
+    for _ in 0..limits::HOSTCALLS_MAX {
+        guest.call(Call::Log { level: LogLevel::Debug, message: String::new() }).await;
+    }
+    guest.violates(Call::Current).await;
+}
+
+#[tokio::test]
+async fn the_operator_and_the_floor_rule_over_a_rotators_password_rules() {
+    let mut world = world();
+    let short = || PasswordRules { length: Some(8), ..PasswordRules::default() };
+    assert!(matches!(world.step().random(short()).await, Err(SecretError::Refused(text)) if text.contains("bits")));
+    let none = PasswordRules { exclude_characters: Some((' '..='~').collect()), ..PasswordRules::default() };
+    assert!(matches!(world.step().random(none).await, Err(SecretError::Refused(_))));
+    world.environment.insert("PASSWORD_LENGTH".to_owned(), "40".to_owned());
+    world.environment.insert("EXCLUDE_PUNCTUATION".to_owned(), "true".to_owned());
+    let mut guest = world.step();
+    let password = guest.random(short()).await.unwrap();
+    let current = guest.current().await;
+    guest.put(current, vec![("password", NewValue::Sensitive(password))]).await.unwrap();
+    let stored: serde_json::Value = serde_json::from_str(&world.pending()).unwrap();
+    let stored = stored["password"].as_str().unwrap();
+    assert!(stored.len() == 40 && stored.bytes().all(|c| c.is_ascii_alphanumeric()), "{stored}");
+    world.environment.insert("PASSWORD_LENGTH".to_owned(), "long".to_owned());
+    let refused = world.step().random(short()).await.unwrap_err();
+    assert!(matches!(&refused, SecretError::Refused(text) if text.contains("PASSWORD_LENGTH")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
+    let mut world = world();
+    world.grants.pending_fields = ["username", "password", "host", "ssl"].map(str::to_owned).into();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let old = guest.sensitive(current, "password").await.unwrap();
+    let new = guest.random(PasswordRules::default()).await.unwrap();
+    let password = || ("password", NewValue::Sensitive(new));
+    let text = |value: &str| NewValue::Text(value.to_owned());
+    let refused: Vec<Vec<(&str, NewValue)>> = vec![
+        vec![],
+        vec![("username", text("app_clone"))],
+        vec![password(), ("host", text("evil"))],
+        vec![password(), ("ssl", text("false"))],
+        vec![password(), ("dbname", text("other"))],
+        vec![password(), ("x", NewValue::Sensitive(new))],
+        vec![("password", text("known"))],
+        vec![("username", NewValue::Sensitive(new))],
+        vec![("password", NewValue::Sensitive(old))],
+        vec![password(), password()],
+    ];
+    for changes in refused {
+        let named = format!("{changes:?}");
+        let put = guest.put(current, changes).await;
+        assert!(matches!(put, Err(SecretError::Refused(_))), "{named}: {put:?}");
+    }
+    assert!(world.port.with(|memory| memory.pending.is_none()));
+    // A base that names another server is no way round.
+    world.port.with(|memory| memory.previous = Some(PREVIOUS.replace("\"db\"", "\"evil\"")));
+    let previous = guest.version(Call::Previous).await;
+    let put = guest.put(previous, vec![password()]).await;
+    assert!(matches!(&put, Err(SecretError::Refused(text)) if text.contains("host")), "{put:?}");
+    guest.put(current, vec![password(), ("username", text("app_clone"))]).await.unwrap();
+    assert!(world.pending().contains("app_clone"));
+}
+
+#[tokio::test]
+async fn a_login_needs_the_engine_and_the_target() {
+    let mut world = world();
+    let not_granted = |result: Result<Handle, LoginError>| assert!(matches!(result, Err(LoginError::NotGranted(_))), "{result:?}");
+    world.grants.engines = BTreeSet::new();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    not_granted(guest.login(current).await);
+    world.grants.engines = [Engine::Postgres].into();
+    world.grants.own_target = false;
+    let mut guest = world.step();
+    let current = guest.current().await;
+    not_granted(guest.login(current).await);
+    world.grants.targets = [Target::try_from("db:*".to_owned()).unwrap()].into();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    guest.login(current).await.unwrap();
+    // What is its own is what AWSCURRENT names, whatever a pending version says.
+    world.grants = Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() };
+    for elsewhere in [CURRENT.replace("\"db\"", "\"evil\""), CURRENT.replace("5432", "5433")] {
+        world.pend(&elsewhere);
+        let mut guest = world.step();
+        let pending = guest.pending().await;
+        not_granted(guest.login(pending).await);
+    }
+    assert_eq!(*world.database.logins.lock().unwrap(), [("db:5432".to_owned(), "app".to_owned())]);
+    world.pend(&CURRENT.replace("\"db\"", "[]"));
+    let mut guest = world.step();
+    let pending = guest.pending().await;
+    assert!(matches!(guest.login(pending).await, Err(LoginError::Malformed(text)) if text.contains("host")));
+}
+
+#[tokio::test]
+async fn a_step_holds_only_so_many_sessions() {
+    let world = world();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let mut last = 0;
+    for _ in 0..limits::GUEST_SESSIONS_MAX {
+        last = guest.login(current).await.unwrap();
+    }
+    assert!(matches!(guest.login(current).await, Err(LoginError::NotGranted(_))));
+    guest.call(Call::Drop(last)).await;
+    guest.login(current).await.unwrap();
+}
+
+#[tokio::test]
+async fn refused_logins_in_a_row_are_counted_over_a_rotations_steps() {
+    let world = world();
+    world.pend(&with_password("new-canary"));
+    // Tries that get as far as a login spend nothing, however many.
+    for _ in 0..10 {
+        let mut guest = world.step();
+        let (pending, current) = (guest.pending().await, guest.current().await);
+        assert!(matches!(guest.login(pending).await, Err(LoginError::Refused(_))));
+        guest.login(current).await.unwrap();
+    }
+    // A server that is away refuses nobody.
+    *world.database.failure.lock().unwrap() = Some(LoginFailure::Unreachable("away".to_owned()));
+    for _ in 0..10 {
+        let mut guest = world.step();
+        let pending = guest.pending().await;
+        assert!(matches!(guest.login(pending).await, Err(LoginError::Unreachable(_))));
+    }
+    *world.database.failure.lock().unwrap() = None;
+    *world.database.password.lock().unwrap() = "changed by hand".to_owned();
+    let before = world.logins();
+    let mut spent = 0;
+    for _ in 0..3 {
+        let mut guest = world.step();
+        let versions = [guest.pending().await, guest.current().await, guest.version(Call::Previous).await];
+        for version in versions {
+            match guest.login(version).await {
+                Err(LoginError::Refused(_)) => {}
+                Err(LoginError::LockoutBudgetSpent(text)) if text.contains("`app`") => spent += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!((world.logins() - before, spent), (limits::FAILED_LOGINS_MAX as usize, 6));
+}
+
+#[tokio::test]
+async fn a_password_reaches_the_database_only_once_it_is_stored() {
+    let world = world();
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let session = guest.login(current).await.unwrap();
+    let unstored = guest.random(PasswordRules::default()).await.unwrap();
+    let old = guest.sensitive(current, "password").await.unwrap();
+    let refused = |result: Result<(), DatabaseError>| assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
+    // There is no pending version yet.
+    refused(guest.set(session, "app", unstored).await);
+    refused(guest.set(session, "app", old).await);
+    guest.put(current, vec![("password", NewValue::Sensitive(unstored))]).await.unwrap();
+    let another = guest.random(PasswordRules::default()).await.unwrap();
+    let other_field = guest.sensitive(current, "x").await.unwrap();
+    refused(guest.set(session, "app", another).await);
+    refused(guest.set(session, "app", other_field).await);
+    refused(guest.set(session, "postgres", unstored).await);
+    refused(guest.set(session, "APP", unstored).await);
+    assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+    guest.set(session, "app", unstored).await.unwrap();
+    assert_ne!(*world.database.password.lock().unwrap(), "old-canary");
+    // Back to a password that is stored: a rotator may undo.
+    guest.set(session, "app", old).await.unwrap();
+    let previous = guest.version(Call::Previous).await;
+    let older = guest.sensitive(previous, "password").await.unwrap();
+    guest.set(session, "app", older).await.unwrap();
+    assert_eq!(*world.database.password.lock().unwrap(), "older-canary");
+}
+
+#[tokio::test]
+async fn a_password_is_set_only_on_the_server_that_the_pending_version_names() {
+    let mut world = world();
+    world.grants.targets = [Target::try_from("standby:*".to_owned()).unwrap()].into();
+    world.port.with(|memory| memory.previous = Some(CURRENT.replace("\"db\"", "\"standby\"")));
+    world.pend(&with_password("new-canary"));
+    let mut guest = world.step();
+    let (pending, previous) = (guest.pending().await, guest.version(Call::Previous).await);
+    let session = guest.login(previous).await.unwrap();
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    assert!(matches!(guest.set(session, "app", password).await, Err(DatabaseError::Refused(text)) if text.contains("server")));
+}
+
+#[tokio::test]
+async fn every_database_call_is_fenced_and_a_lost_rotation_sends_nothing() {
+    let world = world();
+    world.pend(&with_password("new-canary"));
+    let mut guest = world.step();
+    let (current, pending) = (guest.current().await, guest.pending().await);
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    let session = guest.login(current).await.unwrap();
+    guest.ping(session).await.unwrap();
+    guest.set(session, "app", password).await.unwrap();
+    assert_eq!(world.port.with(|memory| memory.fences), 3);
+    *world.database.password.lock().unwrap() = "old-canary".to_owned();
+    let logins = world.logins();
+
+    world.port.with(|memory| memory.away = true);
+    assert!(matches!(guest.login(current).await, Err(LoginError::Unreachable(_))));
+    assert!(matches!(guest.ping(session).await, Err(DatabaseError::Lost(_))));
+    assert!(!guest.0.was_superseded());
+
+    world.port.with(|memory| memory.lost = true);
+    assert_eq!(guest.login(current).await, Err(LoginError::Superseded));
+    assert_eq!(guest.ping(session).await, Err(DatabaseError::Superseded));
+    assert_eq!(guest.set(session, "app", password).await, Err(DatabaseError::Superseded));
+    assert!(matches!(guest.call(Call::Promote).await, Reply::Promoted(Err(SecretError::Superseded))));
+    assert!(guest.0.was_superseded());
+    assert_eq!(world.logins(), logins);
+    assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+}
+
+#[tokio::test]
+async fn a_guests_log_is_cut_cleaned_and_counted() {
+    let world = world();
+    let mut guest = world.step();
+    let long = "é".repeat(limits::LOG_LINE_BYTES_MAX);
+    for message in ["one\ntwo\u{1b}[31m\u{202e}\u{2028}x", long.as_str()] {
+        guest.call(Call::Log { level: LogLevel::Warn, message: message.to_owned() }).await;
+    }
+    for _ in 0..limits::LOG_LINES_MAX {
+        guest.call(Call::Log { level: LogLevel::Info, message: "more".to_owned() }).await;
+    }
+    let lines = guest.0.take_log();
+    assert_eq!(lines[0], LogLine { severity: Severity::Warn, text: "one?two?[31m??x".to_owned() });
+    assert_eq!(lines[1].text.len(), limits::LOG_LINE_BYTES_MAX);
+    assert_eq!(lines.len(), limits::LOG_LINES_MAX + 1);
+    assert_eq!(lines.last().unwrap().text, "2 more lines were not kept");
+    assert!(guest.0.take_log().is_empty());
+}

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, request};
 use pawl_api::error::{ApiError, ErrorCode};
-use pawl_api::target::{Target, X_AMZ_TARGET};
+use pawl_api::{Target, X_AMZ_TARGET};
 use pawl_core::limits;
 use pawl_iam::sigv4::Head;
 

@@ -14,8 +14,8 @@ pub(super) async fn alive() -> &'static str {
 
 /// `GET /readyz`: the store answers.
 pub(super) async fn ready(State(host): State<Arc<Host>>) -> (StatusCode, &'static str) {
-    match host.app.queue().ping().await {
-        Ok(()) => (StatusCode::OK, "ok\n"),
+    match host.app.queue().keyring().await {
+        Ok(_) => (StatusCode::OK, "ok\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready: the store does not answer");
             (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")

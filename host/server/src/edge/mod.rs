@@ -12,7 +12,7 @@ use axum::routing::{any, get};
 use crate::host::Host;
 
 /// Everything that the port answers.
-pub fn router(host: Arc<Host>) -> Router {
+pub(crate) fn router(host: Arc<Host>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -48,7 +48,7 @@ pub(super) async fn describe_host(
         },
         keyring: KeyringView { kind: "File".to_owned(), key_id: None },
         functions: functions.collect(),
-        rotations: RotationCounts { running: health.rotations_live, ..RotationCounts::default() },
+        rotations: RotationCounts::default(),
     })
 }
 

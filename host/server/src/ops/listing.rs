@@ -1,6 +1,7 @@
 //! The list of secrets.
 
 use pawl_api::secrets_manager::shapes::{ListSecretsRequest, ListSecretsResponse, SecretListEntry};
+use pawl_core::limits;
 use pawl_core::secret::Secret;
 use pawl_store::Cursor;
 
@@ -12,8 +13,6 @@ use crate::identity::Caller;
 
 /// What tokens of this list are bound to.
 const LIST: &str = "ListSecrets";
-/// Secrets that one look into the store takes.
-const BATCH: u32 = 1_000;
 
 /// `secretsmanager.ListSecrets`
 pub(super) async fn list_secrets(
@@ -35,16 +34,16 @@ async fn in_order_of_creation(
 ) -> Result<ListSecretsResponse, AppError> {
     let list = format!("{LIST}:{}", caller.region);
     let after = match &input.next_token {
-        Some(token) => Some(host.pages.open(&list, token)?).and_then(|place| place.parse::<Cursor>().ok()),
+        Some(token) => Some(host.pages.open(&list, token)?).and_then(|place| serde_json::from_str::<Cursor>(&place).ok()),
         None => None,
     };
     let size = page::size(input.max_results);
     let limit = u32::try_from(size).unwrap_or(u32::MAX).saturating_add(1);
     let mut rows =
-        host.app.list(caller, after, limit, input.include_planned_deletion.unwrap_or(false)).await?;
+        host.app.list(caller, after.as_ref(), limit, input.include_planned_deletion.unwrap_or(false)).await?;
     let more = rows.len() > size;
     rows.truncate(size);
-    let last = rows.last().filter(|_| more).map(|(cursor, _)| cursor.to_string());
+    let last = rows.last().filter(|_| more).and_then(|(cursor, _)| serde_json::to_string(cursor).ok());
     Ok(ListSecretsResponse {
         secret_list: rows.into_iter().map(|(_, secret)| entry(&secret)).collect(),
         next_token: last.and_then(|place| host.pages.seal(&list, &place)),
@@ -59,9 +58,9 @@ async fn selected(
 ) -> Result<ListSecretsResponse, AppError> {
     let filters = input.filters.unwrap_or_default();
     let with_deleted = input.include_planned_deletion.unwrap_or(false);
-    let (mut found, mut after) = (Vec::new(), None);
+    let (mut found, mut after): (_, Option<Cursor>) = (Vec::new(), None);
     loop {
-        let rows = host.app.list(caller, after, BATCH, with_deleted).await?;
+        let rows = host.app.list(caller, after.as_ref(), limits::STORE_ROWS_MAX, with_deleted).await?;
         let Some((last, _)) = rows.last() else { break };
         after = Some(last.clone());
         found.extend(rows.into_iter().map(|(_, secret)| secret).filter(|secret| passes(secret, &filters)));

@@ -13,8 +13,7 @@ mod versions;
 use pawl_api::error::ApiError;
 use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::secrets_manager::Operation;
-use pawl_api::shape::{self, Request};
-use pawl_api::target::Target;
+use pawl_api::{Request, Target};
 use zeroize::Zeroizing;
 
 pub use self::page::PageTokens;
@@ -33,7 +32,7 @@ pub type Body = Zeroizing<Vec<u8>>;
 pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) -> Result<Body, ApiError> {
     macro_rules! op {
         ($function:path) => {{
-            let request = shape::decode(body)?;
+            let request = pawl_api::decode(body)?;
             let answer = $function(host, caller, request).await;
             encode(answer.map_err(|error| told(caller, target, error))?)
         }};

@@ -4,4 +4,4 @@ mod port;
 mod runner;
 mod scheduler;
 
-pub use self::scheduler::run as run_scheduler;
+pub(crate) use self::scheduler::run as run_scheduler;

@@ -88,7 +88,7 @@ impl SecretsPort for RotationPort {
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let held = self.owned().await?;
-            if self.host.app.queue().fence_check(held.id, self.epoch).await.map_err(AppError::from)? {
+            if self.host.app.queue().fence_holds(&held.secret.arn, self.epoch).await.map_err(AppError::from)? {
                 Ok(())
             } else {
                 Err(PortError::Superseded)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pawl_core::arn::SecretId;
 use pawl_core::limits;
+use pawl_store::Due;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -15,7 +16,7 @@ use crate::identity::Caller;
 use crate::ops;
 
 /// Runs until `stopping` turns true, and then lets the steps that are under way end (a while).
-pub async fn run(host: Arc<Host>, mut stopping: watch::Receiver<bool>) {
+pub(crate) async fn run(host: Arc<Host>, mut stopping: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     loop {
         if let Err(error) = tick(&host, &mut running).await {
@@ -43,13 +44,13 @@ async fn tick(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErro
     while running.try_join_next().is_some() {}
     let store = host.app.queue();
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
-    for (region, name) in store.due_schedules(now, limits::CLAIM_MAX).await? {
+    for Due { region, name, .. } in store.due_schedules(now, limits::CLAIM_MAX).await? {
         let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
         if let Err(error) = ops::start_scheduled(host, &caller, name.as_str()).await {
             tracing::error!(secret.id = %name, %error, "a scheduled rotation could not begin; it is tried again");
         }
     }
-    for (region, name) in store.due_purges(now, limits::CLAIM_MAX).await? {
+    for Due { region, name, .. } in store.due_purges(now, limits::CLAIM_MAX).await? {
         let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
         let id = SecretId { name, place: None, arn: None };
         let purged = host.app.change_at(&caller, Action::PurgeSecret, &id, None, |draft| {

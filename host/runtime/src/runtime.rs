@@ -1,0 +1,213 @@
+//! The whole of this crate behind one type: admits components, keeps them compiled, and runs their steps.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pawl_core::function::Digest;
+use pawl_core::rotation::Outcome;
+use pawl_core::value::SecretBytes;
+use pawl_core::world::Rng;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::artifact::Artifacts;
+use crate::capability::{Capabilities, CapabilityConfig, LogLine, Severity};
+use crate::compile::{self, AdmitError};
+use crate::database::Drivers;
+use crate::dial::Egress;
+use crate::engine::Identity;
+use crate::pool::{Leased, Pool, WorkerFailure};
+use crate::step::{self, StepJob, StepLimits, StepReport};
+
+/// A component's bytes and their digest.
+#[derive(Clone)]
+pub struct Component {
+    digest: Digest,
+    bytes: Arc<[u8]>,
+}
+
+impl Component {
+    /// A component, whatever is in it: [`Runtime::prepare`] tells whether it is one.
+    #[must_use]
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { digest: Digest::from_bytes(Sha256::digest(&bytes).into()), bytes }
+    }
+
+    /// SHA-256 of the bytes.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Component({}, {} bytes)", self.digest, self.bytes.len())
+    }
+}
+
+/// What a runtime is made of.
+pub struct RuntimeConfig {
+    /// The program that is run as `PROGRAM worker` and `PROGRAM compile`, this very build of it: `/proc/self/exe` stays that
+    /// when the file is replaced.
+    pub worker_program: PathBuf,
+    /// Where compiled components are kept. Made when it is needed.
+    pub artifact_dir: PathBuf,
+    /// The key under which they are authenticated.
+    pub artifact_key: SecretBytes,
+    /// What one step may use up.
+    pub limits: StepLimits,
+    /// The databases that the host can log in to.
+    pub drivers: Arc<Drivers>,
+    /// Where no function may dial, whatever its grants.
+    pub egress: Arc<Egress>,
+    /// Where passwords come from.
+    pub rng: Arc<dyn Rng>,
+}
+
+/// Runs rotators in worker processes.
+pub struct Runtime {
+    program: PathBuf,
+    artifacts: Artifacts,
+    limits: StepLimits,
+    drivers: Arc<Drivers>,
+    egress: Arc<Egress>,
+    rng: Arc<dyn Rng>,
+    pool: Pool,
+    engine: OnceCell<Identity>,
+    /// Compiling takes gigabytes at worst: one at a time.
+    compiler: Mutex<()>,
+}
+
+/// Why a step did not get as far as running.
+enum NotRun {
+    Admit(AdmitError),
+    Worker(WorkerFailure),
+}
+
+impl From<AdmitError> for NotRun {
+    fn from(error: AdmitError) -> Self {
+        Self::Admit(error)
+    }
+}
+
+impl From<WorkerFailure> for NotRun {
+    fn from(failure: WorkerFailure) -> Self {
+        Self::Worker(failure)
+    }
+}
+
+impl NotRun {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Admit(error @ AdmitError::Unavailable(_)) => Outcome::Transient(error.to_string()),
+            Self::Admit(error) => Outcome::Permanent(error.to_string()),
+            Self::Worker(failure) => failure.outcome(),
+        }
+    }
+}
+
+impl Runtime {
+    /// A runtime. Starts no process yet.
+    #[must_use]
+    pub fn new(config: RuntimeConfig) -> Self {
+        Self {
+            pool: Pool::new(config.worker_program.clone()),
+            program: config.worker_program,
+            artifacts: Artifacts::new(config.artifact_dir, config.artifact_key),
+            limits: config.limits,
+            drivers: config.drivers,
+            egress: config.egress,
+            rng: config.rng,
+            engine: OnceCell::new(),
+            compiler: Mutex::new(()),
+        }
+    }
+
+    /// Makes sure that a component is a rotator, asks for nothing that there is not, and is kept compiled.
+    ///
+    /// # Errors
+    /// When it is none, asks for more, is too costly to compile, or could not be compiled or kept this time.
+    pub async fn prepare(&self, component: &Component) -> Result<(), AdmitError> {
+        self.artifact(component).await.map(drop)
+    }
+
+    /// Starts one worker process ahead of the first step. A failure shows at that step.
+    pub async fn prestart(&self) {
+        match self.pool.lease(None).await {
+            Ok(leased) => leased.give_back(),
+            Err(error) => tracing::warn!(%error, "no worker process could be started ahead of the first rotation"),
+        }
+    }
+
+    /// The process ids of the workers that wait for work.
+    #[must_use]
+    pub fn idle_workers(&self) -> Vec<u32> {
+        self.pool.idle()
+    }
+
+    /// Runs one step. Never fails: what goes wrong is the report's outcome.
+    pub async fn run_step(&self, job: StepJob) -> StepReport {
+        let mut capabilities = Capabilities::new(CapabilityConfig {
+            port: job.port,
+            grants: job.grants,
+            environment: Arc::clone(&job.environment),
+            drivers: Arc::clone(&self.drivers),
+            egress: Arc::clone(&self.egress),
+            rng: Arc::clone(&self.rng),
+            budget: job.budget,
+        });
+        let (outcome, printed) = match self.ready(&job.component).await {
+            Ok(leased) => {
+                let what = (&job.component, job.step, job.environment.as_ref());
+                step::run(leased, &self.limits, what, &mut capabilities).await
+            }
+            Err(error) => (error.outcome(), None),
+        };
+        let mut log = capabilities.take_log();
+        if let Some(text) = printed {
+            log.push(LogLine { severity: Severity::Warn, text });
+        }
+        // Whatever the guest made of it: this rotation has lost the secret.
+        let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
+        StepReport { outcome, log }
+    }
+
+    /// A worker that has the component.
+    async fn ready(&self, component: &Component) -> Result<Leased<'_>, NotRun> {
+        let digest = component.digest();
+        let mut leased = self.pool.lease(Some(digest)).await?;
+        if !leased.worker().has(digest) {
+            let artifact = self.artifact(component).await?;
+            leased.worker().load(digest, artifact).await?;
+        }
+        Ok(leased)
+    }
+
+    /// A component's machine code, compiled now if it is not kept.
+    async fn artifact(&self, component: &Component) -> Result<Vec<u8>, AdmitError> {
+        let unavailable = |error: crate::artifact::ArtifactError| AdmitError::Unavailable(error.to_string());
+        let digest = component.digest();
+        let engine = *self.engine.get_or_try_init(|| compile::identity_of(&self.program)).await?;
+        if let Some(artifact) = self.artifacts.find(digest, engine).await.map_err(unavailable)? {
+            return Ok(artifact);
+        }
+        let _one_at_a_time = self.compiler.lock().await;
+        // Another may have compiled it while this one waited.
+        if let Some(artifact) = self.artifacts.find(digest, engine).await.map_err(unavailable)? {
+            return Ok(artifact);
+        }
+        let compiled = compile::compile(&self.program, component.bytes()).await?;
+        let artifact = Arc::new(compiled.artifact);
+        self.artifacts.keep(digest, compiled.identity, Arc::clone(&artifact)).await.map_err(unavailable)?;
+        Ok(Arc::unwrap_or_clone(artifact))
+    }
+}

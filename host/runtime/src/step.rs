@@ -1,0 +1,167 @@
+//! One step of a rotation, from a component and its capabilities to an outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pawl_core::function::{Environment, Grants};
+use pawl_core::limits;
+use pawl_core::rotation::{Outcome, Step};
+
+use crate::capability::{Capabilities, LogLine, LoginBudget};
+use crate::line::line;
+use crate::pool::{Leased, Worker, WorkerFailure};
+use crate::port::SecretsPort;
+use crate::runtime::Component;
+use crate::wire::{Call, Down, Ended, GuestLimits, Reply, Up};
+
+/// What one step may use up. By default what `core::limits` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepLimits {
+    /// Wall-clock time, database calls included.
+    pub wall: Duration,
+    /// Processor time of the guest.
+    pub cpu: Duration,
+    /// Bytes of the guest's memory.
+    pub memory_bytes: u64,
+    /// Fuel: roughly wasm instructions.
+    pub fuel: u64,
+}
+
+impl Default for StepLimits {
+    fn default() -> Self {
+        Self {
+            wall: limits::STEP_WALL,
+            cpu: limits::GUEST_CPU,
+            memory_bytes: limits::GUEST_MEMORY_BYTES_MAX as u64,
+            fuel: limits::GUEST_FUEL,
+        }
+    }
+}
+
+impl StepLimits {
+    fn guest(&self) -> GuestLimits {
+        GuestLimits {
+            memory_bytes: self.memory_bytes,
+            fuel: self.fuel,
+            cpu_millis: u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// One step to run.
+pub struct StepJob {
+    /// The rotator.
+    pub component: Component,
+    /// Which of the four.
+    pub step: Step,
+    /// The function's environment: the rotator sees it, and its password rules are the host's.
+    pub environment: Arc<Environment>,
+    /// What the function may reach.
+    pub grants: Arc<Grants>,
+    /// The secret under rotation, bound to this rotation's token and lease.
+    pub port: Arc<dyn SecretsPort>,
+    /// The failed logins of this rotation, over all of its steps and tries.
+    pub budget: Arc<LoginBudget>,
+}
+
+/// How a step went.
+#[derive(Debug)]
+pub struct StepReport {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the rotator wrote, and what the host has to add.
+    pub log: Vec<LogLine>,
+}
+
+/// Runs a step on a worker that has its component, and gives the worker back when it is as good as before. The second part is
+/// what the guest had printed when it broke.
+pub(crate) async fn run(
+    mut leased: Leased<'_>,
+    limits: &StepLimits,
+    (component, step, environment): (&Component, Step, &Environment),
+    capabilities: &mut Capabilities,
+) -> (Outcome, Option<String>) {
+    let digest = *component.digest().as_bytes();
+    let run = Down::Run { digest, step, environment: environment.clone(), limits: limits.guest() };
+    let at_host = AtomicBool::new(false);
+    let conversation = converse(leased.worker(), &run, capabilities, &at_host);
+    let outcome = match tokio::time::timeout(limits.wall, conversation).await {
+        Ok(Ok(Ended::Done)) => Outcome::Done,
+        Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&text)),
+        Ok(Ok(Ended::Permanent(text))) => Outcome::Permanent(line(&text)),
+        // In all other cases the process is killed, by being dropped.
+        Ok(Ok(Ended::Trapped { reason, stderr })) => {
+            let printed = Some(line(&stderr)).filter(|text| !text.is_empty());
+            return (Outcome::Permanent(line(&format!("the rotator {reason}"))), printed);
+        }
+        Ok(Err(Stopped::Violation(text))) => {
+            return (Outcome::Permanent(line(&format!("the rotator broke a rule: {text}"))), None);
+        }
+        Ok(Err(Stopped::Worker(failure))) => return (failure.outcome(), None),
+        Err(_) => return (too_slow(limits.wall, at_host.into_inner()), None),
+    };
+    leased.give_back();
+    (outcome, None)
+}
+
+/// What it means that a step took too long: a slow database may be faster next time, a rotator that sleeps will not.
+fn too_slow(wall: Duration, at_host: bool) -> Outcome {
+    let seconds = wall.as_secs_f64();
+    if at_host {
+        Outcome::Transient(format!("the step did not end within {seconds} s; it was waiting for the database or the store"))
+    } else {
+        Outcome::Permanent(format!("the rotator did not end within {seconds} s"))
+    }
+}
+
+impl WorkerFailure {
+    /// What a worker's failure means for the step.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            // Killed from outside, or out of the machine's memory: not known to be the rotator's fault.
+            Self::Gone | Self::Start(_) => Outcome::Transient(self.to_string()),
+            Self::Protocol(_) => Outcome::Permanent(self.to_string()),
+        }
+    }
+}
+
+enum Stopped {
+    /// The capabilities refuse to go on.
+    Violation(String),
+    Worker(WorkerFailure),
+}
+
+impl From<WorkerFailure> for Stopped {
+    fn from(failure: WorkerFailure) -> Self {
+        Self::Worker(failure)
+    }
+}
+
+async fn converse(
+    worker: &mut Worker,
+    run: &Down,
+    capabilities: &mut Capabilities,
+    at_host: &AtomicBool,
+) -> Result<Ended, Stopped> {
+    worker.send(run).await?;
+    loop {
+        let call = match worker.receive().await? {
+            Up::Call(call) => call,
+            Up::Done(ended) => return Ok(ended),
+            Up::Ready | Up::Loaded(_) => {
+                return Err(WorkerFailure::Protocol("it spoke out of turn".to_owned()).into());
+            }
+        };
+        let answered = !matches!(call, Call::Drop(_));
+        at_host.store(true, Ordering::Relaxed);
+        let reply = capabilities.answer(call).await;
+        at_host.store(false, Ordering::Relaxed);
+        if let Reply::Violation(text) = reply {
+            return Err(Stopped::Violation(text));
+        }
+        if answered {
+            worker.send(&Down::Reply(reply)).await?;
+        }
+    }
+}

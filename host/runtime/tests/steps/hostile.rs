@@ -1,0 +1,170 @@
+//! A worker that an attacker has taken over: it may say anything on the pipe, and must win nothing by it.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pawl_core::rotation::Step;
+use pawl_runtime::StepLimits;
+
+use super::Test;
+use super::stage::{Stage, block, permanent, postgres, program};
+
+#[path = "../../src/wire.rs"]
+#[expect(dead_code, unused_imports, reason = "the worker's side of it, as an attacker would write it")]
+mod wire;
+
+use wire::{Call, Down, Ended, HEADER_BYTES, NewValue, Up};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("hostile::a_handle_that_was_not_given_ends_the_step", a_handle_that_was_not_given_ends_the_step),
+    ("hostile::handles_of_an_earlier_step_are_worth_nothing", handles_of_an_earlier_step_are_worth_nothing),
+    ("hostile::what_is_not_the_protocol_ends_the_step", what_is_not_the_protocol_ends_the_step),
+    ("hostile::calls_without_end_are_ended", calls_without_end_are_ended),
+];
+
+/// A program whose worker is [`worker`] with this mode, and whose compiler is the real one.
+fn taken_over(stage: &tempfile::TempDir, mode: &str) -> PathBuf {
+    let path = stage.path().join("pawl");
+    let real = program();
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = worker ]; then exec '{0}' hostile-{mode}; fi\nexec '{0}' \"$@\"\n",
+        real.display()
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn outcome_of(mode: &str, step: Step) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::with(taken_over(&directory, mode), StepLimits::default());
+    block(async {
+        let report = stage.run(&postgres(), step).await;
+        assert_eq!(stage.runtime.idle_workers(), [] as [u32; 0], "{mode}: the worker was kept");
+        permanent(&report).to_owned()
+    })
+}
+
+fn a_handle_that_was_not_given_ends_the_step() {
+    for mode in ["guess-text", "guess-sensitive", "guess-login", "guess-session", "guess-base", "guess-drop"] {
+        let text = outcome_of(mode, Step::CreateSecret);
+        assert!(text.contains("broke a rule"), "{mode}: {text}");
+    }
+    // A handle of the wrong kind is as good as none.
+    let text = outcome_of("wrong-kind", Step::CreateSecret);
+    assert!(text.contains("broke a rule"), "{text}");
+}
+
+fn handles_of_an_earlier_step_are_worth_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::with(taken_over(&directory, "keep-handles"), StepLimits::default());
+    block(async {
+        let first = stage.run(&postgres(), Step::CreateSecret).await;
+        assert_eq!(first.outcome, pawl_core::rotation::Outcome::Done);
+        assert_eq!(stage.runtime.idle_workers().len(), 1);
+        let second = stage.run(&postgres(), Step::CreateSecret).await;
+        assert!(permanent(&second).contains("broke a rule"), "{second:?}");
+    });
+}
+
+fn what_is_not_the_protocol_ends_the_step() {
+    for mode in ["junk", "endless-frame", "greets-again", "trailing"] {
+        let text = outcome_of(mode, Step::CreateSecret);
+        assert!(text.contains("broke the protocol"), "{mode}: {text}");
+    }
+}
+
+fn calls_without_end_are_ended() {
+    let text = outcome_of("calls", Step::CreateSecret);
+    assert!(text.contains("10000"), "{text}");
+    let text = outcome_of("drops", Step::CreateSecret);
+    assert!(text.contains("broke a rule"), "{text}");
+}
+
+/// The taken-over worker: takes the component, and then does not run it.
+pub(crate) fn worker(mode: &str) -> ExitCode {
+    let mut kept = None;
+    say(&Up::Ready);
+    loop {
+        match hear() {
+            Some(Down::Load { .. }) => say(&Up::Loaded(Ok(()))),
+            Some(Down::Run { .. }) => misbehave(mode, &mut kept),
+            Some(Down::Reply(_)) => {}
+            None => return ExitCode::SUCCESS,
+        }
+    }
+}
+
+fn misbehave(mode: &str, kept: &mut Option<u32>) {
+    const GUESS: u32 = 1;
+    let field = "password".to_owned();
+    let account = "app".to_owned();
+    match mode {
+        "hostile-guess-text" => say(&Up::Call(Call::Text { version: GUESS, field })),
+        "hostile-guess-sensitive" => say(&Up::Call(Call::Sensitive { version: GUESS, field })),
+        "hostile-guess-login" => say(&Up::Call(Call::Login { version: GUESS })),
+        "hostile-guess-session" => say(&Up::Call(Call::SetPassword { session: GUESS, account, password: GUESS })),
+        "hostile-guess-base" => {
+            let value = NewValue::Sensitive(GUESS);
+            say(&Up::Call(Call::PutPending { base: GUESS, changes: vec![wire::Change { field, value }] }));
+        }
+        "hostile-guess-drop" => say(&Up::Call(Call::Drop(GUESS))),
+        "hostile-wrong-kind" => {
+            let handle = current().unwrap_or(GUESS);
+            say(&Up::Call(Call::Ping { session: handle }));
+        }
+        "hostile-keep-handles" => match *kept {
+            None => {
+                *kept = current();
+                say(&Up::Done(Ended::Done));
+            }
+            Some(version) => say(&Up::Call(Call::Login { version })),
+        },
+        "hostile-junk" => raw(&[3, 0, 0, 0, 0xff, 0xff, 0xff]),
+        "hostile-endless-frame" => raw(&[0xff, 0xff, 0xff, 0xff]),
+        "hostile-trailing" => raw(&[2, 0, 0, 0, 0, 0]),
+        "hostile-greets-again" => say(&Up::Ready),
+        "hostile-calls" => loop {
+            say(&Up::Call(Call::Pending));
+            if hear().is_none() {
+                return;
+            }
+        },
+        "hostile-drops" => {
+            while let Ok(frame) = wire::frame(&Up::Call(Call::Drop(GUESS))) {
+                if std::io::stdout().write_all(&frame).is_err() {
+                    return;
+                }
+            }
+        }
+        other => panic!("{other} is no mode"),
+    }
+}
+
+fn current() -> Option<u32> {
+    say(&Up::Call(Call::Current));
+    match hear() {
+        Some(Down::Reply(wire::Reply::Version(Ok(Some(version))))) => Some(version.handle),
+        _ => None,
+    }
+}
+
+fn say(message: &Up) {
+    raw(&wire::frame(message).unwrap());
+}
+
+fn raw(bytes: &[u8]) {
+    // The host may have killed this end already.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+fn hear() -> Option<Down> {
+    let mut header = [0; HEADER_BYTES];
+    std::io::stdin().read_exact(&mut header).ok()?;
+    let mut body = vec![0; wire::body_bytes::<Down>(header).ok()?];
+    std::io::stdin().read_exact(&mut body).ok()?;
+    wire::message(&body).ok()
+}

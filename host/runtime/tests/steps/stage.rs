@@ -1,0 +1,238 @@
+//! A secret, a database and a runtime to play a rotation on.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use pawl_core::function::{Engine, Environment, Grants};
+use pawl_core::rotation::{Outcome, Step};
+use pawl_core::value::{SecretBytes, SecretValue};
+use pawl_core::world::Rng;
+use pawl_runtime::database::{Driver, Drivers, Login, LoginFailure, Session, StatementFailure, Work};
+use pawl_runtime::dial::{Destination, Egress};
+use pawl_runtime::port::{Answer, PortError, SecretsPort, StoredVersion, Which};
+use pawl_runtime::{
+    Component, LoginBudget, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport,
+};
+
+pub(crate) const STEPS: [Step; 4] = [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
+const CURRENT_ID: &str = "00000000-0000-0000-0000-000000000001";
+const PENDING_ID: &str = "00000000-0000-0000-0000-000000000002";
+
+/// Runs a future as a test does.
+pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The program that is worker and compiler: this one.
+pub(crate) fn program() -> PathBuf {
+    std::env::current_exe().unwrap()
+}
+
+/// Numbers that look random and are the same every time.
+#[derive(Default)]
+struct Dice(AtomicU64);
+
+impl Rng for Dice {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let step = |state: u64| state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let old = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(step(state))).unwrap();
+            *byte = (old >> 56) as u8;
+        }
+    }
+}
+
+/// A secret whose value is a PostgreSQL login.
+#[derive(Default)]
+pub(crate) struct Secret {
+    pub(crate) current: Mutex<String>,
+    pub(crate) pending: Mutex<Option<String>>,
+    pub(crate) promoted: AtomicU64,
+    pub(crate) superseded: AtomicBool,
+}
+
+impl Secret {
+    fn stored(id: &str, value: &str) -> StoredVersion {
+        StoredVersion { id: id.parse().unwrap(), value: SecretValue::text(value.to_owned()).unwrap() }
+    }
+
+    fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&Self) -> T) -> Answer<'_, T> {
+        let answer =
+            if self.superseded.load(Ordering::SeqCst) { Err(PortError::Superseded) } else { Ok(answer(self)) };
+        Box::pin(async { answer })
+    }
+}
+
+impl SecretsPort for Secret {
+    fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
+        self.answer(|secret| match which {
+            Which::Current => Some(Self::stored(CURRENT_ID, &secret.current.lock().unwrap())),
+            Which::Pending => secret.pending.lock().unwrap().as_deref().map(|v| Self::stored(PENDING_ID, v)),
+            Which::Previous => None,
+        })
+    }
+
+    fn put_pending(&self, value: SecretValue) -> Answer<'_, StoredVersion> {
+        self.answer(|secret| {
+            let text = String::from_utf8(value.bytes().expose().to_vec()).unwrap();
+            let mut pending = secret.pending.lock().unwrap();
+            Self::stored(PENDING_ID, pending.get_or_insert(text))
+        })
+    }
+
+    fn promote(&self) -> Answer<'_, ()> {
+        self.answer(|secret| {
+            secret.promoted.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+
+    fn fence(&self) -> Answer<'_, ()> {
+        self.answer(|_| ())
+    }
+}
+
+/// A database server with one account.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<ServerState>);
+
+pub(crate) struct ServerState {
+    pub(crate) password: Mutex<String>,
+    pub(crate) password_changes: AtomicU64,
+    /// Done at every login, before it is answered.
+    at_login: Mutex<Option<Box<dyn Fn() + Send>>>,
+    /// Whether logins are never answered.
+    pub(crate) mute: AtomicBool,
+}
+
+impl Server {
+    fn new(password: &str) -> Self {
+        Self(Arc::new(ServerState {
+            password: Mutex::new(password.to_owned()),
+            password_changes: AtomicU64::new(0),
+            at_login: Mutex::new(None),
+            mute: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn at_login(&self, what: impl Fn() + Send + 'static) {
+        *self.at_login.lock().unwrap() = Some(Box::new(what));
+    }
+}
+
+impl std::ops::Deref for Server {
+    type Target = ServerState;
+
+    fn deref(&self) -> &ServerState {
+        &self.0
+    }
+}
+
+impl Driver for Server {
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+
+    fn login<'a>(&'a self, _: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure> {
+        Box::pin(async move {
+            if let Some(what) = self.at_login.lock().unwrap().as_ref() {
+                what();
+            }
+            if self.mute.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            if self.password.lock().unwrap().as_bytes() == login.password.expose() {
+                Ok(Box::new(self.clone()) as Box<dyn Session>)
+            } else {
+                Err(LoginFailure::Refused(format!("the server refused `{}`", login.username)))
+            }
+        })
+    }
+}
+
+impl Session for Server {
+    fn ping(&self) -> Work<'_, (), StatementFailure> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn set_password<'a>(&'a self, _: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure> {
+        Box::pin(async {
+            *self.password.lock().unwrap() = String::from_utf8(password.expose().to_vec()).unwrap();
+            self.password_changes.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+}
+
+/// All of it together.
+pub(crate) struct Stage {
+    pub(crate) runtime: Runtime,
+    pub(crate) secret: Arc<Secret>,
+    pub(crate) server: Server,
+    pub(crate) directory: tempfile::TempDir,
+    budget: Arc<LoginBudget>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self::with(program(), StepLimits::default())
+    }
+
+    pub(crate) fn with(worker_program: PathBuf, limits: StepLimits) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::new("old-password");
+        let runtime = Runtime::new(RuntimeConfig {
+            worker_program,
+            artifact_dir: directory.path().join("compiled"),
+            artifact_key: SecretBytes::new(vec![7; 32]),
+            limits,
+            drivers: Arc::new(Drivers::new([Arc::new(server.clone()) as Arc<dyn Driver>])),
+            egress: Arc::new(Egress::default()),
+            rng: Arc::new(Dice::default()),
+        });
+        let secret = Secret::default();
+        *secret.current.lock().unwrap() = r#"{"engine":"postgres","host":"db.internal","username":"app","password":"old-password","note":"kept"}"#.to_owned();
+        Self { runtime, secret: Arc::new(secret), server, directory, budget: Arc::default() }
+    }
+
+    pub(crate) async fn run(&self, component: &Component, step: Step) -> StepReport {
+        let grants = pawl_rotators::ALL[0].grants();
+        self.run_granted(component, step, grants).await
+    }
+
+    pub(crate) async fn run_granted(&self, component: &Component, step: Step, grants: Grants) -> StepReport {
+        self.runtime
+            .run_step(StepJob {
+                component: component.clone(),
+                step,
+                environment: Arc::new(Environment::new()),
+                grants: Arc::new(grants),
+                port: Arc::clone(&self.secret) as Arc<dyn SecretsPort>,
+                budget: Arc::clone(&self.budget),
+            })
+            .await
+    }
+}
+
+/// The built-in rotator for PostgreSQL.
+pub(crate) fn postgres() -> Component {
+    Component::new(pawl_rotators::ALL[0].bytes)
+}
+
+/// The text of a permanent outcome.
+#[track_caller]
+pub(crate) fn permanent(report: &StepReport) -> &str {
+    match &report.outcome {
+        Outcome::Permanent(text) => text,
+        other => panic!("{other:?} is not permanent; log: {:?}", report.log),
+    }
+}
+
+/// The text of a transient outcome.
+#[track_caller]
+pub(crate) fn transient(report: &StepReport) -> &str {
+    match &report.outcome {
+        Outcome::Transient(text) => text,
+        other => panic!("{other:?} is not transient; log: {:?}", report.log),
+    }
+}

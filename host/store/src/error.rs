@@ -1,0 +1,75 @@
+//! What can be wrong with a store, and what to do about it.
+
+/// Why a store could not do what it was asked.
+///
+/// Drivers' own errors end here: only their code is kept, so that no statement and no value reaches a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot work at the moment; nothing was changed unless said otherwise, and the same call may succeed later.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(Outage),
+    /// A stored value is not what this program writes.
+    #[error(
+        "the store holds a value in {table}.{column} that this program did not write: restore it from a backup, or report a bug"
+    )]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// A newer program has been here.
+    #[error(
+        "the store has schema {found} and this program knows {known}: run the newer pawl that made it, or restore a backup"
+    )]
+    NewerSchema {
+        /// The store's.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// Its files are damaged, or not a store at all.
+    #[error("the store's file is damaged or is not a pawl database: restore it from a backup")]
+    Corrupt,
+    /// A row would break the schema's rules.
+    #[error("the store refused a row that breaks its rules (code {code}): this is a bug in pawl, please report it")]
+    Refused {
+        /// The database's code.
+        code: i32,
+    },
+    /// A promise between this program's own parts was broken. Nothing was changed.
+    #[error("the store was asked for the impossible ({0}): this is a bug in pawl, please report it")]
+    Broken(&'static str),
+}
+
+/// Why a store is unavailable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Outage {
+    /// The disk is full, or the store has reached the size that it may have.
+    #[error("no space left on its disk; free some, nothing was written")]
+    DiskFull,
+    /// Another process holds it.
+    #[error("another process holds its lock; end that process or try again")]
+    Locked,
+    /// It may not be written.
+    #[error("its file or disk is read-only; check owner, mode and mount")]
+    ReadOnly,
+    /// It cannot be opened.
+    #[error("its file cannot be opened; check that the data directory exists and belongs to this user")]
+    CannotOpen,
+    /// Its file system cannot do what durable writes need.
+    #[error("its file system does not support write-ahead logging; use a local disk for the data directory")]
+    NoWal,
+    /// Every connection was in use for longer than a call waits.
+    #[error("it is overloaded; try again")]
+    Busy,
+    /// It has been closed.
+    #[error("it is shut down")]
+    Closed,
+    /// Reading or writing failed.
+    #[error("reading or writing failed (code {code}); check the disk and the system's log")]
+    Io {
+        /// The database's code, 0 when it gave none.
+        code: i32,
+    },
+}

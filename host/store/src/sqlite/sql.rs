@@ -1,0 +1,128 @@
+//! Every statement. One text serves SQLite and PostgreSQL, but for those marked *SQLite*.
+
+/// The columns of a [`SecretRow`](crate::SecretRow), in no order that matters: rows are read by name.
+macro_rules! head {
+    () => {
+        "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at"
+    };
+}
+
+macro_rules! lease {
+    () => {
+        "lease_epoch, lease_owner, lease_until"
+    };
+}
+
+/// Declares the statements and lists them, so that a test can prepare each.
+macro_rules! declare {
+    ($($(#[$doc:meta])* $name:ident = [$($text:expr),+];)+) => {
+        $($(#[$doc])* pub(super) const $name: &str = concat!($($text),+);)+
+
+        /// All of them, by name.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+declare! {
+    LOAD = ["SELECT ", head!(), ", ", lease!(), " FROM secrets WHERE region = $1 AND name = $2"];
+    VALUES_OF = [
+        "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
+         WHERE s.arn = $1 ORDER BY v.version_id"
+    ];
+    SEALED = [
+        "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
+         WHERE s.arn = $1 AND v.version_id = $2"
+    ];
+    LIST_OLDEST_FIRST = [
+        "SELECT ", head!(), " FROM secrets \
+         WHERE region = $1 AND (created_at, name) > ($2, $3) AND ($4 OR purge_at IS NULL) \
+         ORDER BY created_at, name LIMIT $5"
+    ];
+    LIST_NEWEST_FIRST = [
+        "SELECT ", head!(), " FROM secrets \
+         WHERE region = $1 AND (created_at, name) < ($2, $3) AND ($4 OR purge_at IS NULL) \
+         ORDER BY created_at DESC, name DESC LIMIT $5"
+    ];
+
+    INSERT_SECRET = [
+        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT DO NOTHING RETURNING id"
+    ];
+    UPDATE_SECRET = [
+        "UPDATE secrets SET revision = $3, document = $4, purge_at = $5, next_rotation_at = $6, rotation_due_at = $7, \
+           lease_owner = CASE WHEN $8 THEN NULL ELSE lease_owner END, \
+           lease_until = CASE WHEN $8 THEN NULL ELSE lease_until END, \
+           lease_epoch = CASE WHEN $8 THEN lease_epoch + 1 ELSE lease_epoch END \
+         WHERE arn = $1 AND revision = $2 AND (CAST($9 AS BIGINT) IS NULL OR lease_epoch = $9) RETURNING id"
+    ];
+    DELETE_SECRET = [
+        "DELETE FROM secrets \
+         WHERE arn = $1 AND revision = $2 AND (CAST($3 AS BIGINT) IS NULL OR lease_epoch = $3) RETURNING id"
+    ];
+    EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];
+    PUT_VERSION = [
+        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ($1, $2, $3) \
+         ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
+    ];
+    REMOVE_VERSION = ["DELETE FROM versions WHERE secret_id = $1 AND version_id = $2"];
+
+    /// *SQLite*: one statement for a whole batch, whose elements keep their order.
+    APPEND_AUDIT = ["INSERT INTO audit (record) SELECT value FROM json_each($1) ORDER BY key"];
+    /// *SQLite*
+    APPEND_EVENTS = ["INSERT INTO events (record) SELECT value FROM json_each($1) ORDER BY key"];
+    AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+
+    DUE_SCHEDULES = [
+        "SELECT arn, region, name FROM secrets \
+         WHERE next_rotation_at <= $1 AND rotation_due_at IS NULL AND purge_at IS NULL \
+         ORDER BY next_rotation_at LIMIT $2"
+    ];
+    DUE_PURGES = ["SELECT arn, region, name FROM secrets WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2"];
+    /// *SQLite*: its one writer makes the choice and the claim one deed; PostgreSQL adds FOR UPDATE SKIP LOCKED.
+    CLAIM_ROTATIONS = [
+        "UPDATE secrets SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1 \
+         WHERE id IN (SELECT id FROM secrets WHERE rotation_due_at <= $3 AND (lease_until IS NULL OR lease_until <= $4) \
+                      ORDER BY rotation_due_at LIMIT $5) \
+         RETURNING arn, region, name, lease_epoch"
+    ];
+    RENEW_LEASE = [
+        "UPDATE secrets SET lease_until = $3 WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL"
+    ];
+    FENCE_HOLDS = ["SELECT 1 FROM secrets WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL"];
+    BREAK_LEASES = [
+        "UPDATE secrets SET lease_owner = NULL, lease_until = NULL, lease_epoch = lease_epoch + 1 \
+         WHERE lease_owner IS NOT NULL"
+    ];
+
+    KEYRING = ["SELECT wrapped FROM keyring WHERE id = 1"];
+    STORE_KEYRING = ["INSERT INTO keyring (id, wrapped) VALUES (1, $1) ON CONFLICT (id) DO NOTHING"];
+    META = ["SELECT value FROM meta WHERE key = $1"];
+    PUT_META = [
+        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    ];
+
+    /// How much there is.
+    COUNTS = [
+        "SELECT (SELECT count(*) FROM secrets) AS secrets, (SELECT count(*) FROM versions) AS versions, \
+                (SELECT coalesce(max(seq), 0) FROM audit) AS audit, (SELECT coalesce(max(seq), 0) FROM events) AS events"
+    ];
+    /// *SQLite*: is there any schema of ours yet?
+    HAS_MIGRATIONS = ["SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"];
+    SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];
+    /// *SQLite*
+    BEGIN_WRITE = ["BEGIN IMMEDIATE"];
+    /// *SQLite*
+    QUICK_CHECK = ["PRAGMA quick_check(10)"];
+    /// *SQLite*
+    FOREIGN_KEY_CHECK = ["PRAGMA foreign_key_check"];
+    /// *SQLite*
+    JOURNAL_MODE = ["PRAGMA journal_mode"];
+    /// *SQLite*
+    PAGE_SIZE = ["PRAGMA page_size"];
+    /// *SQLite*
+    PAGE_COUNT = ["PRAGMA page_count"];
+    /// *SQLite*
+    FREE_PAGES = ["PRAGMA freelist_count"];
+}
