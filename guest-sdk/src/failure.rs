@@ -76,7 +76,9 @@ impl fmt::Display for Failure {
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotFound(text) | Self::Malformed(text) | Self::Refused(text) | Self::Unavailable(text) => text,
+            Self::NotFound(text) | Self::Malformed(text) | Self::Refused(text) | Self::Unavailable(text) => {
+                text
+            }
             Self::Superseded => SUPERSEDED,
         })
     }

@@ -106,7 +106,7 @@ macro_rules! export {
     ($rotator:ty) => {
         const _: () = {
             type Exported = $crate::Exported<$rotator>;
-            $crate::bindings::export_steps!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export_steps!(Exported with_types_in $crate::bindings);
         };
     };
 }

@@ -110,7 +110,10 @@ impl<'a> Rotation<'a> {
     ///
     /// # Errors
     /// When `draft` fails, and when the host cannot or will not store what it made.
-    pub fn create_pending(&self, draft: impl FnOnce(Version) -> Result<Draft, Failure>) -> Result<(), Failure> {
+    pub fn create_pending(
+        &self,
+        draft: impl FnOnce(Version) -> Result<Draft, Failure>,
+    ) -> Result<(), Failure> {
         if self.find_pending()?.is_some() {
             return Ok(());
         }

@@ -1,6 +1,5 @@
 //! Guests that mean no good: each ends as a failed step with a clear reason, and the server goes on serving.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pawl_tests::artifacts;

@@ -43,7 +43,11 @@ impl Artifacts {
     }
 
     /// The artefact of a component for an engine, if it is there and is what this host stored.
-    pub(crate) async fn find(&self, digest: Digest, engine: Identity) -> Result<Option<Vec<u8>>, ArtifactError> {
+    pub(crate) async fn find(
+        &self,
+        digest: Digest,
+        engine: Identity,
+    ) -> Result<Option<Vec<u8>>, ArtifactError> {
         self.on_disk(move |shelf| shelf.find(digest, engine)).await
     }
 

@@ -61,7 +61,10 @@ impl Capabilities {
     pub(crate) async fn answer(&mut self, call: Call) -> Reply {
         self.calls = self.calls.saturating_add(1);
         if self.calls > limits::HOSTCALLS_MAX {
-            return Reply::Violation(format!("more than {} calls to the host in one step", limits::HOSTCALLS_MAX));
+            return Reply::Violation(format!(
+                "more than {} calls to the host in one step",
+                limits::HOSTCALLS_MAX
+            ));
         }
         // The work that waits for databases is large, and rare.
         let answered = match call {
@@ -121,7 +124,10 @@ impl Capabilities {
         stored.map(|version| Document::parse(&version.value)).transpose().map_err(|error| malformed(&error))
     }
 
-    fn keep_version(&mut self, stored: &StoredVersion) -> Result<Result<VersionHandle, SecretError>, Violation> {
+    fn keep_version(
+        &mut self,
+        stored: &StoredVersion,
+    ) -> Result<Result<VersionHandle, SecretError>, Violation> {
         let document = match Document::parse(&stored.value) {
             Ok(document) => document,
             Err(error) => return Ok(Err(malformed(&error))),

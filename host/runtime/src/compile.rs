@@ -93,7 +93,8 @@ pub(crate) struct Compiled {
 /// Nothing on standard input asks for the engine's identity only.
 #[must_use]
 pub fn compile_main() -> ExitCode {
-    let answer = confine::compiler().map_err(|error| Answer::Broken(error.to_string())).and_then(|()| answer());
+    let answer =
+        confine::compiler().map_err(|error| Answer::Broken(error.to_string())).and_then(|()| answer());
     let answer = answer.unwrap_or_else(|failed| failed);
     let written = postcard::to_stdvec(&answer)
         .map_err(std::io::Error::other)
@@ -114,8 +115,9 @@ fn answer() -> Result<Answer, Answer> {
     if source.is_empty() {
         return Ok(Answer::Identity(identity));
     }
-    let component = Component::from_binary(&engine, &source)
-        .map_err(|error| Answer::Refused(format!("is not a valid WebAssembly component: {}", plain(&error))))?;
+    let component = Component::from_binary(&engine, &source).map_err(|error| {
+        Answer::Refused(format!("is not a valid WebAssembly component: {}", plain(&error)))
+    })?;
     check(&engine, &component).map_err(Answer::Refused)?;
     let artifact = component.serialize().map_err(|error| Answer::Broken(plain(&error)))?;
     Ok(Answer::Compiled { identity, artifact })
@@ -204,7 +206,11 @@ async fn converse(program: &Path, source: &[u8]) -> Result<Answer, AdmitError> {
     let mut bytes = Vec::new();
     // Room to see that an artefact is too long.
     let max = u64::try_from(limits::ARTIFACT_BYTES_MAX).unwrap_or(u64::MAX).saturating_mul(2);
-    output.take(max).read_to_end(&mut bytes).await.map_err(|error| AdmitError::Unavailable(error.to_string()))?;
+    output
+        .take(max)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|error| AdmitError::Unavailable(error.to_string()))?;
     let status = child.wait().await.map_err(|error| AdmitError::Unavailable(error.to_string()))?;
     match postcard::from_bytes(&bytes) {
         Ok(answer) if status.success() => Ok(answer),

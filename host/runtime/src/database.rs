@@ -70,7 +70,8 @@ pub trait Driver: Send + Sync {
     fn engine(&self) -> Engine;
 
     /// Dials `to` and logs in, both within `limits::LOGIN_TIMEOUT`.
-    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure>;
+    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login)
+    -> Work<'a, Box<dyn Session>, LoginFailure>;
 }
 
 /// A login that stands. Dropped, it ends.
@@ -79,7 +80,11 @@ pub trait Session: Send + Sync {
     fn ping(&self) -> Work<'_, (), StatementFailure>;
 
     /// Gives `account` a new password, in the form in which the password reaches no log.
-    fn set_password<'a>(&'a self, account: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure>;
+    fn set_password<'a>(
+        &'a self,
+        account: &'a str,
+        password: &'a SecretBytes,
+    ) -> Work<'a, (), StatementFailure>;
 }
 
 /// The drivers of a host, one for each engine.

@@ -45,7 +45,9 @@ impl FromStr for Cidr {
         let network: IpAddr = network.parse().map_err(|_| wrong())?;
         let longest = if network.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            Some(digits) if digits.bytes().all(|c| c.is_ascii_digit()) => digits.parse().map_err(|_| wrong())?,
+            Some(digits) if digits.bytes().all(|c| c.is_ascii_digit()) => {
+                digits.parse().map_err(|_| wrong())?
+            }
             Some(_) => return Err(wrong()),
             None => longest,
         };
@@ -157,7 +159,8 @@ impl Destination {
         port: u16,
         egress: Arc<Egress>,
     ) -> Result<Self, DialError> {
-        let is_own = own.is_some_and(|(own_host, own_port)| own_host.eq_ignore_ascii_case(host) && own_port == port);
+        let is_own =
+            own.is_some_and(|(own_host, own_port)| own_host.eq_ignore_ascii_case(host) && own_port == port);
         if (grants.own_target && is_own) || grants.targets.iter().any(|target| target.covers(host, port)) {
             return Ok(Self { host: host.to_owned(), port, egress });
         }
@@ -184,7 +187,12 @@ impl Destination {
         let resolved = timeout(limits::LOGIN_TIMEOUT, lookup_host((self.host.as_str(), self.port))).await;
         let addresses: Vec<SocketAddr> = match resolved {
             Ok(Ok(addresses)) => addresses.collect(),
-            Ok(Err(_)) => return Err(DialError::Unreachable(format!("the host name `{}` does not resolve", self.host))),
+            Ok(Err(_)) => {
+                return Err(DialError::Unreachable(format!(
+                    "the host name `{}` does not resolve",
+                    self.host
+                )));
+            }
             Err(_) => return Err(DialError::Unreachable(format!("resolving `{}` took too long", self.host))),
         };
         let found = !addresses.is_empty();
@@ -217,7 +225,10 @@ impl fmt::Display for Destination {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that dials for guests, with an address that was checked")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that dials for guests, with an address that was checked"
+)]
 async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -241,13 +252,16 @@ mod tests {
 
     #[test]
     fn a_block_holds_its_addresses() {
-        let holds = |block: &str, address: &str| block.parse::<Cidr>().unwrap().contains(address.parse().unwrap());
+        let holds =
+            |block: &str, address: &str| block.parse::<Cidr>().unwrap().contains(address.parse().unwrap());
         assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.0"));
         assert!(holds("0.0.0.0/0", "1.2.3.4") && !holds("0.0.0.0/0", "::1"));
         assert!(holds("fd00::/8", "fdff::1") && !holds("fd00::/8", "fe00::"));
         assert!(holds("::/0", "ff02::1") && holds("10.1.2.3", "10.1.2.3") && !holds("10.1.2.3", "10.1.2.4"));
         assert!(holds("10.0.0.77/31", "10.0.0.76"));
-        for bad in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "db/8", "10.0.0.0/8/8"] {
+        for bad in
+            ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "db/8", "10.0.0.0/8/8"]
+        {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
     }
@@ -256,17 +270,46 @@ mod tests {
     fn metadata_and_group_addresses_are_never_allowed_in_any_spelling() {
         let rule = Egress::default();
         for never in [
-            "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.170.2", "224.0.0.1", "239.1.1.1", "255.255.255.255",
-            "100.100.100.200", "168.63.129.16", "::", "fe80::1", "febf::1", "ff02::1", "fd00:ec2::254", "fd20:ce::254",
-            "::ffff:169.254.169.254", "::ffff:0.0.0.0", "::169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.169.254",
+            "169.254.170.2",
+            "224.0.0.1",
+            "239.1.1.1",
+            "255.255.255.255",
+            "100.100.100.200",
+            "168.63.129.16",
+            "::",
+            "fe80::1",
+            "febf::1",
+            "ff02::1",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "::ffff:169.254.169.254",
+            "::ffff:0.0.0.0",
+            "::169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
         ] {
             assert!(!rule.allows(never.parse().unwrap()), "{never}");
         }
-        for fine in ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "172.16.0.9", "fd12::1", "::ffff:10.0.0.1", "8.8.8.8"] {
+        for fine in [
+            "127.0.0.1",
+            "::1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.9",
+            "fd12::1",
+            "::ffff:10.0.0.1",
+            "8.8.8.8",
+        ] {
             assert!(rule.allows(fine.parse().unwrap()), "{fine}");
         }
         let stricter = Egress::denying(vec!["10.0.0.0/8".parse().unwrap()]);
-        assert!(!stricter.allows("10.9.9.9".parse().unwrap()) && !stricter.allows("::ffff:10.9.9.9".parse().unwrap()));
+        assert!(
+            !stricter.allows("10.9.9.9".parse().unwrap())
+                && !stricter.allows("::ffff:10.9.9.9".parse().unwrap())
+        );
         assert!(stricter.allows("127.0.0.1".parse().unwrap()));
     }
 
@@ -288,7 +331,9 @@ mod tests {
     async fn it_connects_and_tells_a_denied_place_from_a_dead_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let to = |host: &str, egress| Destination::granted(&own(), Some((host, port)), host, port, egress).unwrap();
+        let to = |host: &str, egress| {
+            Destination::granted(&own(), Some((host, port)), host, port, egress).unwrap()
+        };
         let stream = to("127.0.0.1", egress()).connect().await.unwrap();
         assert!(stream.nodelay().unwrap());
         drop(listener);

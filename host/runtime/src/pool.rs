@@ -20,6 +20,8 @@ pub(crate) enum WorkerFailure {
     Start(std::io::Error),
     #[error("the worker process ended unexpectedly")]
     Gone,
+    #[error("the worker process does not take the compiled component: {0}")]
+    Unfit(String),
     #[error("the worker process broke the protocol: {0}")]
     Protocol(String),
 }
@@ -65,6 +67,12 @@ impl Worker {
         }
     }
 
+    /// Begins a step.
+    pub(crate) async fn begin(&mut self, run: &Down) -> Result<(), WorkerFailure> {
+        self.steps = self.steps.saturating_add(1);
+        self.send(run).await
+    }
+
     pub(crate) async fn send(&mut self, message: &Down) -> Result<(), WorkerFailure> {
         let frame = wire::frame(message)?;
         self.to.write_all(&frame).await.map_err(|_| WorkerFailure::Gone)
@@ -102,8 +110,10 @@ impl Worker {
                 self.components.insert(digest);
                 Ok(())
             }
-            Up::Loaded(Err(why)) => Err(WorkerFailure::Protocol(format!("it does not take the component: {why}"))),
-            _ => Err(WorkerFailure::Protocol("it was given a component and spoke of something else".to_owned())),
+            Up::Loaded(Err(why)) => Err(WorkerFailure::Unfit(crate::line::line(&why))),
+            _ => Err(WorkerFailure::Protocol(
+                "it was given a component and spoke of something else".to_owned(),
+            )),
         }
     }
 }
@@ -159,8 +169,7 @@ impl Leased<'_> {
     }
 
     /// Keeps the process for the next step, unless it has run enough of them.
-    pub(crate) fn give_back(mut self) {
-        self.worker.steps = self.worker.steps.saturating_add(1);
+    pub(crate) fn give_back(self) {
         if self.worker.steps < limits::WORKER_STEPS_MAX {
             self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.worker);
         }

@@ -11,7 +11,7 @@ use pawl_core::world::Rng;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::artifact::Artifacts;
+use crate::artifact::{ArtifactError, Artifacts};
 use crate::capability::{Capabilities, CapabilityConfig, LogLine, Severity};
 use crate::compile::{self, AdmitError};
 use crate::database::Drivers;
@@ -140,11 +140,16 @@ impl Runtime {
         self.artifact(component).await.map(drop)
     }
 
-    /// Starts one worker process ahead of the first step. A failure shows at that step.
+    /// Starts one worker process ahead of the first step, and learns which engine it has. A failure shows at that step.
     pub async fn prestart(&self) {
         match self.pool.lease(None).await {
             Ok(leased) => leased.give_back(),
-            Err(error) => tracing::warn!(%error, "no worker process could be started ahead of the first rotation"),
+            Err(error) => {
+                tracing::warn!(%error, "no worker process could be started ahead of the first rotation");
+            }
+        }
+        if let Err(error) = self.engine().await {
+            tracing::warn!(%error, "the compiler could not be started ahead of the first rotation");
         }
     }
 
@@ -185,18 +190,28 @@ impl Runtime {
     async fn ready(&self, component: &Component) -> Result<Leased<'_>, NotRun> {
         let digest = component.digest();
         let mut leased = self.pool.lease(Some(digest)).await?;
+        if leased.worker().has(digest) {
+            return Ok(leased);
+        }
+        // Compiling may take a minute: no place in the pool is held for so long.
+        leased.give_back();
+        let artifact = self.artifact(component).await?;
+        let mut leased = self.pool.lease(Some(digest)).await?;
         if !leased.worker().has(digest) {
-            let artifact = self.artifact(component).await?;
             leased.worker().load(digest, artifact).await?;
         }
         Ok(leased)
     }
 
+    async fn engine(&self) -> Result<Identity, AdmitError> {
+        self.engine.get_or_try_init(|| compile::identity_of(&self.program)).await.copied()
+    }
+
     /// A component's machine code, compiled now if it is not kept.
     async fn artifact(&self, component: &Component) -> Result<Vec<u8>, AdmitError> {
-        let unavailable = |error: crate::artifact::ArtifactError| AdmitError::Unavailable(error.to_string());
+        let unavailable = |error: ArtifactError| AdmitError::Unavailable(error.to_string());
         let digest = component.digest();
-        let engine = *self.engine.get_or_try_init(|| compile::identity_of(&self.program)).await?;
+        let engine = self.engine().await?;
         if let Some(artifact) = self.artifacts.find(digest, engine).await.map_err(unavailable)? {
             return Ok(artifact);
         }

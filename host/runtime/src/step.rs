@@ -109,7 +109,9 @@ pub(crate) async fn run(
 fn too_slow(wall: Duration, at_host: bool) -> Outcome {
     let seconds = wall.as_secs_f64();
     if at_host {
-        Outcome::Transient(format!("the step did not end within {seconds} s; it was waiting for the database or the store"))
+        Outcome::Transient(format!(
+            "the step did not end within {seconds} s; it was waiting for the database or the store"
+        ))
     } else {
         Outcome::Permanent(format!("the rotator did not end within {seconds} s"))
     }
@@ -119,8 +121,8 @@ impl WorkerFailure {
     /// What a worker's failure means for the step.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            // Killed from outside, or out of the machine's memory: not known to be the rotator's fault.
-            Self::Gone | Self::Start(_) => Outcome::Transient(self.to_string()),
+            // Killed from outside, out of the machine's memory, of another version: not known to be the rotator's fault.
+            Self::Gone | Self::Start(_) | Self::Unfit(_) => Outcome::Transient(self.to_string()),
             Self::Protocol(_) => Outcome::Permanent(self.to_string()),
         }
     }
@@ -144,7 +146,7 @@ async fn converse(
     capabilities: &mut Capabilities,
     at_host: &AtomicBool,
 ) -> Result<Ended, Stopped> {
-    worker.send(run).await?;
+    worker.begin(run).await?;
     loop {
         let call = match worker.receive().await? {
             Up::Call(call) => call,

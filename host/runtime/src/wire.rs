@@ -19,7 +19,11 @@ pub(crate) type Handle = u32;
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Down {
     /// Keep this compiled component. Answered by [`Up::Loaded`].
-    Load { digest: [u8; 32], #[serde(with = "serde_bytes")] artifact: Vec<u8> },
+    Load {
+        digest: [u8; 32],
+        #[serde(with = "serde_bytes")]
+        artifact: Vec<u8>,
+    },
     /// Run one step of a component that was loaded. Answered by [`Up::Done`].
     Run { digest: [u8; 32], step: Step, environment: BTreeMap<String, String>, limits: GuestLimits },
     /// The answer to the last [`Up::Call`].
@@ -50,7 +54,10 @@ pub(crate) enum Ended {
     Transient(String),
     Permanent(String),
     /// The guest was stopped or broke: which limit, or which trap. `stderr` is what it had printed, cut.
-    Trapped { reason: String, stderr: String },
+    Trapped {
+        reason: String,
+        stderr: String,
+    },
 }
 
 /// The functions of the WIT, as messages.
@@ -60,14 +67,34 @@ pub(crate) enum Call {
     Pending,
     Previous,
     RandomPassword(PasswordRules),
-    PutPending { base: Handle, changes: Vec<Change> },
+    PutPending {
+        base: Handle,
+        changes: Vec<Change>,
+    },
     Promote,
-    Text { version: Handle, field: String },
-    Sensitive { version: Handle, field: String },
-    Login { version: Handle },
-    Ping { session: Handle },
-    SetPassword { session: Handle, account: String, password: Handle },
-    Log { level: LogLevel, message: String },
+    Text {
+        version: Handle,
+        field: String,
+    },
+    Sensitive {
+        version: Handle,
+        field: String,
+    },
+    Login {
+        version: Handle,
+    },
+    Ping {
+        session: Handle,
+    },
+    SetPassword {
+        session: Handle,
+        account: String,
+        password: Handle,
+    },
+    Log {
+        level: LogLevel,
+        message: String,
+    },
     /// The guest has dropped its handle. Not answered.
     Drop(Handle),
 }

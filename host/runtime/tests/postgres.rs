@@ -76,7 +76,9 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program("postgres"));
         as_nobody(&mut command).current_dir(directory.path()).arg("-D").arg(&data);
-        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "log_statement=all"] {
+        for setting in
+            ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "log_statement=all"]
+        {
             command.args(["-c", setting]);
         }
         command.args(["-p", &port.to_string()]);
@@ -208,13 +210,18 @@ async fn every_login_that_fails_says_why() {
     }
     let elsewhere = login(port, "app", "app-canary", &serde_json::json!({"dbname": "nowhere"}));
     let rejected = failure(&driver, &elsewhere).await;
-    assert!(matches!(&rejected, LoginFailure::Rejected(text) if text.contains("`nowhere`") && text.contains("3D000")));
+    assert!(
+        matches!(&rejected, LoginFailure::Rejected(text) if text.contains("`nowhere`") && text.contains("3D000"))
+    );
     let busy = failure(&driver, &plain(port, "busy", "app-canary")).await;
     assert!(matches!(&busy, LoginFailure::Unreachable(text) if text.contains("53300")), "{busy}");
     // This server has no TLS, and a secret that does not renounce it gets no session without.
     for ssl in [serde_json::json!({"ssl": true}), serde_json::json!({"ssl": null})] {
         let untrusted = failure(&driver, &login(port, "app", "app-canary", &ssl)).await;
-        assert!(matches!(&untrusted, LoginFailure::Untrusted(text) if text.contains("no TLS")), "{untrusted}");
+        assert!(
+            matches!(&untrusted, LoginFailure::Untrusted(text) if text.contains("no TLS")),
+            "{untrusted}"
+        );
     }
     drop(admin);
     server.stop();
@@ -228,7 +235,9 @@ async fn a_new_password_is_accepted_and_the_old_refused_and_no_log_has_either() 
     let admin = server.admin().await;
     // The verifier, so that the test itself puts no password into the log.
     let verifier = postgres_protocol::password::scram_sha_256(b"first-canary");
-    let roles = format!("CREATE ROLE app LOGIN PASSWORD '{verifier}'; CREATE ROLE victim LOGIN PASSWORD '{verifier}'");
+    let roles = format!(
+        "CREATE ROLE app LOGIN PASSWORD '{verifier}'; CREATE ROLE victim LOGIN PASSWORD '{verifier}'"
+    );
     admin.batch_execute(&roles).await.unwrap();
     let driver = driver(None);
     let at = |user: &str, password: &str| plain(server.port, user, password);
@@ -252,12 +261,18 @@ async fn a_new_password_is_accepted_and_the_old_refused_and_no_log_has_either() 
     session.ping().await.unwrap();
 
     let killed = admin
-        .query_one("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pawl'", &[])
+        .query_one(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pawl'",
+            &[],
+        )
         .await
         .unwrap();
     assert!(killed.get::<_, i64>(0) >= 1, "sessions are shown as pawl's");
     assert!(matches!(session.ping().await.unwrap_err(), StatementFailure::Lost(_)));
-    assert!(matches!(session.set_password("app", &secret("x")).await.unwrap_err(), StatementFailure::Lost(_)));
+    assert!(matches!(
+        session.set_password("app", &secret("x")).await.unwrap_err(),
+        StatementFailure::Lost(_)
+    ));
 
     drop((session, admin));
     let log = server.stop();
@@ -322,7 +337,8 @@ async fn tls_is_verified_and_only_inside_of_it_may_a_server_ask_for_the_password
     for user in ["app", "clear"] {
         let session = attempt(&trusting, &at(user, true)).await.unwrap();
         session.set_password(user, &secret("app-canary")).await.unwrap();
-        let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = $1";
+        let query =
+            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = $1";
         let encrypted = admin.query_one(query, &[&user]).await.unwrap();
         assert_eq!(encrypted.get::<_, Option<bool>>(0), Some(true), "{user}");
         session.ping().await.unwrap();
@@ -391,7 +407,10 @@ async fn no_peer_gets_the_password_by_asking() {
         let (port, heard) = peer(answers);
         let login = login(port, "app", "the-canary-password", &serde_json::json!({"ssl": ssl}));
         let untrusted = failure(&driver, &login).await;
-        assert!(matches!(&untrusted, LoginFailure::Untrusted(text) if text.contains(why)), "{number}: {untrusted}");
+        assert!(
+            matches!(&untrusted, LoginFailure::Untrusted(text) if text.contains(why)),
+            "{number}: {untrusted}"
+        );
         let heard = String::from_utf8_lossy(&heard.join().unwrap()).into_owned();
         assert!(!heard.contains("canary"), "{number}: {heard}");
         assert_eq!(heard.contains("app"), !ssl, "{number}: not even the user's name goes out before TLS");

@@ -15,7 +15,7 @@ pub struct Function {
     /// The last part of its ARN.
     pub name: String,
     /// Its code.
-    pub component: Arc<Component>,
+    pub component: Component,
     /// What it may reach.
     pub grants: Arc<Grants>,
     /// Its environment.
@@ -26,7 +26,7 @@ impl Function {
     /// The digest of its code.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        self.component.digest
+        self.component.digest()
     }
 }
 
@@ -76,7 +76,7 @@ impl Functions {
         for builtin in pawl_rotators::ALL {
             let function = Function {
                 name: builtin.name.to_owned(),
-                component: Arc::new(Component::new(builtin.bytes)),
+                component: Component::new(builtin.bytes),
                 grants: Arc::new(builtin.grants()),
                 environment: Arc::default(),
             };
@@ -140,7 +140,7 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
     };
     Ok(Function {
         name,
-        component: Arc::new(Component::new(bytes)),
+        component: Component::new(bytes),
         grants: Arc::new(manifest.grants),
         environment: Arc::new(manifest.environment),
     })

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{Keyring, RootKey, SealedKek, UnlockError, root_file};
-use pawl_runtime::{Runtime, RuntimeConfig};
+use pawl_runtime::database::postgres::PostgresDriver;
+use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
+use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
 use pawl_store::{Options, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -72,9 +74,9 @@ pub enum ServeError {
     /// The functions.
     #[error(transparent)]
     Functions(#[from] FunctionsError),
-    /// The sandbox.
+    /// The certificate authorities for databases.
     #[error(transparent)]
-    Runtime(#[from] pawl_runtime::RuntimeError),
+    DatabaseCa(#[from] TlsRootsError),
     /// The port.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -128,6 +130,16 @@ pub struct Opened {
 /// # Errors
 /// When anything is not as it must be; the texts say what to do.
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
+    let roots = TlsRoots::load(settings.database_ca.as_deref())?;
+    let postgres: Arc<dyn Driver> = Arc::new(PostgresDriver::new(roots));
+    open_with(settings, Arc::new(Drivers::new([postgres]))).await
+}
+
+/// [`open`] with other database drivers than the built-in ones: for measuring what is not the database.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(settings: Settings, drivers: Arc<Drivers>) -> Result<Opened, ServeError> {
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = settings.data_dir.clone();
     DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|source| io(&dir, source))?;
@@ -152,14 +164,14 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let root_key = root_key(&dir, settings.bootstrap, &*rng)?;
     let (clock, dev_clock) = clocks(&dir, settings.dev_clock)?;
     let runtime = Runtime::new(RuntimeConfig {
-        database_ca: settings.database_ca,
-        ..RuntimeConfig::new(
-            settings.worker_program,
-            dir.join("artifacts"),
-            keyring.subkey("artifacts"),
-            rng.clone(),
-        )
-    })?;
+        worker_program: settings.worker_program,
+        artifact_dir: dir.join("artifacts"),
+        artifact_key: keyring.subkey("artifacts"),
+        limits: StepLimits::default(),
+        drivers,
+        egress: Arc::default(),
+        rng: rng.clone(),
+    });
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let owner = uuid(&*rng);
     let account = settings.account;

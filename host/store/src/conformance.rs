@@ -1,0 +1,631 @@
+//! What every backend must do. A backend's tests hand [`conformance_suite!`](crate::conformance_suite) an empty database and get
+//! one test for each promise.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pawl_core::arn::SecretArn;
+use pawl_core::names::{Region, SecretName, VersionId};
+use pawl_core::world::{Rng, Timestamp};
+
+use crate::{
+    Change, CommitError, Cursor, Due, Expect, Full, LeaseState, ListQuery, Order, SealedVersion, SecretRow,
+    Store, StoreError,
+};
+
+/// One database, empty at first.
+pub trait Backend {
+    /// Opens it as a new process would. A store that is dropped without being closed stands for a crash.
+    fn open(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
+}
+
+/// Makes one test of each promise; `$new` is the expression of a new [`Backend`].
+#[macro_export]
+macro_rules! conformance_suite {
+    ($new:expr) => {
+        $crate::conformance_suite!(@ $new;
+            what_is_committed_is_read_back
+            a_name_is_taken_once
+            a_lost_race_changes_nothing
+            of_many_racers_one_wins
+            a_revision_follows_the_one_before
+            a_failed_part_undoes_the_whole
+            values_are_put_replaced_and_removed
+            a_purge_takes_the_values_along
+            acknowledged_is_durable
+            pages_follow_each_other
+            a_page_follows_what_was_purged
+            due_schedules_are_those_that_may_begin
+            due_purges_are_those_of_the_past
+            a_rotation_is_claimed_by_one
+            a_fence_keeps_the_late_out
+            a_released_lease_is_over
+            a_lease_is_renewed_by_its_holder
+            leases_of_the_dead_are_broken
+            the_keyring_is_stored_once
+            settings_are_replaced
+            records_keep_their_text_and_order
+            a_sound_store_has_no_problems
+        );
+    };
+    (@ $new:expr; $($case:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::$case(&$new).await;
+            }
+        )+
+    };
+}
+
+/// Numbers in a row; nothing here must be hard to guess.
+struct Counting;
+
+impl Rng for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+const LEASE: Duration = Duration::from_secs(90);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + seconds * 1000)
+}
+
+fn region() -> Region {
+    "eu-west-1".parse().unwrap()
+}
+
+fn name(text: &str) -> SecretName {
+    text.parse().unwrap()
+}
+
+fn version(number: u8) -> VersionId {
+    format!("{number:032}").parse().unwrap()
+}
+
+fn sealed(number: u8, bytes: &[u8]) -> SealedVersion {
+    SealedVersion { version_id: version(number), sealed: bytes.to_vec() }
+}
+
+fn row(text: &str) -> SecretRow {
+    let arn = SecretArn::mint(&region(), &"000000000000".parse().unwrap(), &name(text), &Counting);
+    SecretRow {
+        arn,
+        region: region(),
+        name: name(text),
+        revision: 1,
+        document: format!("{{\"name\":\"{text}\"}}"),
+        created_at: at(0),
+        purge_at: None,
+        next_rotation_at: None,
+        rotation_due_at: None,
+    }
+}
+
+fn next(row: &SecretRow) -> (Expect, SecretRow) {
+    let next = SecretRow { revision: row.revision + 1, ..row.clone() };
+    (Expect::Revision(row.revision), next)
+}
+
+async fn add(store: &dyn Store, row: SecretRow) -> SecretRow {
+    store.commit(Change::new(Expect::New, row.clone())).await.unwrap();
+    row
+}
+
+/// Commits `row` at its next revision, and answers it.
+async fn alter(
+    store: &dyn Store,
+    row: &SecretRow,
+    with: impl FnOnce(&mut Change),
+) -> Result<SecretRow, CommitError> {
+    let (expect, next) = next(row);
+    let mut change = Change::new(expect, next);
+    with(&mut change);
+    let next = change.row.clone();
+    store.commit(change).await.map(|()| next)
+}
+
+async fn full(store: &dyn Store, text: &str) -> Option<Full> {
+    store.load_full(&region(), &name(text)).await.unwrap()
+}
+
+async fn rotating(store: &dyn Store, text: &str, due: i64) -> SecretRow {
+    add(store, SecretRow { rotation_due_at: Some(at(due)), ..row(text) }).await
+}
+
+/// Every field comes back as it went in.
+pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.load(&region(), &name("a")).await.unwrap(), None);
+    assert_eq!(full(&*store, "a").await, None);
+
+    let head = SecretRow {
+        document: "{\"description\":\"naïve \\u0000 ‽ 'quoted'\"}".to_owned(),
+        purge_at: Some(at(1)),
+        next_rotation_at: Some(at(-2)),
+        rotation_due_at: Some(Timestamp::from_millis(-3)),
+        ..row("a")
+    };
+    let mut change = Change::new(Expect::New, head.clone());
+    change.put = vec![sealed(1, b"\x00\xff one"), sealed(2, b"two")];
+    store.commit(change).await.unwrap();
+
+    let loaded = store.load(&region(), &name("a")).await.unwrap().unwrap();
+    assert_eq!((loaded.head, loaded.lease), (head.clone(), LeaseState::default()));
+    let full = full(&*store, "a").await.unwrap();
+    assert_eq!(full.head, head);
+    assert_eq!(full.values, [sealed(1, b"\x00\xff one"), sealed(2, b"two")]);
+    assert_eq!(store.sealed(&head.arn, &version(2)).await.unwrap().unwrap(), b"two");
+    assert_eq!(store.sealed(&head.arn, &version(3)).await.unwrap(), None);
+
+    let second = alter(&*store, &head, |change| {
+        change.row.document = "{}".to_owned();
+        change.row.purge_at = None;
+        change.row.next_rotation_at = None;
+        change.row.rotation_due_at = None;
+    })
+    .await
+    .unwrap();
+    assert_eq!(store.load(&region(), &name("a")).await.unwrap().unwrap().head, second);
+}
+
+/// A name belongs to one secret of a region, and to another one after it was purged.
+pub async fn a_name_is_taken_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = add(&*store, row("a")).await;
+    let mut change =
+        Change::new(Expect::New, SecretRow { document: "{\"second\":1}".to_owned(), ..row("a") });
+    change.audit = vec!["{}".to_owned()];
+    assert_eq!(store.commit(change.clone()).await, Err(CommitError::NameTaken));
+    assert_eq!(full(&*store, "a").await.unwrap().head, first);
+    assert_eq!(store.audit(0, 10).await.unwrap(), []);
+
+    let elsewhere: Region = "us-east-1".parse().unwrap();
+    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("a"), &Counting);
+    add(&*store, SecretRow { region: elsewhere, arn, ..row("a") }).await;
+
+    alter(&*store, &first, |change| change.delete = true).await.unwrap();
+    store.commit(change).await.unwrap();
+}
+
+/// A change on top of a state that is gone does nothing, whatever it carries.
+pub async fn a_lost_race_changes_nothing(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = add(&*store, row("a")).await;
+    let second = alter(&*store, &first, |change| change.put = vec![sealed(1, b"won")]).await.unwrap();
+    let lost = alter(&*store, &first, |change| {
+        change.row.document = "{\"lost\":1}".to_owned();
+        change.put = vec![sealed(1, b"lost"), sealed(2, b"lost")];
+        change.audit = vec!["{}".to_owned()];
+        change.events = vec!["{}".to_owned()];
+    });
+    assert_eq!(lost.await, Err(CommitError::LostRace));
+    assert_eq!(alter(&*store, &first, |change| change.delete = true).await, Err(CommitError::LostRace));
+    let now = full(&*store, "a").await.unwrap();
+    assert_eq!((now.head, now.values), (second.clone(), vec![sealed(1, b"won")]));
+    assert_eq!(store.audit(0, 10).await.unwrap(), []);
+    assert_eq!(store.events(0, 10).await.unwrap(), []);
+
+    alter(&*store, &second, |change| change.delete = true).await.unwrap();
+    assert_eq!(alter(&*store, &second, |_| {}).await, Err(CommitError::LostRace));
+}
+
+/// Of changes on top of the same state, at the same time, exactly one happens.
+pub async fn of_many_racers_one_wins(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = add(&*store, row("a")).await;
+    let (expect, next) = next(&first);
+    let racers: Vec<_> = (0..16)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            let mut change =
+                Change::new(expect, SecretRow { document: format!("{{\"by\":{number}}}"), ..next.clone() });
+            change.audit = vec![format!("{{\"by\":{number}}}")];
+            tokio::spawn(async move { store.commit(change).await })
+        })
+        .collect();
+    let mut won = Vec::new();
+    for (number, racer) in racers.into_iter().enumerate() {
+        match racer.await.unwrap() {
+            Ok(()) => won.push(format!("{{\"by\":{number}}}")),
+            Err(error) => assert_eq!(error, CommitError::LostRace),
+        }
+    }
+    assert_eq!(won, [full(&*store, "a").await.unwrap().head.document]);
+    let audit = store.audit(0, 100).await.unwrap();
+    assert_eq!(audit.into_iter().map(|entry| entry.record).collect::<Vec<_>>(), won);
+}
+
+/// Revisions have no gaps: a caller that lost count is told so.
+pub async fn a_revision_follows_the_one_before(backend: &impl Backend) {
+    let store = backend.open().await;
+    let second = SecretRow { revision: 2, ..row("a") };
+    let refused = store.commit(Change::new(Expect::New, second)).await;
+    assert!(matches!(refused, Err(CommitError::Store(StoreError::Broken(_)))), "{refused:?}");
+    let first = add(&*store, row("a")).await;
+    for wrong in [1, 3, u64::MAX] {
+        let refused = alter(&*store, &first, |change| change.row.revision = wrong).await;
+        assert!(matches!(refused, Err(CommitError::Store(StoreError::Broken(_)))), "{refused:?}");
+    }
+    alter(&*store, &first, |_| {}).await.unwrap();
+}
+
+/// When the last part of a change cannot be stored, the first ones are not either; and the store goes on.
+pub async fn a_failed_part_undoes_the_whole(backend: &impl Backend) {
+    let store = backend.open().await;
+    let empty = String::new();
+    let mut change = Change::new(Expect::New, row("a"));
+    change.put = vec![sealed(1, b"one")];
+    change.audit = vec!["{\"first\":1}".to_owned(), empty.clone()];
+    let refused = store.commit(change).await;
+    assert!(matches!(refused, Err(CommitError::Store(StoreError::Refused { .. }))), "{refused:?}");
+    assert_eq!(full(&*store, "a").await, None);
+    assert_eq!(store.audit(0, 10).await.unwrap(), []);
+
+    let first = add(&*store, row("a")).await;
+    let refused = alter(&*store, &first, |change| {
+        change.put = vec![sealed(1, b"one")];
+        change.audit = vec!["{}".to_owned()];
+        change.events = vec![empty.clone()];
+    });
+    assert!(matches!(refused.await, Err(CommitError::Store(StoreError::Refused { .. }))));
+    let refused = alter(&*store, &first, |change| change.put = vec![sealed(1, b"one"), sealed(2, b"")]).await;
+    assert!(matches!(refused, Err(CommitError::Store(StoreError::Refused { .. }))), "{refused:?}");
+    let refused = store.append_audit(&["{}".to_owned(), empty]).await;
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
+
+    let now = full(&*store, "a").await.unwrap();
+    assert_eq!((now.head, now.values), (first.clone(), vec![]));
+    assert_eq!(store.audit(0, 10).await.unwrap(), []);
+    alter(&*store, &first, |_| {}).await.unwrap();
+}
+
+/// A value can be sealed anew, and goes when its version goes.
+pub async fn values_are_put_replaced_and_removed(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = add(&*store, row("a")).await;
+    let second = alter(&*store, &first, |change| change.put = vec![sealed(1, b"one"), sealed(2, b"two")])
+        .await
+        .unwrap();
+    alter(&*store, &second, |change| {
+        change.put = vec![sealed(2, b"TWO"), sealed(3, b"three")];
+        // Version 9 never had a value.
+        change.remove_versions = vec![version(1), version(9)];
+    })
+    .await
+    .unwrap();
+    assert_eq!(full(&*store, "a").await.unwrap().values, [sealed(2, b"TWO"), sealed(3, b"three")]);
+}
+
+/// Nothing of a purged secret is left, and nothing of another one goes.
+pub async fn a_purge_takes_the_values_along(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = add(&*store, row("a")).await;
+    let second = alter(&*store, &first, |change| change.put = vec![sealed(1, b"one")]).await.unwrap();
+    let other = add(&*store, row("b")).await;
+    alter(&*store, &other, |change| change.put = vec![sealed(1, b"other")]).await.unwrap();
+
+    alter(&*store, &second, |change| {
+        change.delete = true;
+        change.audit = vec!["{\"purged\":\"a\"}".to_owned()];
+    })
+    .await
+    .unwrap();
+    assert_eq!(full(&*store, "a").await, None);
+    assert_eq!(store.sealed(&first.arn, &version(1)).await.unwrap(), None);
+    assert_eq!(store.check().await.unwrap().versions, 1);
+    assert_eq!(store.audit(0, 10).await.unwrap().len(), 1);
+    // The next secret of this name begins without the old one's values.
+    add(&*store, row("a")).await;
+    assert_eq!(full(&*store, "a").await.unwrap().values, []);
+}
+
+/// What was acknowledged is there after a crash.
+pub async fn acknowledged_is_durable(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut change = Change::new(Expect::New, row("a"));
+    change.put = vec![sealed(1, b"one")];
+    change.audit = vec!["{\"n\":1}".to_owned()];
+    change.events = vec!["{\"e\":1}".to_owned()];
+    store.commit(change).await.unwrap();
+    store.append_audit(&["{\"n\":2}".to_owned()]).await.unwrap();
+    store.store_keyring(b"keys").await.unwrap();
+    store.put_meta("offset", b"3").await.unwrap();
+    drop(store);
+
+    let store = backend.open().await;
+    assert_eq!(full(&*store, "a").await.unwrap().values, [sealed(1, b"one")]);
+    assert_eq!(store.audit(0, 10).await.unwrap().len(), 2);
+    assert_eq!(store.events(0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.keyring().await.unwrap().unwrap(), b"keys");
+    assert_eq!(store.meta("offset").await.unwrap().unwrap(), b"3");
+    store.close().await;
+}
+
+async fn names(store: &dyn Store, query: ListQuery<'_>) -> Vec<String> {
+    let rows = store.list(query).await.unwrap();
+    rows.into_iter().map(|row| row.name.to_string()).collect()
+}
+
+/// Pages in both orders cover a region once, with those of one moment told apart by name.
+pub async fn pages_follow_each_other(backend: &impl Backend) {
+    let store = backend.open().await;
+    for (text, age) in [("e", 3), ("B", 1), ("b", 1), ("a", 2), ("c", 1), ("d", -5)] {
+        let purge_at = (text == "b").then(|| at(100));
+        add(&*store, SecretRow { created_at: at(age), purge_at, ..row(text) }).await;
+    }
+    let elsewhere: Region = "us-east-1".parse().unwrap();
+    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("x"), &Counting);
+    add(&*store, SecretRow { region: elsewhere, arn, ..row("x") }).await;
+
+    for (order, include_deleted, expected) in [
+        (Order::OldestFirst, true, ["d", "B", "b", "c", "a", "e"].as_slice()),
+        (Order::NewestFirst, true, &["e", "a", "c", "b", "B", "d"]),
+        (Order::OldestFirst, false, &["d", "B", "c", "a", "e"]),
+        (Order::NewestFirst, false, &["e", "a", "c", "B", "d"]),
+    ] {
+        let region = region();
+        for limit in 1..=7 {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let query =
+                    ListQuery { region: &region, after: after.as_ref(), order, limit, include_deleted };
+                let page = store.list(query).await.unwrap();
+                assert!(page.len() <= limit as usize);
+                let Some(last) = page.last() else { break };
+                after = Some(Cursor::of(last));
+                seen.extend(page.iter().map(|row| row.name.to_string()));
+            }
+            assert_eq!(seen, expected, "{order:?}, {limit} at a time");
+        }
+    }
+}
+
+/// A cursor is a place, not a row: it works after its row is gone.
+pub async fn a_page_follows_what_was_purged(backend: &impl Backend) {
+    let store = backend.open().await;
+    for (text, age) in [("a", 1), ("b", 2), ("c", 3)] {
+        add(&*store, SecretRow { created_at: at(age), ..row(text) }).await;
+    }
+    let region = region();
+    let mut query = ListQuery {
+        region: &region,
+        after: None,
+        order: Order::OldestFirst,
+        limit: 2,
+        include_deleted: false,
+    };
+    let page = store.list(query).await.unwrap();
+    let cursor = Cursor::of(&page[1]);
+    alter(&*store, &page[1], |change| change.delete = true).await.unwrap();
+    query.after = Some(&cursor);
+    assert_eq!(names(&*store, query).await, ["c"]);
+    assert_eq!(names(&*store, ListQuery { after: None, limit: 0, ..query }).await, [""; 0]);
+}
+
+fn due_names(due: Vec<Due>) -> Vec<String> {
+    due.into_iter().map(|due| due.name.to_string()).collect()
+}
+
+/// A schedule is due from its moment on, unless a rotation is live or the secret is deleted.
+pub async fn due_schedules_are_those_that_may_begin(backend: &impl Backend) {
+    let store = backend.open().await;
+    for (text, next, rotating, deleted) in [
+        ("later", Some(11), false, false),
+        ("now", Some(10), false, false),
+        ("long ago", Some(-10), false, false),
+        ("rotating", Some(5), true, false),
+        ("deleted", Some(5), false, true),
+        ("never", None, false, false),
+    ] {
+        let text = text.replace(' ', "-");
+        let row = SecretRow {
+            next_rotation_at: next.map(at),
+            rotation_due_at: rotating.then(|| at(0)),
+            purge_at: deleted.then(|| at(99)),
+            ..row(&text)
+        };
+        add(&*store, row).await;
+    }
+    assert_eq!(due_names(store.due_schedules(at(10), 10).await.unwrap()), ["long-ago", "now"]);
+    assert_eq!(due_names(store.due_schedules(at(10), 1).await.unwrap()), ["long-ago"]);
+    assert_eq!(due_names(store.due_schedules(at(-11), 10).await.unwrap()), [""; 0]);
+}
+
+/// A purge is due from its moment on.
+pub async fn due_purges_are_those_of_the_past(backend: &impl Backend) {
+    let store = backend.open().await;
+    for (text, purge) in [("b", Some(2)), ("a", Some(3)), ("c", Some(4)), ("d", None)] {
+        add(&*store, SecretRow { purge_at: purge.map(at), ..row(text) }).await;
+    }
+    assert_eq!(due_names(store.due_purges(at(3), 10).await.unwrap()), ["b", "a"]);
+    assert_eq!(due_names(store.due_purges(at(1), 10).await.unwrap()), [""; 0]);
+}
+
+/// However many ask at once, a due rotation is given to one of them, until its lease is over.
+pub async fn a_rotation_is_claimed_by_one(backend: &impl Backend) {
+    let store = backend.open().await;
+    for number in 0..20 {
+        rotating(&*store, &format!("r{number}"), number).await;
+    }
+    rotating(&*store, "later", 1000).await;
+    add(&*store, row("idle")).await;
+
+    let owners: Vec<_> = (0..8)
+        .map(|owner| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                store.claim_rotations(at(100), at(0), &format!("host-{owner}"), LEASE, 3).await.unwrap()
+            })
+        })
+        .collect();
+    let mut claimed = Vec::new();
+    for owner in owners {
+        let claims = owner.await.unwrap();
+        assert!(claims.len() <= 3 && claims.iter().all(|claim| claim.epoch == 1));
+        claimed.extend(claims.into_iter().map(|claim| claim.name.to_string()));
+    }
+    claimed.sort();
+    let mut expected: Vec<_> = (0..20).map(|number| format!("r{number}")).collect();
+    expected.sort();
+    assert_eq!(claimed, expected);
+
+    let lease = store.load(&region(), &name("r3")).await.unwrap().unwrap().lease;
+    assert_eq!((lease.epoch, lease.until), (1, Some(at(0) + LEASE)));
+    let claim = |wall| store.claim_rotations(at(100), wall, "other", LEASE, 100);
+    assert_eq!(claim(at(89)).await.unwrap(), []);
+    let second = claim(at(90)).await.unwrap();
+    assert_eq!(second.len(), 20);
+    assert!(second.iter().all(|claim| claim.epoch == 2));
+}
+
+/// Who lost the claim can no longer write, though nothing else has changed; and is told from who lost a race.
+pub async fn a_fence_keeps_the_late_out(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = rotating(&*store, "a", 0).await;
+    let late = store.claim_rotations(at(1), at(0), "late", LEASE, 1).await.unwrap()[0].epoch;
+    let second = alter(&*store, &first, |change| change.fence = Some(late)).await.unwrap();
+    assert!(store.fence_holds(&first.arn, late).await.unwrap());
+
+    let prompt = store.claim_rotations(at(200), at(200), "prompt", LEASE, 1).await.unwrap()[0].epoch;
+    assert!(prompt > late);
+    assert!(!store.fence_holds(&first.arn, late).await.unwrap());
+    assert!(store.fence_holds(&first.arn, prompt).await.unwrap());
+    let fenced = alter(&*store, &second, |change| {
+        change.fence = Some(late);
+        change.put = vec![sealed(1, b"late")];
+    });
+    assert_eq!(fenced.await, Err(CommitError::Fenced));
+    let fenced = alter(&*store, &second, |change| {
+        change.fence = Some(late);
+        change.delete = true;
+    });
+    assert_eq!(fenced.await, Err(CommitError::Fenced));
+    assert_eq!(full(&*store, "a").await.unwrap().values, []);
+
+    // Without a fence anybody may write, and the holder then loses the race, not the claim.
+    let third = alter(&*store, &second, |_| {}).await.unwrap();
+    assert_eq!(
+        alter(&*store, &second, |change| change.fence = Some(prompt)).await,
+        Err(CommitError::LostRace)
+    );
+    alter(&*store, &third, |change| change.fence = Some(prompt)).await.unwrap();
+}
+
+/// A release ends the claim for its holder, too, whoever released it; the rotation can be claimed at once.
+pub async fn a_released_lease_is_over(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = rotating(&*store, "a", 0).await;
+    let claim = store.claim_rotations(at(1), at(0), "one", LEASE, 1).await.unwrap().remove(0);
+    let second = alter(&*store, &first, |change| {
+        change.fence = Some(claim.epoch);
+        change.release_lease = true;
+    })
+    .await
+    .unwrap();
+    assert!(!store.fence_holds(&claim.arn, claim.epoch).await.unwrap());
+    assert_eq!(
+        alter(&*store, &second, |change| change.fence = Some(claim.epoch)).await,
+        Err(CommitError::Fenced)
+    );
+    let lease = store.load(&region(), &name("a")).await.unwrap().unwrap().lease;
+    assert_eq!((lease.owner, lease.until), (None, None));
+
+    let again = store.claim_rotations(at(1), at(1), "two", LEASE, 1).await.unwrap().remove(0);
+    assert!(again.epoch > claim.epoch);
+    // An unfenced change (somebody stops the rotation) can release it as well.
+    alter(&*store, &second, |change| change.release_lease = true).await.unwrap();
+    assert!(!store.fence_holds(&again.arn, again.epoch).await.unwrap());
+}
+
+/// Renewing pushes the end of a lease out, for its holder only.
+pub async fn a_lease_is_renewed_by_its_holder(backend: &impl Backend) {
+    let store = backend.open().await;
+    rotating(&*store, "a", 0).await;
+    let claim = store.claim_rotations(at(1), at(0), "one", LEASE, 1).await.unwrap().remove(0);
+    assert!(store.renew_lease(&claim.arn, claim.epoch, at(60), LEASE).await.unwrap());
+    assert_eq!(store.claim_rotations(at(1), at(149), "two", LEASE, 1).await.unwrap(), []);
+    assert_eq!(store.claim_rotations(at(1), at(150), "two", LEASE, 1).await.unwrap().len(), 1);
+    assert!(!store.renew_lease(&claim.arn, claim.epoch, at(151), LEASE).await.unwrap());
+    assert!(!store.renew_lease(&row("gone").arn, claim.epoch, at(151), LEASE).await.unwrap());
+}
+
+/// After a crash, what the dead process held can be claimed at once, and its claims are worth nothing.
+pub async fn leases_of_the_dead_are_broken(backend: &impl Backend) {
+    let store = backend.open().await;
+    rotating(&*store, "a", 0).await;
+    rotating(&*store, "b", 500).await;
+    let dead = store.claim_rotations(at(1), at(0), "dead", LEASE, 1).await.unwrap().remove(0);
+    drop(store);
+
+    let store = backend.open().await;
+    assert_eq!(store.claim_rotations(at(1), at(1), "new", LEASE, 1).await.unwrap(), []);
+    assert_eq!(store.break_leases().await.unwrap(), 1);
+    assert_eq!(store.break_leases().await.unwrap(), 0);
+    assert!(!store.fence_holds(&dead.arn, dead.epoch).await.unwrap());
+    assert!(!store.renew_lease(&dead.arn, dead.epoch, at(1), LEASE).await.unwrap());
+    assert_eq!(store.claim_rotations(at(1), at(1), "new", LEASE, 1).await.unwrap().len(), 1);
+}
+
+/// The data keys of an installation are never replaced by a second first start.
+pub async fn the_keyring_is_stored_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.keyring().await.unwrap(), None);
+    assert!(store.store_keyring(b"first").await.unwrap());
+    assert!(!store.store_keyring(b"second").await.unwrap());
+    assert_eq!(store.keyring().await.unwrap().unwrap(), b"first");
+}
+
+/// A setting has its last value.
+pub async fn settings_are_replaced(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.meta("a").await.unwrap(), None);
+    store.put_meta("a", b"1").await.unwrap();
+    store.put_meta("b", b"").await.unwrap();
+    store.put_meta("a", b"2").await.unwrap();
+    assert_eq!(store.meta("a").await.unwrap().unwrap(), b"2");
+    assert_eq!(store.meta("b").await.unwrap().unwrap(), b"");
+}
+
+/// Records come out byte for byte, in the order in which they went in, a page at a time.
+pub async fn records_keep_their_text_and_order(backend: &impl Backend) {
+    let store = backend.open().await;
+    let records: Vec<String> = (0..120)
+        .map(|number| format!("{{ \"n\" : {number}.0, \"t\": \"\\u00e9 é ' \\\\ \\n\", \"n\": 1e400 }}"))
+        .collect();
+    let mut change = Change::new(Expect::New, row("a"));
+    change.audit = records[..3].to_vec();
+    change.events = records[5..8].to_vec();
+    store.commit(change).await.unwrap();
+    store.append_audit(&records[3..]).await.unwrap();
+    store.append_audit(&[]).await.unwrap();
+
+    let (mut seen, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.audit(after, 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page[0].seq > after);
+        after = last.seq;
+        seen.extend(page.into_iter().map(|entry| entry.record));
+    }
+    assert_eq!(seen, records);
+    let events: Vec<_> = store.events(0, 10).await.unwrap().into_iter().map(|entry| entry.record).collect();
+    assert_eq!(events, records[5..8]);
+    assert_eq!(store.audit(u64::MAX, 10).await.unwrap(), []);
+}
+
+/// A look over a sound store finds nothing wrong and counts right.
+pub async fn a_sound_store_has_no_problems(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut change = Change::new(Expect::New, row("a"));
+    change.put = vec![sealed(1, b"one"), sealed(2, b"two")];
+    change.audit = vec!["{}".to_owned(); 3];
+    store.commit(change).await.unwrap();
+    let health = store.check().await.unwrap();
+    assert_eq!(health.problems, [""; 0]);
+    assert_eq!((health.secrets, health.versions, health.audit, health.events), (1, 2, 3, 0));
+    assert!(health.bytes > 0 && health.schema >= 1);
+}

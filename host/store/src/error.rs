@@ -32,7 +32,9 @@ pub enum StoreError {
     #[error("the store's file is damaged or is not a pawl database: restore it from a backup")]
     Corrupt,
     /// A row would break the schema's rules.
-    #[error("the store refused a row that breaks its rules (code {code}): this is a bug in pawl, please report it")]
+    #[error(
+        "the store refused a row that breaks its rules (code {code}): this is a bug in pawl, please report it"
+    )]
     Refused {
         /// The database's code.
         code: i32,

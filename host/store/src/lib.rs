@@ -24,7 +24,9 @@ use pawl_core::world::Timestamp;
 
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, StoreError};
-pub use record::{Claim, Cursor, Due, Entry, Full, Health, LeaseState, ListQuery, Loaded, Order, SealedVersion, SecretRow};
+pub use record::{
+    Claim, Cursor, Due, Entry, Full, Health, LeaseState, ListQuery, Loaded, Order, SealedVersion, SecretRow,
+};
 pub use sqlite::{Options, SqliteStore};
 
 /// What a method of [`Store`] promises to answer.

@@ -21,7 +21,9 @@ use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use self::commit::integer;
@@ -120,7 +122,13 @@ impl SqliteStore {
         query.fetch_optional(&self.reader).await.map_err(fault)
     }
 
-    async fn entries(&self, statement: &'static str, table: &'static str, after: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
+    async fn entries(
+        &self,
+        statement: &'static str,
+        table: &'static str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
         // No record has a number beyond what SQL can hold, so none comes after it either.
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows = sqlx::query(statement)
@@ -270,9 +278,9 @@ impl Store for SqliteStore {
     }
 
     fn keyring(&self) -> Answer<'_, Option<Vec<u8>>> {
-        Box::pin(async move {
-            sqlx::query_scalar(sql::KEYRING).fetch_optional(&self.reader).await.map_err(fault)
-        })
+        Box::pin(
+            async move { sqlx::query_scalar(sql::KEYRING).fetch_optional(&self.reader).await.map_err(fault) },
+        )
     }
 
     fn store_keyring<'a>(&'a self, wrapped: &'a [u8]) -> Answer<'a, bool> {
@@ -373,8 +381,7 @@ async fn health(connection: &mut SqliteConnection) -> Result<Health, StoreError>
     let verdicts: Vec<String> =
         sqlx::query_scalar(sql::QUICK_CHECK).fetch_all(&mut *connection).await.map_err(fault)?;
     let mut problems: Vec<String> = verdicts.into_iter().filter(|verdict| verdict != "ok").collect();
-    let orphans =
-        sqlx::query(sql::FOREIGN_KEY_CHECK).fetch_all(&mut *connection).await.map_err(fault)?.len();
+    let orphans = sqlx::query(sql::FOREIGN_KEY_CHECK).fetch_all(&mut *connection).await.map_err(fault)?.len();
     if orphans > 0 {
         problems.push(format!("{orphans} values belong to no secret"));
     }

@@ -14,11 +14,8 @@ struct SingleUser;
 
 impl Rotator for SingleUser {
     fn create(rotation: &Rotation) -> Result<(), Failure> {
-        let rules = Rules {
-            length: Some(LENGTH),
-            exclude_characters: Some(EXCLUDED.to_owned()),
-            ..Rules::default()
-        };
+        let rules =
+            Rules { length: Some(LENGTH), exclude_characters: Some(EXCLUDED.to_owned()), ..Rules::default() };
         rotation.create_pending(|current| Ok(current.with("password", rotation.random_password(&rules)?)))
     }
 

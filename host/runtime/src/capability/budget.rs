@@ -33,7 +33,9 @@ impl Account {
 impl LoginBudget {
     /// Whether this account may be tried once more.
     pub(super) fn allows(&self, login: &Login) -> bool {
-        self.counted(|counts| counts.get(&Account::of(login)).copied().unwrap_or(0) < limits::FAILED_LOGINS_MAX)
+        self.counted(|counts| {
+            counts.get(&Account::of(login)).copied().unwrap_or(0) < limits::FAILED_LOGINS_MAX
+        })
     }
 
     pub(super) fn refused(&self, login: &Login) {

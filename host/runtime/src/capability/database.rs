@@ -67,7 +67,8 @@ impl Capabilities {
             let text = "the function's grants do not cover this secret's database engine";
             return Err(LoginError::NotGranted(text.to_owned()));
         }
-        let none = || LoginError::NotGranted("this host has no driver for this secret's database engine".to_owned());
+        let none =
+            || LoginError::NotGranted("this host has no driver for this secret's database engine".to_owned());
         self.config.drivers.get(login.engine).cloned().ok_or_else(none)
     }
 
@@ -114,7 +115,12 @@ impl Capabilities {
     }
 
     /// Checks that a password may be given to an account: what is stored now decides, not what the guest has read before.
-    async fn may_set(&mut self, at: &SessionHeld, account: &str, password: &SecretBytes) -> Result<(), DatabaseError> {
+    async fn may_set(
+        &mut self,
+        at: &SessionHeld,
+        account: &str,
+        password: &SecretBytes,
+    ) -> Result<(), DatabaseError> {
         let refused = |text: &str| Err(DatabaseError::Refused(text.to_owned()));
         let Some(pending) = self.document(Which::Pending).await.map_err(from_secret)? else {
             return refused("a password must be stored as AWSPENDING before it reaches the database");
@@ -140,9 +146,14 @@ impl Capabilities {
                 Err(SecretError::Malformed(_)) => None,
                 Err(error) => return Err(from_secret(error)),
             };
-            stored = document.and_then(|it| it.sensitive(PASSWORD)).is_some_and(|held| held.same_as(password));
+            stored =
+                document.and_then(|it| it.sensitive(PASSWORD)).is_some_and(|held| held.same_as(password));
         }
-        if stored { Ok(()) } else { refused("a password must be stored as AWSPENDING before it reaches the database") }
+        if stored {
+            Ok(())
+        } else {
+            refused("a password must be stored as AWSPENDING before it reaches the database")
+        }
     }
 }
 

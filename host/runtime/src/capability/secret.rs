@@ -58,10 +58,16 @@ impl Capabilities {
                     limits::PASSWORD_ENTROPY_BITS_MIN
                 ))));
             }
-            Err(error @ (PasswordError::Length(_) | PasswordError::TooShort { .. } | PasswordError::NothingLeft)) => {
+            Err(
+                error @ (PasswordError::Length(_)
+                | PasswordError::TooShort { .. }
+                | PasswordError::NothingLeft),
+            ) => {
                 return Ok(Err(SecretError::Refused(error.to_string())));
             }
-            Err(error @ PasswordError::Environment(_)) => return Ok(Err(SecretError::Refused(error.to_string()))),
+            Err(error @ PasswordError::Environment(_)) => {
+                return Ok(Err(SecretError::Refused(error.to_string())));
+            }
         };
         let held = SensitiveHeld { value, origin: Origin::Generated };
         self.handles.insert(Held::Sensitive(Arc::new(held))).map(|handle| Ok(Some(handle)))
@@ -81,7 +87,8 @@ impl Capabilities {
                     let held = self.handles.sensitive(handle)?;
                     // A password that was in use before may be known to somebody, the rotator's author among them.
                     if change.field == PASSWORD && held.origin != Origin::Generated {
-                        let text = "the pending version's password must come from random-password in the same step";
+                        let text =
+                            "the pending version's password must come from random-password in the same step";
                         return Ok(Err(SecretError::Refused(text.to_owned())));
                     }
                     NewValue::Sensitive(held.value.duplicate())
@@ -122,7 +129,9 @@ impl Capabilities {
             _ => false,
         };
         if pending.names().filter(|field| !is_text_field(field)).all(same) {
-            return refused("the pending version must have another sensitive value than AWSCURRENT".to_owned());
+            return refused(
+                "the pending version must have another sensitive value than AWSCURRENT".to_owned(),
+            );
         }
         Ok(())
     }
@@ -143,6 +152,8 @@ fn rules(asked: wire::PasswordRules) -> PasswordRules {
         exclude_uppercase: asked.exclude_uppercase.unwrap_or(default.exclude_uppercase),
         exclude_lowercase: asked.exclude_lowercase.unwrap_or(default.exclude_lowercase),
         include_space: default.include_space,
-        require_each_included_type: asked.require_each_included_type.unwrap_or(default.require_each_included_type),
+        require_each_included_type: asked
+            .require_each_included_type
+            .unwrap_or(default.require_each_included_type),
     }
 }

@@ -14,7 +14,8 @@ use crate::dial::Destination;
 use crate::port::Answer;
 use crate::wire::{Change, DatabaseError, LogLevel, LoginError, NewValue, PasswordRules};
 
-const CURRENT: &str = r#"{"engine":"postgres","host":"db","port":5432,"username":"app","password":"old-canary","x":"other"}"#;
+const CURRENT: &str =
+    r#"{"engine":"postgres","host":"db","port":5432,"username":"app","password":"old-canary","x":"other"}"#;
 const PREVIOUS: &str = r#"{"engine":"postgres","host":"db","username":"app","password":"older-canary"}"#;
 
 #[derive(Default)]
@@ -103,7 +104,11 @@ impl Driver for Account {
         Engine::Postgres
     }
 
-    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure> {
+    fn login<'a>(
+        &'a self,
+        to: &'a Destination,
+        login: &'a Login,
+    ) -> Work<'a, Box<dyn Session>, LoginFailure> {
         Box::pin(async move {
             self.0.logins.lock().unwrap().push((to.to_string(), login.username.clone()));
             if let Some(failure) = self.0.failure.lock().unwrap().clone() {
@@ -122,7 +127,11 @@ impl Session for Account {
         Box::pin(async { Ok(()) })
     }
 
-    fn set_password<'a>(&'a self, account: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure> {
+    fn set_password<'a>(
+        &'a self,
+        account: &'a str,
+        password: &'a SecretBytes,
+    ) -> Work<'a, (), StatementFailure> {
         Box::pin(async move {
             if account != "app" {
                 return Err(StatementFailure::Rejected("SQLSTATE 42704".to_owned()));
@@ -222,7 +231,9 @@ impl Guest {
     }
 
     async fn sensitive(&mut self, version: Handle, field: &str) -> Option<Handle> {
-        let Reply::Sensitive(Ok(handle)) = self.call(Call::Sensitive { version, field: field.to_owned() }).await else {
+        let Reply::Sensitive(Ok(handle)) =
+            self.call(Call::Sensitive { version, field: field.to_owned() }).await
+        else {
             panic!("not a sensitive reply")
         };
         handle
@@ -234,7 +245,8 @@ impl Guest {
     }
 
     async fn put(&mut self, base: Handle, changes: Vec<(&str, NewValue)>) -> Result<Handle, SecretError> {
-        let changes = changes.into_iter().map(|(field, value)| Change { field: field.to_owned(), value }).collect();
+        let changes =
+            changes.into_iter().map(|(field, value)| Change { field: field.to_owned(), value }).collect();
         let Reply::Version(put) = self.call(Call::PutPending { base, changes }).await else { panic!() };
         put.map(|version| version.unwrap().handle)
     }
@@ -251,7 +263,9 @@ impl Guest {
 
     async fn set(&mut self, session: Handle, account: &str, password: Handle) -> Result<(), DatabaseError> {
         let account = account.to_owned();
-        let Reply::Statement(done) = self.call(Call::SetPassword { session, account, password }).await else { panic!() };
+        let Reply::Statement(done) = self.call(Call::SetPassword { session, account, password }).await else {
+            panic!()
+        };
         done
     }
 
@@ -355,7 +369,9 @@ async fn a_step_makes_only_so_many_calls() {
 async fn the_operator_and_the_floor_rule_over_a_rotators_password_rules() {
     let mut world = world();
     let short = || PasswordRules { length: Some(8), ..PasswordRules::default() };
-    assert!(matches!(world.step().random(short()).await, Err(SecretError::Refused(text)) if text.contains("bits")));
+    assert!(
+        matches!(world.step().random(short()).await, Err(SecretError::Refused(text)) if text.contains("bits"))
+    );
     let none = PasswordRules { exclude_characters: Some((' '..='~').collect()), ..PasswordRules::default() };
     assert!(matches!(world.step().random(none).await, Err(SecretError::Refused(_))));
     world.environment.insert("PASSWORD_LENGTH".to_owned(), "40".to_owned());
@@ -369,7 +385,10 @@ async fn the_operator_and_the_floor_rule_over_a_rotators_password_rules() {
     assert!(stored.len() == 40 && stored.bytes().all(|c| c.is_ascii_alphanumeric()), "{stored}");
     world.environment.insert("PASSWORD_LENGTH".to_owned(), "long".to_owned());
     let refused = world.step().random(short()).await.unwrap_err();
-    assert!(matches!(&refused, SecretError::Refused(text) if text.contains("PASSWORD_LENGTH")), "{refused:?}");
+    assert!(
+        matches!(&refused, SecretError::Refused(text) if text.contains("PASSWORD_LENGTH")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -412,7 +431,9 @@ async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
 #[tokio::test]
 async fn a_login_needs_the_engine_and_the_target() {
     let mut world = world();
-    let not_granted = |result: Result<Handle, LoginError>| assert!(matches!(result, Err(LoginError::NotGranted(_))), "{result:?}");
+    let not_granted = |result: Result<Handle, LoginError>| {
+        assert!(matches!(result, Err(LoginError::NotGranted(_))), "{result:?}")
+    };
     world.grants.engines = BTreeSet::new();
     let mut guest = world.step();
     let current = guest.current().await;
@@ -499,7 +520,9 @@ async fn a_password_reaches_the_database_only_once_it_is_stored() {
     let session = guest.login(current).await.unwrap();
     let unstored = guest.random(PasswordRules::default()).await.unwrap();
     let old = guest.sensitive(current, "password").await.unwrap();
-    let refused = |result: Result<(), DatabaseError>| assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
+    let refused = |result: Result<(), DatabaseError>| {
+        assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}")
+    };
     // There is no pending version yet.
     refused(guest.set(session, "app", unstored).await);
     refused(guest.set(session, "app", old).await);
@@ -531,7 +554,9 @@ async fn a_password_is_set_only_on_the_server_that_the_pending_version_names() {
     let (pending, previous) = (guest.pending().await, guest.version(Call::Previous).await);
     let session = guest.login(previous).await.unwrap();
     let password = guest.sensitive(pending, "password").await.unwrap();
-    assert!(matches!(guest.set(session, "app", password).await, Err(DatabaseError::Refused(text)) if text.contains("server")));
+    assert!(
+        matches!(guest.set(session, "app", password).await, Err(DatabaseError::Refused(text)) if text.contains("server"))
+    );
 }
 
 #[tokio::test]

@@ -54,7 +54,9 @@ pub enum MalformedLogin {
     #[error("the secret's field `{0}` holds a NUL character")]
     Nul(&'static str),
     /// An engine that Pawl has no driver for.
-    #[error("the secret's field `engine` names no engine that Pawl can log in to (postgres, aurora-postgresql)")]
+    #[error(
+        "the secret's field `engine` names no engine that Pawl can log in to (postgres, aurora-postgresql)"
+    )]
     Engine,
     /// A port that is none.
     #[error("the secret's field `port` is not a number from 1 to 65535")]
@@ -92,7 +94,15 @@ impl Login {
             _ => document.text("dbname").filter(|name| !name.is_empty()),
         };
         let database = without_nul("dbname", database.unwrap_or_else(|| POSTGRES_DATABASE.to_owned()))?;
-        Ok(Self { engine, host, port: port(document)?, username, password, database, protection: protection(document)? })
+        Ok(Self {
+            engine,
+            host,
+            port: port(document)?,
+            username,
+            password,
+            database,
+            protection: protection(document)?,
+        })
     }
 }
 
@@ -140,7 +150,8 @@ mod tests {
 
     /// A complete secret with `more` added or put in place of what it has.
     fn login(more: serde_json::Value) -> Result<Login, MalformedLogin> {
-        let mut json = serde_json::json!({"engine": "postgres", "host": "db", "username": "app", "password": "pw"});
+        let mut json =
+            serde_json::json!({"engine": "postgres", "host": "db", "username": "app", "password": "pw"});
         for (field, value) in more.as_object().unwrap() {
             json[field] = value.clone();
         }
@@ -150,7 +161,10 @@ mod tests {
     #[test]
     fn defaults_are_the_safe_ones() {
         let it = login(serde_json::json!({"dbname": null})).unwrap();
-        assert_eq!((it.port, it.database.as_str(), it.protection), (5432, "postgres", Protection::VerifiedTls));
+        assert_eq!(
+            (it.port, it.database.as_str(), it.protection),
+            (5432, "postgres", Protection::VerifiedTls)
+        );
         assert_eq!(login(serde_json::json!({"dbname": ""})).unwrap().database, "postgres");
         assert!(!format!("{it:?}").contains("pw"));
     }
@@ -161,7 +175,16 @@ mod tests {
         for port in [json!(6000), json!("6000")] {
             assert_eq!(login(json!({"port": port})).unwrap().port, 6000);
         }
-        for port in [json!(0), json!(65_536), json!(""), json!("+1"), json!(1.5), json!(true), json!([1]), json!("5e3")] {
+        for port in [
+            json!(0),
+            json!(65_536),
+            json!(""),
+            json!("+1"),
+            json!(1.5),
+            json!(true),
+            json!([1]),
+            json!("5e3"),
+        ] {
             assert_eq!(login(json!({"port": port})).unwrap_err(), MalformedLogin::Port, "{port}");
         }
         for ssl in [json!(true), json!("TRUE"), json!("true"), json!(null)] {

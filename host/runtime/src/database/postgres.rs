@@ -61,8 +61,8 @@ impl PostgresDriver {
                 let offered = Arc::new(AtomicBool::new(false));
                 let tls = self.tls(to, Arc::clone(&offered))?;
                 let connected = config.connect_raw(stream, tls).await;
-                let (client, connection) = connected
-                    .map_err(|error| failure(&error, to, login, offered.load(Ordering::Relaxed)))?;
+                let (client, connection) =
+                    connected.map_err(|error| failure(&error, to, login, offered.load(Ordering::Relaxed)))?;
                 keep(connection);
                 Ok(client)
             }
@@ -73,11 +73,14 @@ impl PostgresDriver {
         &self,
         to: &Destination,
         offered: Arc<AtomicBool>,
-    ) -> Result<GuardedTls<impl TlsConnect<TcpStream, Stream: Send, Error = io::Error, Future: Send> + use<>>, LoginFailure>
-    {
+    ) -> Result<
+        GuardedTls<impl TlsConnect<TcpStream, Stream: Send, Error = io::Error, Future: Send> + use<>>,
+        LoginFailure,
+    > {
         let mut maker = MakeRustlsConnect::new(self.roots.client());
-        let connect = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut maker, to.host())
-            .map_err(|_| LoginFailure::Untrusted(format!("`{}` is no name that a certificate can hold", to.host())))?;
+        let connect = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut maker, to.host()).map_err(|_| {
+            LoginFailure::Untrusted(format!("`{}` is no name that a certificate can hold", to.host()))
+        })?;
         Ok(GuardedTls { connect, offered })
     }
 }
@@ -87,11 +90,17 @@ impl Driver for PostgresDriver {
         Engine::Postgres
     }
 
-    fn login<'a>(&'a self, to: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure> {
+    fn login<'a>(
+        &'a self,
+        to: &'a Destination,
+        login: &'a Login,
+    ) -> Work<'a, Box<dyn Session>, LoginFailure> {
         Box::pin(async move {
             match timeout(limits::LOGIN_TIMEOUT, Box::pin(self.connected(to, login))).await {
                 Ok(client) => Ok(Box::new(PostgresSession { client: client? }) as Box<dyn Session>),
-                Err(_) => Err(LoginFailure::Unreachable(format!("the database at {to} did not answer in time"))),
+                Err(_) => {
+                    Err(LoginFailure::Unreachable(format!("the database at {to} did not answer in time")))
+                }
             }
         })
     }
@@ -137,7 +146,8 @@ struct HandshakeFailure(io::Error);
 
 /// What a failed login means. `answered` is whether the server took part in TLS where it was asked to.
 fn failure(error: &tokio_postgres::Error, to: &Destination, login: &Login, answered: bool) -> LoginFailure {
-    let untrusted = |why: &str| LoginFailure::Untrusted(format!("the database at {to} is not trusted: {why}"));
+    let untrusted =
+        |why: &str| LoginFailure::Untrusted(format!("the database at {to} is not trusted: {why}"));
     if let Some(code) = error.code() {
         return refusal(code.code(), to, login);
     }
@@ -183,7 +193,9 @@ fn refusal(code: &str, to: &Destination, login: &Login) -> LoginFailure {
         ));
     }
     if gone(code) || code.starts_with("53") {
-        return LoginFailure::Unreachable(format!("the database at {to} takes no logins now (SQLSTATE {code})"));
+        return LoginFailure::Unreachable(format!(
+            "the database at {to} takes no logins now (SQLSTATE {code})"
+        ));
     }
     LoginFailure::Rejected(format!(
         "the server at {to} gave user `{user}` no session in the database `{}` (SQLSTATE {code})",
@@ -226,7 +238,11 @@ impl Session for PostgresSession {
         Box::pin(self.execute("SELECT 1"))
     }
 
-    fn set_password<'a>(&'a self, account: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure> {
+    fn set_password<'a>(
+        &'a self,
+        account: &'a str,
+        password: &'a SecretBytes,
+    ) -> Work<'a, (), StatementFailure> {
         Box::pin(async move {
             let statement = statement::set_password(account, password)
                 .map_err(|unfit| StatementFailure::Unfit(unfit.to_string()))?;

@@ -13,8 +13,8 @@ use super::pipe::{Pipe, PipeError};
 use super::printed::Printed;
 use crate::compile::plain;
 use crate::wire::{
-    Call, Change, DatabaseError, Down, Ended, FrameError, GuestLimits, Handle, LogLevel, LoginError, NewValue,
-    PasswordRules, Reply, SecretError, Up, VersionHandle,
+    Call, Change, DatabaseError, Down, Ended, FrameError, GuestLimits, Handle, LogLevel, LoginError,
+    NewValue, PasswordRules, Reply, SecretError, Up, VersionHandle,
 };
 
 /// A step's state. The numbers of the WIT's resources are the host's handles: a guest sees neither, only indices of its own
@@ -65,8 +65,8 @@ impl Guest {
         let panicked = stderr.contains("panicked at");
         let reason = if let Some(stop) = error.downcast_ref::<Stop>() {
             stop.words(limits)
-        } else if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-            format!("exited with code {code} within a step")
+        } else if error.is::<I32Exit>() {
+            "exited within a step".to_owned()
         } else {
             match (error.downcast_ref::<Trap>(), self.gate.words()) {
                 (Some(Trap::OutOfFuel), _) => "ran out of fuel".to_owned(),
@@ -117,7 +117,10 @@ impl Guest {
     }
 
     /// Asks for a version that may not be there.
-    fn find(&mut self, call: Call) -> wasmtime::Result<Result<Option<Resource<secrets::Version>>, secrets::Error>> {
+    fn find(
+        &mut self,
+        call: Call,
+    ) -> wasmtime::Result<Result<Option<Resource<secrets::Version>>, secrets::Error>> {
         let Reply::Version(found) = self.ask(call)? else { return Err(mismatch()) };
         Ok(match found {
             Ok(version) => Ok(version.map(|version| self.version(version))),
@@ -174,7 +177,11 @@ impl secrets::HostVersion for Guest {
         self.version_ids.get(&version.rep()).cloned().ok_or_else(mismatch)
     }
 
-    fn text(&mut self, version: Resource<secrets::Version>, field: String) -> wasmtime::Result<Option<String>> {
+    fn text(
+        &mut self,
+        version: Resource<secrets::Version>,
+        field: String,
+    ) -> wasmtime::Result<Option<String>> {
         match self.ask(Call::Text { version: version.rep(), field })? {
             Reply::Text(text) => Ok(text),
             _ => Err(mismatch()),
@@ -268,7 +275,10 @@ impl database::HostSession for Guest {
         }
     }
 
-    fn ping(&mut self, session: Resource<database::Session>) -> wasmtime::Result<Result<(), database::Error>> {
+    fn ping(
+        &mut self,
+        session: Resource<database::Session>,
+    ) -> wasmtime::Result<Result<(), database::Error>> {
         self.statement(Call::Ping { session: session.rep() })
     }
 

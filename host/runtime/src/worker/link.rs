@@ -24,8 +24,8 @@ mod generated {
 }
 
 pub(super) use self::generated::RotatorPre;
-pub(super) use self::generated::pawl::rotation::{database, log, secrets};
 use self::generated::exports::pawl::rotation::steps::Failure;
+pub(super) use self::generated::pawl::rotation::{database, log, secrets};
 
 /// The `borrow<rotation>` that every step is given: there is one, so any number will do.
 const ROTATION: u32 = 0;

@@ -32,13 +32,19 @@ impl Stop {
         match self {
             Self::Cpu => {
                 let seconds = limits.cpu_millis / 1000;
-                let (amount, unit) =
-                    if limits.cpu_millis.is_multiple_of(1000) { (seconds, "s") } else { (limits.cpu_millis, "ms") };
+                let (amount, unit) = if limits.cpu_millis.is_multiple_of(1000) {
+                    (seconds, "s")
+                } else {
+                    (limits.cpu_millis, "ms")
+                };
                 format!("used more than {amount} {unit} of processor time")
             }
             Self::Calls => format!("called the host more than {} times", limits::HOSTCALLS_MAX),
             Self::Bytes => {
-                format!("passed more than {} to the host in one call", mebibytes(limits::HOSTCALL_BYTES_MAX as u64))
+                format!(
+                    "passed more than {} to the host in one call",
+                    mebibytes(limits::HOSTCALL_BYTES_MAX as u64)
+                )
             }
             Self::Violation(text) => format!("broke a rule: {text}"),
             Self::Pipe => "lost its host".to_owned(),
@@ -49,7 +55,11 @@ impl Stop {
 /// A number of bytes for people.
 pub(super) fn mebibytes(bytes: u64) -> String {
     const MEBIBYTE: u64 = 1024 * 1024;
-    if bytes.is_multiple_of(MEBIBYTE) { format!("{} MiB", bytes / MEBIBYTE) } else { format!("{bytes} bytes") }
+    if bytes.is_multiple_of(MEBIBYTE) {
+        format!("{} MiB", bytes / MEBIBYTE)
+    } else {
+        format!("{bytes} bytes")
+    }
 }
 
 /// The processor time that a step may take: this thread's, so that waiting for the host is free.
@@ -88,7 +98,12 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) const fn new(memory_bytes: u64) -> Self {
-        Self { memory_bytes, memory_left: memory_bytes, elements_left: limits::GUEST_TABLE_ELEMENTS_MAX, denied: false }
+        Self {
+            memory_bytes,
+            memory_left: memory_bytes,
+            elements_left: limits::GUEST_TABLE_ELEMENTS_MAX,
+            denied: false,
+        }
     }
 
     /// What is said of the rotator if it was refused memory.
@@ -198,7 +213,7 @@ mod tests {
         while budget.check().is_ok() {
             steps = std::hint::black_box(steps + 1);
         }
-        assert!(budget.check().unwrap_err().is::<Stop>());
+        assert!(budget.check().is_err_and(|error| error.is::<Stop>()));
     }
 
     #[test]

@@ -28,8 +28,7 @@ impl Printed {
 
     /// The tail as text.
     pub(super) fn text(&self) -> String {
-        let tail: Vec<u8> =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let tail: Vec<u8> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         String::from_utf8_lossy(&tail).trim().to_owned()
     }
 }

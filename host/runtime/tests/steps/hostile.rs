@@ -12,7 +12,7 @@ use super::Test;
 use super::stage::{Stage, block, permanent, postgres, program};
 
 #[path = "../../src/wire.rs"]
-#[expect(dead_code, unused_imports, reason = "the worker's side of it, as an attacker would write it")]
+#[expect(dead_code, reason = "the worker's side of it, as an attacker would write it")]
 mod wire;
 
 use wire::{Call, Down, Ended, HEADER_BYTES, NewValue, Up};
@@ -48,7 +48,8 @@ fn outcome_of(mode: &str, step: Step) -> String {
 }
 
 fn a_handle_that_was_not_given_ends_the_step() {
-    for mode in ["guess-text", "guess-sensitive", "guess-login", "guess-session", "guess-base", "guess-drop"] {
+    for mode in ["guess-text", "guess-sensitive", "guess-login", "guess-session", "guess-base", "guess-drop"]
+    {
         let text = outcome_of(mode, Step::CreateSecret);
         assert!(text.contains("broke a rule"), "{mode}: {text}");
     }
@@ -105,7 +106,9 @@ fn misbehave(mode: &str, kept: &mut Option<u32>) {
         "hostile-guess-text" => say(&Up::Call(Call::Text { version: GUESS, field })),
         "hostile-guess-sensitive" => say(&Up::Call(Call::Sensitive { version: GUESS, field })),
         "hostile-guess-login" => say(&Up::Call(Call::Login { version: GUESS })),
-        "hostile-guess-session" => say(&Up::Call(Call::SetPassword { session: GUESS, account, password: GUESS })),
+        "hostile-guess-session" => {
+            say(&Up::Call(Call::SetPassword { session: GUESS, account, password: GUESS }))
+        }
         "hostile-guess-base" => {
             let value = NewValue::Sensitive(GUESS);
             say(&Up::Call(Call::PutPending { base: GUESS, changes: vec![wire::Change { field, value }] }));

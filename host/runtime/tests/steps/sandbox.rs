@@ -15,11 +15,25 @@ pub(crate) const TESTS: &[Test] = &[
     ("sandbox::fuel_ends_what_time_would_not_yet", fuel_ends_what_time_would_not_yet),
     ("sandbox::too_much_memory_is_not_granted", too_much_memory_is_not_granted),
     ("sandbox::too_much_memory_at_the_start_is_not_granted", too_much_memory_at_the_start_is_not_granted),
-    ("sandbox::recursion_overflows_the_stack_of_the_guest_only", recursion_overflows_the_stack_of_the_guest_only),
+    (
+        "sandbox::recursion_overflows_the_stack_of_the_guest_only",
+        recursion_overflows_the_stack_of_the_guest_only,
+    ),
     ("sandbox::too_many_bytes_in_one_call_are_not_copied", too_many_bytes_in_one_call_are_not_copied),
     ("sandbox::too_many_calls_are_not_made", too_many_calls_are_not_made),
     ("sandbox::a_handle_index_that_is_not_the_guests_traps", a_handle_index_that_is_not_the_guests_traps),
-    ("sandbox::a_stopped_guest_leaves_nothing_to_the_next_step", a_stopped_guest_leaves_nothing_to_the_next_step),
+    (
+        "sandbox::a_small_component_that_is_large_to_compile_takes_no_host_with_it",
+        a_small_component_that_is_large_to_compile_takes_no_host_with_it,
+    ),
+    (
+        "sandbox::the_wall_clock_ends_what_has_processor_time_left",
+        the_wall_clock_ends_what_has_processor_time_left,
+    ),
+    (
+        "sandbox::a_stopped_guest_leaves_nothing_to_the_next_step",
+        a_stopped_guest_leaves_nothing_to_the_next_step,
+    ),
 ];
 
 /// A rotator of four equal steps, by hand: what a compiler would not write.
@@ -102,6 +116,33 @@ fn a_loop_without_end_is_out_of_processor_time() {
 
 fn a_loop_at_start_is_out_of_processor_time() {
     stopped(&guest(1, SPIN, ""), "used more than 200 ms of processor time");
+}
+
+fn the_wall_clock_ends_what_has_processor_time_left() {
+    let limits = StepLimits { wall: Duration::from_millis(100), ..StepLimits::default() };
+    assert_eq!(permanent(&run_with(limits, &guest(1, "", SPIN))), "the rotator did not end within 0.1 s");
+}
+
+/// A component of a kilobyte that stands for 2^25 instances.
+fn a_small_component_that_is_large_to_compile_takes_no_host_with_it() {
+    let doubled = |level: u32| {
+        format!(
+            "(component $c{level} (alias outer 1 $c{} (component $x)) (instance (instantiate $x)) (instance (instantiate $x)))",
+            level - 1
+        )
+    };
+    let levels: String = (1..=25).map(doubled).collect();
+    let text = format!(
+        "(component (component $c0 (core module $m) (core instance (instantiate $m))) {levels} (instance (instantiate $c25)))"
+    );
+    let bomb = Component::new(wat::parse_str(&text).unwrap());
+    assert!(bomb.bytes().len() < 2_000);
+    let stage = Stage::new();
+    block(async {
+        let error = stage.runtime.prepare(&bomb).await.unwrap_err().to_string();
+        assert!(error.contains("compiling the component takes more than 2500 MB or 45 s"), "{error}");
+        assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
+    });
 }
 
 fn fuel_ends_what_time_would_not_yet() {

@@ -11,11 +11,10 @@ use pawl_core::world::Rng;
 use pawl_runtime::database::{Driver, Drivers, Login, LoginFailure, Session, StatementFailure, Work};
 use pawl_runtime::dial::{Destination, Egress};
 use pawl_runtime::port::{Answer, PortError, SecretsPort, StoredVersion, Which};
-use pawl_runtime::{
-    Component, LoginBudget, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport,
-};
+use pawl_runtime::{Component, LoginBudget, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
 
-pub(crate) const STEPS: [Step; 4] = [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
+pub(crate) const STEPS: [Step; 4] =
+    [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
 const CURRENT_ID: &str = "00000000-0000-0000-0000-000000000001";
 const PENDING_ID: &str = "00000000-0000-0000-0000-000000000002";
 
@@ -36,8 +35,11 @@ struct Dice(AtomicU64);
 impl Rng for Dice {
     fn fill(&self, bytes: &mut [u8]) {
         for byte in bytes {
-            let step = |state: u64| state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let old = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(step(state))).unwrap();
+            let step = |state: u64| {
+                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+            };
+            let old =
+                self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(step(state))).unwrap();
             *byte = (old >> 56) as u8;
         }
     }
@@ -58,8 +60,11 @@ impl Secret {
     }
 
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&Self) -> T) -> Answer<'_, T> {
-        let answer =
-            if self.superseded.load(Ordering::SeqCst) { Err(PortError::Superseded) } else { Ok(answer(self)) };
+        let answer = if self.superseded.load(Ordering::SeqCst) {
+            Err(PortError::Superseded)
+        } else {
+            Ok(answer(self))
+        };
         Box::pin(async { answer })
     }
 }

@@ -16,10 +16,16 @@ pub(crate) const TESTS: &[Test] = &[
     ("steps::a_superseded_rotation_ends_as_that", a_superseded_rotation_ends_as_that),
     ("steps::a_worker_killed_in_a_step_is_worth_another_try", a_worker_killed_in_a_step_is_worth_another_try),
     ("steps::an_idle_worker_that_died_is_replaced", an_idle_worker_that_died_is_replaced),
-    ("steps::a_database_that_is_too_slow_is_worth_another_try", a_database_that_is_too_slow_is_worth_another_try),
+    (
+        "steps::a_database_that_is_too_slow_is_worth_another_try",
+        a_database_that_is_too_slow_is_worth_another_try,
+    ),
     ("steps::a_tampered_artifact_is_compiled_again", a_tampered_artifact_is_compiled_again),
     ("steps::what_is_no_rotator_is_refused_by_name", what_is_no_rotator_is_refused_by_name),
-    ("steps::a_program_that_does_not_start_is_worth_another_try", a_program_that_does_not_start_is_worth_another_try),
+    (
+        "steps::a_program_that_does_not_start_is_worth_another_try",
+        a_program_that_does_not_start_is_worth_another_try,
+    ),
     ("steps::the_overhead_of_a_warm_worker", the_overhead_of_a_warm_worker),
 ];
 
@@ -104,7 +110,8 @@ fn an_idle_worker_that_died_is_replaced() {
 
 fn a_database_that_is_too_slow_is_worth_another_try() {
     block(async {
-        let stage = Stage::with(program(), StepLimits { wall: Duration::from_millis(300), ..StepLimits::default() });
+        let stage =
+            Stage::with(program(), StepLimits { wall: Duration::from_millis(300), ..StepLimits::default() });
         stage.runtime.prepare(&postgres()).await.unwrap();
         assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
         stage.server.mute.store(true, Ordering::SeqCst);
@@ -143,9 +150,12 @@ fn what_is_no_rotator_is_refused_by_name() {
         assert!(unversioned.contains("imports anything, which"), "{unversioned}");
         assert!(refusal("(component)").await.contains("does not export pawl:rotation/steps"));
         assert!(refusal("(module)").await.contains("is not a valid WebAssembly component"));
-        let error = stage.runtime.prepare(&Component::new(&b"(component)"[..])).await.unwrap_err().to_string();
+        let error =
+            stage.runtime.prepare(&Component::new(&b"(component)"[..])).await.unwrap_err().to_string();
         assert!(error.contains("is not a valid WebAssembly component"), "text was taken: {error}");
-        assert!(stage.runtime.prepare(&Component::new(&b""[..])).await.unwrap_err().to_string().contains("empty"));
+        assert!(
+            stage.runtime.prepare(&Component::new(&b""[..])).await.unwrap_err().to_string().contains("empty")
+        );
         // A step of one never gets as far as a worker.
         let report = stage.run(&Component::new(&b"junk"[..]), Step::CreateSecret).await;
         assert!(permanent(&report).contains("is not a valid WebAssembly component"), "{report:?}");

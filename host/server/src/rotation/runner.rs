@@ -2,18 +2,19 @@
 //! before anything else happens.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pawl_core::arn::SecretId;
-use pawl_core::rotation::{Outcome, Rotation, Status, Step, StepRun};
+use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::secret::Secret;
-use pawl_runtime::{LoginBudget, StepJob};
+use pawl_runtime::{LoginBudget, Severity, StepJob};
 use pawl_store::Claim;
 
 use super::port::RotationPort;
 use crate::app::{Action, Fate};
 use crate::error::AppError;
 use crate::host::Host;
-use crate::identity::Caller;
+use crate::identity::{Caller, Standing};
 
 /// Runs the rotation until it ends, has to wait, or belongs to somebody else.
 pub(super) async fn run(host: Arc<Host>, claim: Claim) {
@@ -34,6 +35,13 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
     let budget = Arc::new(LoginBudget::default());
     let mut next = current(host, &scheduler, &id).await?;
+    if next.is_none() {
+        // Cancelled between the claim and now. The lease must not keep the next rotation waiting.
+        let rotation = Caller { standing: Standing::Rotation, ..scheduler };
+        let fence = Some(claim.epoch);
+        host.app.change_at(&rotation, Action::RotationStep, &id, fence, |_| Ok(((), Fate::Released))).await?;
+        return Ok(());
+    }
     loop {
         let Some((rotation, step)) = next.as_ref().and_then(|r| Some((r, r.status.running()?))) else {
             return Ok(());
@@ -48,7 +56,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
 
 /// The rotation that is to be run now, if there is one.
 async fn current(host: &Host, caller: &Caller, id: &SecretId) -> Result<Option<Rotation>, AppError> {
-    let step = Caller { standing: crate::identity::Standing::Rotation, ..caller.clone() };
+    let step = Caller { standing: Standing::Rotation, ..caller.clone() };
     let held = host.app.read(&step, Action::RotationStep, id.name.as_str()).await?;
     Ok(due(&held.secret, host))
 }
@@ -72,7 +80,7 @@ impl Job<'_> {
         let started_at = self.host.app.clock().now();
         let Some(function) = self.host.app.functions().find(&rotation.function) else {
             let reason = format!("this host has no function {}; put it back, then rotate again", rotation.function);
-            return (Outcome::Permanent(reason), StepRun { started_at, took: std::time::Duration::ZERO, log: Vec::new() });
+            return (Outcome::Permanent(reason), StepRun { started_at, took: Duration::ZERO, log: Vec::new() });
         };
         if function.digest() != rotation.digest {
             // After an upgrade of the host the old code is not to be had, and stopping here could strand the secret.
@@ -85,6 +93,7 @@ impl Job<'_> {
             token: rotation.token.clone(),
             epoch: self.claim.epoch,
         };
+        let began = Instant::now();
         let report = self
             .host
             .runtime
@@ -97,7 +106,8 @@ impl Job<'_> {
                 budget: self.budget.clone(),
             })
             .await;
-        (report.outcome, StepRun { started_at, took: report.took, log: report.log })
+        let log = report.log.into_iter().map(|line| written(step, line)).collect();
+        (report.outcome, StepRun { started_at, took: began.elapsed(), log })
     }
 
     /// Commits what came of a step; the rotation as it then is, when it goes on at once.
@@ -127,6 +137,15 @@ impl Job<'_> {
         }
         Ok(due(&held.secret, host))
     }
+}
+
+fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
+    let level = match line.severity {
+        Severity::Debug => "debug",
+        Severity::Info => "info",
+        Severity::Warn => "warn",
+    };
+    LogLine { step, level: level.to_owned(), message: line.text }
 }
 
 fn tell(claim: &Claim, step: Step, outcome: &Outcome, run: &StepRun) {

@@ -73,10 +73,7 @@ async fn replace(
     let row = &change.row;
     let fence = change.fence.map(|epoch| integer(epoch)).transpose()?;
     let query = if change.delete {
-        sqlx::query_scalar(sql::DELETE_SECRET)
-            .bind(row.arn.as_str())
-            .bind(integer(seen)?)
-            .bind(fence)
+        sqlx::query_scalar(sql::DELETE_SECRET).bind(row.arn.as_str()).bind(integer(seen)?).bind(fence)
     } else {
         sqlx::query_scalar(sql::UPDATE_SECRET)
             .bind(row.arn.as_str())

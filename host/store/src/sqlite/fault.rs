@@ -51,7 +51,9 @@ const fn by_code(code: i32) -> StoreError {
 pub(super) fn of_migration(error: &MigrateError, known: i64) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => judge(error),
-        MigrateError::VersionMissing(found) if *found > known => StoreError::NewerSchema { found: *found, known },
+        MigrateError::VersionMissing(found) if *found > known => {
+            StoreError::NewerSchema { found: *found, known }
+        }
         _ => StoreError::Inconsistent { table: "_sqlx_migrations", column: "checksum" },
     }
 }

@@ -1,0 +1,357 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr};
+use tempfile::TempDir;
+
+use super::*;
+use crate::change::Expect;
+use crate::conformance::Backend;
+use crate::conformance_suite;
+use crate::record::SealedVersion;
+
+struct TempFile(TempDir);
+
+impl TempFile {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("pawl.db")
+    }
+
+    async fn store(&self, options: Options) -> SqliteStore {
+        SqliteStore::open(&self.path(), options).await.unwrap()
+    }
+
+    /// A connection beside the store, for what the store would never do.
+    async fn raw(&self) -> SqliteConnection {
+        SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap()
+    }
+}
+
+impl Backend for TempFile {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.store(Options::default()).await)
+    }
+}
+
+conformance_suite!(TempFile::new());
+
+fn row(number: usize) -> SecretRow {
+    let region: Region = "us-east-1".parse().unwrap();
+    let arn = format!("\"arn:aws:secretsmanager:us-east-1:000000000000:secret:s{number}-aaaaaa\"");
+    SecretRow {
+        arn: serde_json::from_str(&arn).unwrap(),
+        region,
+        name: format!("s{number}").parse().unwrap(),
+        revision: 1,
+        document: "{}".to_owned(),
+        created_at: Timestamp::from_millis(0),
+        purge_at: None,
+        next_rotation_at: None,
+        rotation_due_at: None,
+    }
+}
+
+fn creation(number: usize, bytes: usize) -> Change {
+    let version_id = format!("{number:032}").parse().unwrap();
+    let mut change = Change::new(Expect::New, row(number));
+    change.put = vec![SealedVersion { version_id, sealed: vec![1; bytes] }];
+    change.audit = vec![format!("{{\"made\":{number}}}")];
+    change
+}
+
+#[tokio::test]
+async fn every_statement_prepares() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    let mut connection = store.writer.acquire().await.unwrap();
+    for &(name, statement) in sql::ALL {
+        let prepared = connection.prepare(statement.into_sql_str()).await;
+        assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
+    }
+}
+
+#[tokio::test]
+async fn queries_cost_what_they_answer() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    for (statement, index) in [
+        (sql::LOAD, "sqlite_autoindex_secrets_2"),
+        (sql::SEALED, "sqlite_autoindex_versions_1"),
+        (sql::VALUES_OF, "sqlite_autoindex_versions_1"),
+        (sql::LIST_OLDEST_FIRST, "secrets_listed"),
+        (sql::LIST_NEWEST_FIRST, "secrets_listed"),
+        (sql::DUE_SCHEDULES, "secrets_scheduled"),
+        (sql::DUE_PURGES, "secrets_deleted"),
+        (sql::CLAIM_ROTATIONS, "secrets_rotating"),
+        (sql::BREAK_LEASES, "secrets_leased"),
+        (sql::UPDATE_SECRET, "sqlite_autoindex_secrets_1"),
+        (sql::FENCE_HOLDS, "sqlite_autoindex_secrets_1"),
+        (sql::RENEW_LEASE, "sqlite_autoindex_secrets_1"),
+    ] {
+        let mut connection = store.writer.acquire().await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let rows = sqlx::query(explain).fetch_all(&mut *connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|step| step.contains(index)), "{statement}: {plan:?}");
+        let table_scan = |step: &String| {
+            step.contains("TEMP B-TREE") || (step.starts_with("SCAN") && !step.contains("USING"))
+        };
+        assert!(!plan.iter().any(table_scan), "{statement}: {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_keep_their_promises() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    let mut connection = store.writer.acquire().await.unwrap();
+    for (pragma, expected) in
+        [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("wal_autocheckpoint", 1000)]
+    {
+        let found: i64 = sqlx::query_scalar(AssertSqlSafe(format!("PRAGMA {pragma}")))
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        assert_eq!(found, expected, "{pragma}");
+    }
+    let refused = sqlx::query("DELETE FROM secrets").execute(&store.reader).await.unwrap_err();
+    assert_eq!(fault(refused), StoreError::Unavailable(Outage::ReadOnly));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    store.commit(creation(1, 10)).await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(file.0.path()).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[tokio::test]
+async fn inspecting_finds_the_keyring_and_writes_nothing() {
+    let file = TempFile::new();
+    assert_eq!(SqliteStore::inspect(&file.path()).await.unwrap(), None);
+    assert!(!file.path().exists());
+    create_file(&file.path()).unwrap();
+    assert_eq!(SqliteStore::inspect(&file.path()).await.unwrap(), None);
+    assert_eq!(std::fs::metadata(file.path()).unwrap().len(), 0);
+
+    let store = file.store(Options::default()).await;
+    assert_eq!(SqliteStore::inspect(&file.path()).await.unwrap(), None);
+    store.store_keyring(b"wrapped").await.unwrap();
+
+    // What a killed process leaves behind: the newest pages are in the log only.
+    let killed = TempFile::new();
+    for end in ["", "-wal"] {
+        let name = format!("pawl.db{end}");
+        std::fs::copy(file.0.path().join(&name), killed.0.path().join(&name)).unwrap();
+    }
+    let files = |end: &str| std::fs::read(killed.0.path().join(format!("pawl.db{end}"))).unwrap();
+    let before = (files(""), files("-wal"));
+    assert!(!before.1.is_empty());
+    assert_eq!(SqliteStore::inspect(&killed.path()).await.unwrap().unwrap(), b"wrapped");
+    assert!(before == (files(""), files("-wal")));
+
+    // And after an orderly end.
+    store.close().await;
+    let before = std::fs::read(file.path()).unwrap();
+    assert_eq!(SqliteStore::inspect(&file.path()).await.unwrap().unwrap(), b"wrapped");
+    assert!(before == std::fs::read(file.path()).unwrap());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_untouched() {
+    let file = TempFile::new();
+    file.store(Options::default()).await.close().await;
+    let mut connection = file.raw().await;
+    connection
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (7, 'of the future', TRUE, x'00', 0)",
+        )
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let newer = StoreError::NewerSchema { found: 7, known: schema::known() };
+    assert_eq!(SqliteStore::inspect(&file.path()).await.unwrap_err(), newer);
+    assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
+    assert_eq!(
+        newer.to_string(),
+        "the store has schema 7 and this program knows 1: run the newer pawl that made it, or restore a backup"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_refused() {
+    let file = TempFile::new();
+    std::fs::write(
+        file.path(),
+        "this is no database, but it is long enough to be looked at as one ".repeat(20),
+    )
+    .unwrap();
+    assert_eq!(SqliteStore::inspect(&file.path()).await.unwrap_err(), StoreError::Corrupt);
+    assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), StoreError::Corrupt);
+    let nowhere = file.0.path().join("no-such-directory").join("pawl.db");
+    let refused = SqliteStore::open(&nowhere, Options::default()).await.unwrap_err();
+    assert_eq!(refused, StoreError::Unavailable(Outage::CannotOpen));
+}
+
+#[tokio::test]
+async fn a_migration_that_was_edited_is_refused() {
+    let file = TempFile::new();
+    file.store(Options::default()).await.close().await;
+    let mut connection = file.raw().await;
+    connection.execute("UPDATE _sqlx_migrations SET checksum = x'00'").await.unwrap();
+    connection.close().await.unwrap();
+    let refused = SqliteStore::open(&file.path(), Options::default()).await.unwrap_err();
+    assert_eq!(refused, StoreError::Inconsistent { table: "_sqlx_migrations", column: "checksum" });
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_survived() {
+    let file = TempFile::new();
+    let store = file.store(Options { pages_max: Some(100), ..Options::default() }).await;
+    let full = StoreError::Unavailable(Outage::DiskFull);
+    let mut acknowledged = 0;
+    let refused = loop {
+        match store.commit(creation(acknowledged, 20_000)).await {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(acknowledged > 3);
+    assert_eq!(refused, CommitError::Store(full.clone()));
+    assert_eq!(
+        refused.to_string(),
+        "the store is unavailable: no space left on its disk; free some, nothing was written"
+    );
+    // A batch of records fails alike, whole, and so does the next change: the store says so every time, and does not wedge.
+    let records = vec![format!("\"{}\"", "x".repeat(1000)); 600];
+    assert_eq!(store.append_audit(&records).await, Err(full.clone()));
+    assert_eq!(store.commit(creation(acknowledged, 20_000)).await, Err(CommitError::Store(full)));
+    let health = store.check().await.unwrap();
+    assert_eq!(health.problems, [""; 0]);
+    assert_eq!((health.secrets, health.audit), (acknowledged as u64, acknowledged as u64));
+
+    // Once there is room, it goes on.
+    let purged = row(0);
+    let mut change = Change::new(Expect::Revision(1), purged);
+    change.delete = true;
+    store.commit(change).await.unwrap();
+    store.commit(creation(acknowledged, 20_000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_call_leaves_no_transaction_behind() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    for polls in 0..40 {
+        let number = polls;
+        let mut call = store.commit(creation(number, 10));
+        let mut left = polls;
+        // Gives the call up after so many turns, wherever it then is.
+        let _done = std::future::poll_fn(|context| match call.as_mut().poll(context) {
+            std::task::Poll::Ready(outcome) => std::task::Poll::Ready(Some(outcome)),
+            std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
+            std::task::Poll::Pending => {
+                left -= 1;
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+        drop(call);
+        store.commit(creation(1000 + number, 10)).await.unwrap();
+    }
+    let health = store.check().await.unwrap();
+    assert_eq!((health.secrets, health.secrets), (health.versions, health.audit), "all of a change or none");
+}
+
+#[tokio::test]
+async fn a_value_from_elsewhere_is_named() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    store.commit(creation(1, 10)).await.unwrap();
+    file.raw().await.execute("UPDATE secrets SET region = 'nowhere'").await.unwrap();
+    let refused = store.due_purges(Timestamp::from_millis(0), 1).await;
+    assert_eq!(refused, Ok(vec![]));
+    file.raw().await.execute("UPDATE secrets SET purge_at = -1").await.unwrap();
+    let refused = store.due_purges(Timestamp::from_millis(0), 1).await;
+    assert_eq!(refused, Err(StoreError::Inconsistent { table: "secrets", column: "region" }));
+}
+
+const CHILD: &str = "PAWL_STORE_TEST_CHILD";
+
+/// Not a test by itself: the process that [`acknowledged_outlives_a_kill`] kills.
+#[tokio::test]
+#[ignore = "run by acknowledged_outlives_a_kill"]
+async fn child_that_writes_until_it_is_killed() {
+    #[expect(clippy::disallowed_methods, reason = "how the parent tells this process where to write")]
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    let store = SqliteStore::open(Path::new(&path), Options::default()).await.unwrap();
+    for number in 0.. {
+        store.commit(creation(number, 5000)).await.unwrap();
+        store.append_audit(&[format!("{{\"read\":{number}}}")]).await.unwrap();
+        println!("\nacknowledged {number}");
+    }
+}
+
+#[tokio::test]
+async fn acknowledged_outlives_a_kill() {
+    let file = TempFile::new();
+    let mut acknowledged = 0;
+    for round in 1..=3 {
+        if round > 1 {
+            std::fs::remove_file(file.path()).ok();
+            std::fs::remove_file(file.0.path().join("pawl.db-wal")).ok();
+            std::fs::remove_file(file.0.path().join("pawl.db-shm")).ok();
+        }
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--ignored",
+                "--nocapture",
+                "--exact",
+                "sqlite::tests::child_that_writes_until_it_is_killed",
+            ])
+            .env(CHILD, file.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.map_while(Result::ok) {
+            if let Some(number) = line.strip_prefix("acknowledged ") {
+                acknowledged = number.parse().unwrap();
+                if acknowledged >= 40 * round {
+                    // Closing the pipe happens with the kill; what comes after this line is not counted.
+                    child.kill().unwrap();
+                    break;
+                }
+            }
+        }
+        child.wait().unwrap();
+        assert!(acknowledged >= 40 * round, "the child died at {acknowledged}");
+
+        let store = file.store(Options::default()).await;
+        for number in 0..=acknowledged {
+            let row = row(number);
+            let full = store.load_full(&row.region, &row.name).await.unwrap();
+            assert_eq!(full.unwrap().values.len(), 1, "{number} was acknowledged");
+        }
+        let health = store.check().await.unwrap();
+        assert_eq!(health.problems, [""; 0]);
+        assert_eq!(health.secrets, health.versions);
+        let done = acknowledged as u64 + 1;
+        assert!(health.secrets >= done && health.audit >= 2 * done, "{health:?}");
+        store.close().await;
+    }
+}

@@ -18,7 +18,9 @@ pub(crate) enum Stopped {
     Clear,
     #[error("it asks for a login method that Pawl does not use")]
     Method,
-    #[error("it asks for no password at all (`trust` in its pg_hba.conf), so that a login there proves nothing")]
+    #[error(
+        "it asks for no password at all (`trust` in its pg_hba.conf), so that a login there proves nothing"
+    )]
     NoQuestion,
     #[error("it does not speak PostgreSQL's protocol")]
     Protocol,
@@ -145,7 +147,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -199,11 +205,15 @@ mod tests {
                 assert_eq!(seen(true, &[question(code)], piece), Err(Stopped::Method), "{code}");
             }
             assert_eq!(seen(false, &[question(5), question(0)], piece), Ok(()));
-            let scram = [question(10), question(11), question(12), question(0), frame(b'Z', b"I"), notice.clone()];
+            let scram =
+                [question(10), question(11), question(12), question(0), frame(b'Z', b"I"), notice.clone()];
             assert_eq!(seen(false, &scram, piece), Ok(()));
             assert_eq!(seen(true, &[question(0)], piece), Err(Stopped::NoQuestion));
             // Also once the login is done.
-            assert_eq!(seen(false, &[question(10), question(0), notice, question(3)], piece), Err(Stopped::Clear));
+            assert_eq!(
+                seen(false, &[question(10), question(0), notice, question(3)], piece),
+                Err(Stopped::Clear)
+            );
         }
     }
 
