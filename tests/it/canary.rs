@@ -225,7 +225,7 @@ fn no_secret_is_found_where_none_belongs() {
         places.iter().any(whole)
     };
     assert!(found("plain", "/data/"), "the store holds the secret's name");
-    assert!(found("TRACE", "pawl's log"), "the log is a log of everything");
+    assert!(found("DEBUG", "pawl's log"), "the log is a log of everything");
     assert!(
         found("SCRAM-SHA-256$", "PostgreSQL's log"),
         "PostgreSQL logs the statement that sets a password"

@@ -316,7 +316,8 @@ fn escape_value(field: &str, value: &NewValue, out: &mut Vec<u8>) -> Result<(), 
     match value {
         NewValue::Text(text) => escape(text, out),
         NewValue::Sensitive(bytes) => {
-            let text = std::str::from_utf8(bytes.expose()).map_err(|_| DocumentError::NotText(field.to_owned()))?;
+            let text =
+                std::str::from_utf8(bytes.expose()).map_err(|_| DocumentError::NotText(field.to_owned()))?;
             escape(text, out);
         }
     }
@@ -413,7 +414,11 @@ mod tests {
         let json = "{ \"z\" : 1.0e+02,\n\t\"username\":\"app\", \"deep\":{\"b\":1,\"b\":2}, \"password\":\"\\u0041\", \"big\":123456789012345678901234567890 }\n";
         let new = changed(json, &[sensitive("password", "q\"\u{1}")], &["password"]);
         assert_eq!(new, json.replace("\"\\u0041\"", "\"q\\\"\\u0001\""));
-        let both = changed(json, &[sensitive("password", "q"), text("username", "app_clone")], &["password", "username"]);
+        let both = changed(
+            json,
+            &[sensitive("password", "q"), text("username", "app_clone")],
+            &["password", "username"],
+        );
         assert_eq!(both, json.replace("\"\\u0041\"", "\"q\"").replace("\"app\"", "\"app_clone\""));
     }
 
@@ -429,7 +434,9 @@ mod tests {
     #[test]
     fn a_change_over_the_border_or_beyond_the_grant_is_refused() {
         let it = document(r#"{"host":"db","username":"u","password":"canary"}"#);
-        let refused = |changes: &[(String, NewValue)]| it.with(changes, &allowed(&["username", "password"])).unwrap_err();
+        let refused = |changes: &[(String, NewValue)]| {
+            it.with(changes, &allowed(&["username", "password"])).unwrap_err()
+        };
         let named = |name: &str| name.to_owned();
         assert_eq!(refused(&[text("host", "evil")]), DocumentError::NotAllowed(named("host")));
         assert_eq!(refused(&[sensitive("username", "x")]), DocumentError::NotForSensitive(named("username")));

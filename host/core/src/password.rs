@@ -282,7 +282,8 @@ mod tests {
         assert!(!rules.exclude_numbers && rules.exclude_punctuation && rules.exclude_uppercase);
         assert!(rules.exclude_lowercase && !rules.require_each_included_type);
         for bad in ["", "many", "0", "-1", "4097", "32.0"] {
-            let error = PasswordRules::from_environment(&environment(&[("PASSWORD_LENGTH", bad)])).unwrap_err();
+            let error =
+                PasswordRules::from_environment(&environment(&[("PASSWORD_LENGTH", bad)])).unwrap_err();
             assert!(error.to_string().contains("PASSWORD_LENGTH"), "{bad}: {error}");
         }
     }
@@ -299,7 +300,9 @@ mod tests {
         };
         assert!((bits(digits) - 10.0 * 10_f64.log2()).abs() < 1e-9);
         assert!(bits(PasswordRules::default()) > 190.0);
-        assert!(bits(PasswordRules { length: 8, ..PasswordRules::default() }) < limits::PASSWORD_ENTROPY_BITS_MIN);
+        assert!(
+            bits(PasswordRules { length: 8, ..PasswordRules::default() }) < limits::PASSWORD_ENTROPY_BITS_MIN
+        );
     }
 
     #[test]

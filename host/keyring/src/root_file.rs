@@ -100,19 +100,19 @@ pub fn load(path: &Path) -> Result<Option<RootKey>, RootFileError> {
 /// When the file exists, or cannot be written.
 pub fn create(path: &Path, rng: &dyn Rng) -> Result<RootKey, RootFileError> {
     let key = RootKey::generate(rng);
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file,
+    let mut mark = [0; 8];
+    rng.fill(&mut mark);
+    // Whole or not there: a crash in the middle leaves a draft that nobody reads, and never half a key under the real name.
+    let draft = path.with_extension(format!("draft-{:016x}", u64::from_le_bytes(mark)));
+    let made = write(&draft, &key).and_then(|()| std::fs::hard_link(&draft, path));
+    let _ = std::fs::remove_file(&draft);
+    match made.and_then(|()| sync_directory(path)) {
+        Ok(()) => Ok(key),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(RootFileError::Exists { path: path.to_owned() });
+            Err(RootFileError::Exists { path: path.to_owned() })
         }
-        Err(source) => return Err(io_error(path, "create", source)),
-    };
-    if let Err(source) = write(&mut file, &key).and_then(|()| sync_directory(path)) {
-        // It is ours, as it did not exist, and no key of it has been used.
-        let _ = std::fs::remove_file(path);
-        return Err(io_error(path, "write", source));
+        Err(source) => Err(io_error(path, "create", source)),
     }
-    Ok(key)
 }
 
 /// Opens the file itself: no link is followed, and nothing that is no file can make this wait.
@@ -175,7 +175,8 @@ fn parse(text: &[u8]) -> Option<RootKey> {
     RootKey::from_bytes(SecretBytes::new(bytes.get(..length)?.to_vec()))
 }
 
-fn write(file: &mut File, key: &RootKey) -> io::Result<()> {
+fn write(path: &Path, key: &RootKey) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let mut encoded = Zeroizing::new([0; RootKey::BYTES.div_ceil(3) * 4]);
     let length = STANDARD.encode_slice(key.bytes().expose(), &mut *encoded).map_err(io::Error::other)?;
     file.write_all(COMMENT.as_bytes())?;

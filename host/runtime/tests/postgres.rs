@@ -96,7 +96,7 @@ impl Server {
             let mut log = Vec::new();
             while lines.read_until(b'\n', &mut log).unwrap() > 0 {
                 if String::from_utf8_lossy(&log).contains("ready to accept connections") {
-                    drop(ready.send(()));
+                    ready.send(()).ok();
                 }
             }
             String::from_utf8_lossy(&log).into_owned()
@@ -124,7 +124,7 @@ impl Server {
         // Immediate shutdown: it takes its children along, which SIGKILL does not.
         if let Ok(None) = self.process.try_wait() {
             let pid = rustix::process::Pid::from_child(&self.process);
-            drop(rustix::process::kill_process(pid, rustix::process::Signal::QUIT));
+            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).ok();
         }
         drop(self.process.wait());
     }

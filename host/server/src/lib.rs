@@ -17,4 +17,4 @@ mod start;
 pub mod world;
 
 pub use settings::Settings;
-pub use start::{Opened, ServeError, open, open_with, serve};
+pub use start::{Opened, ServeError, open, serve};

@@ -132,14 +132,6 @@ pub struct Opened {
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
     let postgres: Arc<dyn Driver> = Arc::new(PostgresDriver::new(roots));
-    open_with(settings, Arc::new(Drivers::new([postgres]))).await
-}
-
-/// [`open`] with other database drivers than the built-in ones: for measuring what is not the database.
-///
-/// # Errors
-/// As [`open`].
-pub async fn open_with(settings: Settings, drivers: Arc<Drivers>) -> Result<Opened, ServeError> {
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = settings.data_dir.clone();
     DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|source| io(&dir, source))?;
@@ -168,7 +160,7 @@ pub async fn open_with(settings: Settings, drivers: Arc<Drivers>) -> Result<Open
         artifact_dir: dir.join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers,
+        drivers: Arc::new(Drivers::new([postgres])),
         egress: Arc::default(),
         rng: rng.clone(),
     });

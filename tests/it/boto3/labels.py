@@ -58,4 +58,4 @@ assert sm.get_secret_value(SecretId="s")["SecretString"] == "4"
 sm.update_secret_version_stage(SecretId="s", VersionStage="AWSCURRENT", MoveToVersionId=five, RemoveFromVersionId=four)
 assert stages()[five] == ["AWSCURRENT", "AWSPENDING"] and stages()[four] == ["AWSPREVIOUS"], stages()
 six = sm.put_secret_value(SecretId="s", SecretString="6")["VersionId"]
-assert stages() == {six: ["AWSCURRENT"], five: ["AWSPREVIOUS"]}, stages()
+assert stages() == {six: ["AWSCURRENT"], five: ["AWSPREVIOUS"], three: ["BLUE"]}, stages()

@@ -71,7 +71,7 @@ async fn replace(
     seen: u64,
 ) -> Result<Option<i64>, StoreError> {
     let row = &change.row;
-    let fence = change.fence.map(|epoch| integer(epoch)).transpose()?;
+    let fence = change.fence.map(integer).transpose()?;
     let query = if change.delete {
         sqlx::query_scalar(sql::DELETE_SECRET).bind(row.arn.as_str()).bind(integer(seen)?).bind(fence)
     } else {
