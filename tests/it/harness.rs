@@ -17,7 +17,8 @@ fn a_stopped_database_comes_back_as_it_was() {
     assert_eq!(postgres.login("app", "it's a password"), Login::Accepted);
     postgres.alter_role("app", "another");
     assert_eq!(postgres.login("app", "another"), Login::Accepted);
-    assert!(!postgres.log().contains("it's a password"), "the harness itself logs passwords");
+    assert!(!postgres.log().contains("another"), "the harness itself logs passwords");
+    assert!(!postgres.log().contains("s a password"), "the harness itself logs passwords");
     assert!(postgres.log().contains("SELECT 1"), "statements are logged");
 }
 

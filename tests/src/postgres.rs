@@ -151,7 +151,11 @@ impl Postgres {
     /// # Panics
     /// When the server refuses it.
     pub fn admin(&self, sql: &str) -> String {
-        let output = self.door().psql(SUPERUSER, SUPERUSER_PASSWORD, sql);
+        self.run(&[sql])
+    }
+
+    fn run(&self, statements: &[&str]) -> String {
+        let output = self.door().psql(SUPERUSER, SUPERUSER_PASSWORD, statements);
         assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
@@ -169,13 +173,16 @@ impl Postgres {
     fn set_password(&self, role: &str, password: &str, verb: &str) {
         let quoted = format!("'{}'", password.replace('\'', "''"));
         // The harness's own statement must not put a password in the log that a test searches.
-        self.admin(&format!("SET log_statement = 'none'; {verb} ROLE \"{role}\" LOGIN PASSWORD {quoted}"));
+        let set = format!("{verb} ROLE \"{role}\" LOGIN PASSWORD {quoted}");
+        self.run(&["SET log_statement = 'none'", &set]);
     }
 }
 
 impl Door {
     #[expect(clippy::disallowed_methods, reason = "psql is found where the harness is told")]
-    fn psql(&self, user: &str, password: &str, sql: &str) -> std::process::Output {
+    fn psql(&self, user: &str, password: &str, statements: &[&str]) -> std::process::Output {
+        // Each by itself: what is sent together is logged together, before the first has had effect.
+        let statements = statements.iter().flat_map(|statement| ["-c", statement]);
         Command::new(program("psql"))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -183,7 +190,8 @@ impl Door {
             .env("PGCONNECT_TIMEOUT", "10")
             .env("PGSSLMODE", "disable")
             .args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set", "ON_ERROR_STOP=1"])
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", "postgres", "-c", sql])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", "postgres"])
+            .args(statements)
             .stdin(Stdio::null())
             .output()
             .expect("psql can be run")
@@ -192,7 +200,7 @@ impl Door {
     /// Tries to log in, with PostgreSQL's own client.
     #[must_use]
     pub fn login(&self, user: &str, password: &str) -> Login {
-        let output = self.psql(user, password, "SELECT 1");
+        let output = self.psql(user, password, &["SELECT 1"]);
         if output.status.success() {
             return Login::Accepted;
         }

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Rotate(RotateArgs),
     /// Check the server, the credentials and the clocks, and say what to do about each.
     Doctor(DoctorArgs),
+    /// Rotate a real password before your eyes: a PostgreSQL and a Pawl of their own, gone afterwards.
+    Demo(DemoArgs),
     /// For developing against Pawl.
     Dev {
         #[command(subcommand)]
@@ -167,6 +169,13 @@ pub(crate) struct RotateArgs {
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Leave everything running until Ctrl-C, and say how to play with it.
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 #[derive(Subcommand)]

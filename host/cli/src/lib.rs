@@ -5,6 +5,7 @@
 mod arguments;
 mod client;
 mod credentials;
+mod demo;
 mod development;
 mod doctor;
 mod output;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
             Command::Secret { command } => secret::run(command, environment, &mut printer),
             Command::Rotate(args) => rotate::run(&args, environment, &mut printer),
             Command::Doctor(args) => doctor::run(&args.connection, environment, &mut printer),
+            Command::Demo(args) => demo::run(&args, environment),
             Command::Dev { command: DevCommand::Clock { command } } => {
                 development::clock(command, environment, &mut printer)
             }

@@ -86,7 +86,8 @@ impl SecretId {
         let account = account.parse().map_err(|_| SecretIdError::Arn)?;
         let (name, arn) = match resource.rsplit_once('-') {
             Some((name, end))
-                if end.len() == limits::ARN_SUFFIX_CHARS && end.bytes().all(|c| c.is_ascii_alphanumeric()) =>
+                if end.len() == limits::ARN_SUFFIX_CHARS
+                    && end.bytes().all(|c| c.is_ascii_alphanumeric()) =>
             {
                 (name, Some(text.to_owned()))
             }
@@ -119,7 +120,8 @@ mod tests {
         let arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:name-a1b2c3";
         let id = SecretId::parse(arn).unwrap();
         assert_eq!((id.name.as_str(), id.arn.as_deref()), ("name", Some(arn)));
-        let id = SecretId::parse("arn:aws:secretsmanager:us-east-1:000000000000:secret:name-a1b2c3-").unwrap();
+        let id =
+            SecretId::parse("arn:aws:secretsmanager:us-east-1:000000000000:secret:name-a1b2c3-").unwrap();
         assert_eq!((id.name.as_str(), id.arn), ("name-a1b2c3-", None));
     }
 

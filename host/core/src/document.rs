@@ -457,7 +457,7 @@ mod tests {
             let again = Document::parse(&value).unwrap();
             let stored = again.sensitive("password").unwrap();
             prop_assert_eq!(stored.expose(), password.as_bytes());
-            prop_assert_eq!(again.text("username").unwrap(), username.clone());
+            prop_assert_eq!(again.text("username"), Some(username));
             let read: serde_json::Value = serde_json::from_slice(value.bytes().expose()).unwrap();
             prop_assert_eq!(read["password"].as_str(), Some(password.as_str()));
         }

@@ -111,9 +111,10 @@ impl Target {
     pub fn covers(&self, host: &str, port: u16) -> bool {
         let host = host.to_ascii_lowercase();
         let host_matches = match self.host.strip_prefix("*.") {
-            Some(domain) => {
-                host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.')).is_some_and(|sub| !sub.is_empty())
-            }
+            Some(domain) => host
+                .strip_suffix(domain)
+                .and_then(|rest| rest.strip_suffix('.'))
+                .is_some_and(|sub| !sub.is_empty()),
             None => self.host == host,
         };
         host_matches && self.port.is_none_or(|p| p == port)

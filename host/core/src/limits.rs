@@ -221,6 +221,12 @@ pub const ROTATION_WAIT_DEFAULT: Duration = Duration::from_secs(600);
 pub const CLOCK_SKEW_WARN: Duration = Duration::from_secs(60);
 /// Bytes of a file that holds credentials or settings.
 pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// How long each server of `pawl demo` may take to start.
+pub const DEMO_START_WALL: Duration = Duration::from_secs(60);
+/// How long they may take to stop, together, before they are killed.
+pub const DEMO_STOP_WALL: Duration = Duration::from_secs(3);
+/// How often `pawl demo` looks whether a server has started or stopped.
+pub const DEMO_POLL: Duration = Duration::from_millis(20);
 
 // The process.
 

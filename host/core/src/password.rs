@@ -216,7 +216,7 @@ mod tests {
                 *state ^= *state << 13;
                 *state ^= *state >> 7;
                 *state ^= *state << 17;
-                *byte = (*state >> 32) as u8;
+                *byte = state.to_be_bytes()[3];
             }
         }
     }
@@ -242,7 +242,7 @@ mod tests {
     fn rules_without_a_password_say_which_rule() {
         let error = |rules| generate(&rules, &Seeded::new(7)).unwrap_err();
         let rules = PasswordRules::default();
-        assert_eq!(error(PasswordRules { length: 0, ..rules.clone() }), PasswordError::Length(0));
+        assert_eq!(error(PasswordRules { length: 0, ..PasswordRules::default() }), PasswordError::Length(0));
         assert_eq!(error(PasswordRules { length: 4_097, ..rules.clone() }), PasswordError::Length(4_097));
         assert_eq!(
             error(PasswordRules { length: 3, ..rules.clone() }),
@@ -253,7 +253,7 @@ mod tests {
             exclude_punctuation: true,
             exclude_uppercase: true,
             exclude_characters: "abcdefghijklmnopqrstuvwxyz".to_owned(),
-            ..rules.clone()
+            ..PasswordRules::default()
         };
         assert_eq!(error(none.clone()), PasswordError::NothingLeft);
         let space = PasswordRules { include_space: true, length: 3, ..none };

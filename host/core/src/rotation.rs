@@ -380,7 +380,7 @@ mod tests {
             end(&mut rotation, Outcome::Transient("down".to_owned()), now);
             waits.push(rotation.not_before.millis() - now);
         }
-        assert_eq!(waits.len() as u32, limits::STEP_TRIES_MAX);
+        assert_eq!(u32::try_from(waits.len()).unwrap(), limits::STEP_TRIES_MAX);
         assert_eq!(waits[0], 500);
         assert_eq!(waits[1], 1_000);
         assert_eq!(waits[15], 300_000);

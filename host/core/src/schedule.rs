@@ -135,7 +135,7 @@ impl Schedule {
     /// so a rotation that takes a minute does not make the next one a minute later. A due moment that passed while nobody
     /// looked is not skipped by this: it stays recorded until its rotation begins.
     ///
-    /// None only at the end of the calendar.
+    /// None only at the end of the calendar, which for cron expressions is the year 2100 (crate `cron`).
     #[must_use]
     pub fn next_after(&self, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let after = last.max(now);

@@ -275,7 +275,11 @@ impl Secret {
         // A rotation whose pending label was taken away no longer owns the secret.
         if let Some(rotation) = &mut self.rotation
             && rotation.status.running().is_some()
-            && !self.labels.of(&rotation.token).iter().any(|l| *l == Label::pending() || *l == Label::current())
+            && !self
+                .labels
+                .of(&rotation.token)
+                .iter()
+                .any(|l| *l == Label::pending() || *l == Label::current())
         {
             rotation.abandon(now);
         }
@@ -356,7 +360,12 @@ impl Secret {
     ///
     /// # Errors
     /// When no function is configured or the token names another version.
-    pub fn rotate(&mut self, token: &VersionId, digest: Digest, now: Timestamp) -> Result<Rotate, RotateError> {
+    pub fn rotate(
+        &mut self,
+        token: &VersionId,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Rotate, RotateError> {
         let Some(config) = &mut self.rotation_config else { return Err(RotateError::NoFunction) };
         config.enabled = true;
         let function = config.function.clone();
@@ -367,7 +376,11 @@ impl Secret {
                 Some(rotation) => rotation.retry_now(digest, now),
                 None => self.rotation = Some(Rotation::begin(pending.clone(), function, digest, now)),
             }
-            return Ok(if pending == *token { Rotate::Begun(pending) } else { Rotate::EarlierResumed(pending) });
+            return Ok(if pending == *token {
+                Rotate::Begun(pending)
+            } else {
+                Rotate::EarlierResumed(pending)
+            });
         }
         if self.rotation.as_ref().is_some_and(|r| r.token == *token && r.status == Status::Succeeded) {
             return Ok(Rotate::Begun(token.clone()));
@@ -411,7 +424,11 @@ impl Secret {
     ///
     /// # Errors
     /// When the rotation does not own the secret or is past that step.
-    pub fn put_pending(&mut self, token: &VersionId, content: &ContentMark) -> Result<Put, RotationDeedError> {
+    pub fn put_pending(
+        &mut self,
+        token: &VersionId,
+        content: &ContentMark,
+    ) -> Result<Put, RotationDeedError> {
         let creating = self.owned_by(token)?.is_at(Step::CreateSecret);
         let version = self.versions.get_mut(token).ok_or(RotationDeedError::Superseded)?;
         if version.content.is_some() {

@@ -59,7 +59,9 @@ pub enum MoveLabelError {
     #[error("You must specify MoveToVersionId, RemoveFromVersionId, or both.")]
     NothingToDo,
     /// AWSCURRENT moves, but never goes away.
-    #[error("You can't remove the staging label AWSCURRENT from a version without moving it to another version.")]
+    #[error(
+        "You can't remove the staging label AWSCURRENT from a version without moving it to another version."
+    )]
     CurrentMustStay,
 }
 
@@ -203,7 +205,10 @@ mod tests {
             Err(MoveLabelError::MustNameHolder { label: Label::current(), held: id(1) })
         );
         assert!(labels.update(&Label::current(), Some(&id(3)), Some(&id(2))).is_err());
-        assert_eq!(labels.update(&Label::current(), Some(&id(1)), None), Err(MoveLabelError::CurrentMustStay));
+        assert_eq!(
+            labels.update(&Label::current(), Some(&id(1)), None),
+            Err(MoveLabelError::CurrentMustStay)
+        );
         assert_eq!(labels.update(&Label::current(), None, None), Err(MoveLabelError::NothingToDo));
         assert_eq!(labels.current(), Some(&id(1)));
     }

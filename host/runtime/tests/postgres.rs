@@ -1,5 +1,13 @@
 //! The PostgreSQL driver against real servers, and against peers that only pretend to be one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test; what clippy.toml allows in tests does not reach the functions between them"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};

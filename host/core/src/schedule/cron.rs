@@ -1,11 +1,14 @@
 //! The cron expressions of Secrets Manager: six fields, minutes `0`, year `*`.
 //!
 //! Days are counted as AWS counts them: 1 is Sunday. One of the two day fields is `?`. `L` is the last day of the month, or of
-//! the week (Saturday); `6L` or `FRIL` the last Friday of the month; `6#3` or `FRI#3` the third.
+//! the week (Saturday); `6L` or `FRIL` the last Friday of the month; `6#3` or `FRI#3` the third. Crate `cron` walks the calendar;
+//! it knows neither `L` nor `#`, so days of these forms are chosen here.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::{Datelike, Months, NaiveDate};
+use cron::Schedule as Calendar;
 
 use crate::limits;
 use crate::world::Timestamp;
@@ -63,6 +66,18 @@ impl Numbers {
     }
 }
 
+impl fmt::Display for Numbers {
+    /// As a field of a cron expression.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        for number in self.iter() {
+            write!(f, "{between}{number}")?;
+            between = ",";
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Days {
     OfMonth { days: Numbers, last: bool },
@@ -74,7 +89,8 @@ enum Days {
 pub(super) struct Cron {
     hours: Numbers,
     days: Days,
-    months: Numbers,
+    /// What crate `cron` makes of the fields, with every day where they hold one of AWS's forms that it does not know.
+    calendar: Box<Calendar>,
 }
 
 /// What one field may hold.
@@ -169,10 +185,14 @@ impl FromStr for Cron {
             ("?", of_week) => Days::of_week(of_week)?,
             _ => return Err(CronError::Days),
         };
-        let cron = Self { hours: HOURS.parse(hours)?, days, months: MONTHS.parse(months)? };
-        if !cron.days.exist_in(cron.months) {
+        let (hours, months) = (HOURS.parse(hours)?, MONTHS.parse(months)?);
+        if !days.exist_in(months) {
             return Err(CronError::Never);
         }
+        let (of_month, of_week) = days.translated();
+        let translated = format!("0 0 {hours} {of_month} {months} {of_week}");
+        let calendar = translated.parse().map(Box::new).map_err(|_| CronError::Never)?;
+        let cron = Self { hours, days, calendar };
         if cron.hours_between_min() < limits::ROTATION_HOURS_MIN {
             return Err(CronError::TooOften);
         }
@@ -183,24 +203,13 @@ impl FromStr for Cron {
 impl Cron {
     /// The first due moment after `at`.
     pub(super) fn next_after(&self, at: Timestamp) -> Option<Timestamp> {
-        let mut day = at.utc().date_naive();
-        let horizon = day.checked_add_months(HORIZON_MONTHS)?;
-        while day <= horizon {
-            if !self.months.holds(day.month()) {
-                day = day.with_day(1)?.checked_add_months(Months::new(1))?;
-                continue;
-            }
-            if self.days.hold(day) {
-                let due = self.hours.iter().find_map(|hour| {
-                    Some(Timestamp::from(day.and_hms_opt(hour, 0, 0)?.and_utc())).filter(|&due| due > at)
-                });
-                if due.is_some() {
-                    return due;
-                }
-            }
-            day = day.succ_opt()?;
-        }
-        None
+        let from = at.utc();
+        let horizon = from.checked_add_months(HORIZON_MONTHS)?;
+        self.calendar
+            .after(&from)
+            .take_while(|due| *due <= horizon)
+            .find(|due| self.days.hold(due.date_naive()))
+            .map(Timestamp::from)
     }
 
     /// Whether it names more than one hour of a day: "a schedule in hours".
@@ -226,6 +235,16 @@ impl Cron {
 }
 
 impl Days {
+    /// The day fields as crate `cron` reads them: of the month, and of the week.
+    fn translated(&self) -> (String, String) {
+        let any = || "*".to_owned();
+        match self {
+            Self::OfMonth { days, last: false } => (days.to_string(), any()),
+            Self::OfWeek { days, last: Numbers(0), nth } if nth.is_empty() => (any(), days.to_string()),
+            Self::OfMonth { .. } | Self::OfWeek { .. } => (any(), any()),
+        }
+    }
+
     fn of_month(text: &str) -> Result<Self, CronError> {
         let (mut days, mut last) = (Numbers::default(), false);
         for part in text.split(',') {

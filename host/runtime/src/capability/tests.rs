@@ -26,6 +26,8 @@ struct Memory {
     promoted: bool,
     /// Whether the rotation has lost the secret.
     lost: bool,
+    /// Whether it loses it at the next fence, after all that is read before.
+    lost_at_fence: bool,
     /// Whether the store is away.
     away: bool,
     fences: u32,
@@ -83,7 +85,10 @@ impl SecretsPort for MemoryPort {
 
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            self.with(|memory| memory.fences += 1);
+            self.with(|memory| {
+                memory.fences += 1;
+                memory.lost |= memory.lost_at_fence;
+            });
             self.checked()
         })
     }
@@ -432,7 +437,7 @@ async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
 async fn a_login_needs_the_engine_and_the_target() {
     let mut world = world();
     let not_granted = |result: Result<Handle, LoginError>| {
-        assert!(matches!(result, Err(LoginError::NotGranted(_))), "{result:?}")
+        assert!(matches!(result, Err(LoginError::NotGranted(_))), "{result:?}");
     };
     world.grants.engines = BTreeSet::new();
     let mut guest = world.step();
@@ -521,7 +526,7 @@ async fn a_password_reaches_the_database_only_once_it_is_stored() {
     let unstored = guest.random(PasswordRules::default()).await.unwrap();
     let old = guest.sensitive(current, "password").await.unwrap();
     let refused = |result: Result<(), DatabaseError>| {
-        assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}")
+        assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
     };
     // There is no pending version yet.
     refused(guest.set(session, "app", unstored).await);
@@ -578,7 +583,15 @@ async fn every_database_call_is_fenced_and_a_lost_rotation_sends_nothing() {
     assert!(matches!(guest.ping(session).await, Err(DatabaseError::Lost(_))));
     assert!(!guest.0.was_superseded());
 
-    world.port.with(|memory| memory.lost = true);
+    world.port.with(|memory| (memory.away, memory.lost_at_fence) = (false, true));
+    assert_eq!(guest.set(session, "app", password).await, Err(DatabaseError::Superseded));
+    world.port.with(|memory| memory.lost = false);
+    assert_eq!(guest.login(current).await, Err(LoginError::Superseded));
+    assert_eq!(world.logins(), logins);
+    assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+    assert!(guest.0.was_superseded());
+
+    let mut guest = Guest(Capabilities { superseded: false, ..guest.0 });
     assert_eq!(guest.login(current).await, Err(LoginError::Superseded));
     assert_eq!(guest.ping(session).await, Err(DatabaseError::Superseded));
     assert_eq!(guest.set(session, "app", password).await, Err(DatabaseError::Superseded));

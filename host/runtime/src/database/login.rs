@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     /// A complete secret with `more` added or put in place of what it has.
-    fn login(more: serde_json::Value) -> Result<Login, MalformedLogin> {
+    fn login(more: &serde_json::Value) -> Result<Login, MalformedLogin> {
         let mut json =
             serde_json::json!({"engine": "postgres", "host": "db", "username": "app", "password": "pw"});
         for (field, value) in more.as_object().unwrap() {
@@ -160,12 +160,12 @@ mod tests {
 
     #[test]
     fn defaults_are_the_safe_ones() {
-        let it = login(serde_json::json!({"dbname": null})).unwrap();
+        let it = login(&serde_json::json!({"dbname": null})).unwrap();
         assert_eq!(
             (it.port, it.database.as_str(), it.protection),
             (5432, "postgres", Protection::VerifiedTls)
         );
-        assert_eq!(login(serde_json::json!({"dbname": ""})).unwrap().database, "postgres");
+        assert_eq!(login(&serde_json::json!({"dbname": ""})).unwrap().database, "postgres");
         assert!(!format!("{it:?}").contains("pw"));
     }
 
@@ -173,7 +173,7 @@ mod tests {
     fn every_spelling_of_a_field_is_read_or_refused() {
         use serde_json::json;
         for port in [json!(6000), json!("6000")] {
-            assert_eq!(login(json!({"port": port})).unwrap().port, 6000);
+            assert_eq!(login(&json!({"port": port})).unwrap().port, 6000);
         }
         for port in [
             json!(0),
@@ -185,28 +185,28 @@ mod tests {
             json!([1]),
             json!("5e3"),
         ] {
-            assert_eq!(login(json!({"port": port})).unwrap_err(), MalformedLogin::Port, "{port}");
+            assert_eq!(login(&json!({"port": port})).unwrap_err(), MalformedLogin::Port, "{port}");
         }
         for ssl in [json!(true), json!("TRUE"), json!("true"), json!(null)] {
-            assert_eq!(login(json!({"ssl": ssl})).unwrap().protection, Protection::VerifiedTls);
+            assert_eq!(login(&json!({"ssl": ssl})).unwrap().protection, Protection::VerifiedTls);
         }
         for ssl in [json!(false), json!("False")] {
-            assert_eq!(login(json!({"ssl": ssl})).unwrap().protection, Protection::Plain);
+            assert_eq!(login(&json!({"ssl": ssl})).unwrap().protection, Protection::Plain);
         }
         for ssl in [json!(0), json!(1), json!("no"), json!("0"), json!(""), json!({}), json!("disable")] {
-            assert_eq!(login(json!({"ssl": ssl})).unwrap_err(), MalformedLogin::Ssl, "{ssl}");
+            assert_eq!(login(&json!({"ssl": ssl})).unwrap_err(), MalformedLogin::Ssl, "{ssl}");
         }
         for engine in [json!("mysql"), json!("Postgres"), json!("")] {
-            assert_eq!(login(json!({"engine": engine})).unwrap_err(), MalformedLogin::Engine);
+            assert_eq!(login(&json!({"engine": engine})).unwrap_err(), MalformedLogin::Engine);
         }
-        assert!(login(json!({"engine": "aurora-postgresql"})).is_ok());
+        assert!(login(&json!({"engine": "aurora-postgresql"})).is_ok());
         for field in ["engine", "host", "username", "password"] {
-            assert_eq!(login(json!({field: null})).unwrap_err(), MalformedLogin::Missing(field));
+            assert_eq!(login(&json!({field: null})).unwrap_err(), MalformedLogin::Missing(field));
         }
         for field in ["host", "username", "password", "dbname"] {
-            assert_eq!(login(json!({field: "a\0b"})).unwrap_err(), MalformedLogin::Nul(field));
+            assert_eq!(login(&json!({field: "a\0b"})).unwrap_err(), MalformedLogin::Nul(field));
         }
-        assert_eq!(login(json!({"password": 5})).unwrap_err(), MalformedLogin::Missing("password"));
-        assert_eq!(login(json!({"dbname": {}})).unwrap_err(), MalformedLogin::NotText("dbname"));
+        assert_eq!(login(&json!({"password": 5})).unwrap_err(), MalformedLogin::Missing("password"));
+        assert_eq!(login(&json!({"dbname": {}})).unwrap_err(), MalformedLogin::NotText("dbname"));
     }
 }
