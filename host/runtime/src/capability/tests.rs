@@ -403,6 +403,8 @@ async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
     let mut guest = world.step();
     let current = guest.current().await;
     let old = guest.sensitive(current, "password").await.unwrap();
+    let previous = guest.version(Call::Previous).await;
+    let older = guest.sensitive(previous, "password").await.unwrap();
     let new = guest.random(PasswordRules::default()).await.unwrap();
     let password = || ("password", NewValue::Sensitive(new));
     let text = |value: &str| NewValue::Text(value.to_owned());
@@ -416,6 +418,7 @@ async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
         vec![("password", text("known"))],
         vec![("username", NewValue::Sensitive(new))],
         vec![("password", NewValue::Sensitive(old))],
+        vec![("password", NewValue::Sensitive(older))],
         vec![password(), password()],
     ];
     for changes in refused {
