@@ -123,7 +123,6 @@ impl Pawl {
     /// When it runs already.
     pub fn try_resume(&mut self) -> Result<(), String> {
         assert!(self.server.id().is_none(), "it is running");
-        let from = Instant::now();
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let mut command = self.command();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.data_dir());
@@ -136,6 +135,7 @@ impl Pawl {
         if self.options.trace {
             command.env("PAWL_LOG", "trace");
         }
+        let from = Instant::now();
         let mut child = command
             .env("PAWL_BOOTSTRAP_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("PAWL_BOOTSTRAP_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)

@@ -27,7 +27,9 @@ const ROLE: &str = "shop";
 const FIRST_PASSWORD: &str = "kept-in-a-wiki-since-2019";
 const ROTATOR: &str = "pawl-postgres-single-user";
 const REGION: &str = "us-east-1";
-/// Characters of a statement that are shown.
+/// How the statement begins that gives a role its password.
+const STATEMENT: &str = "ALTER ROLE";
+/// Characters of that statement that are shown.
 const STATEMENT_CHARS: usize = 100;
 
 /// Plays the demo. Whatever comes of it, its servers and its directory are gone afterwards.
@@ -142,15 +144,18 @@ impl Demo<'_> {
         self.say(&format!("  AWSPREVIOUS holds {kept}, {}", hint(&previous)))?;
 
         let log = read(&log_file(self.stage))?;
-        let statement = log.lines().rev().find(|line| line.contains("ALTER ROLE")).unwrap_or_default();
-        let (_, statement) = statement.split_once("statement: ").unwrap_or(("", "nothing"));
-        let shown: String = statement.chars().take(STATEMENT_CHARS).collect();
+        let statement = log.lines().rev().find_map(|line| line.split_once(STATEMENT));
+        let shown: String = match statement {
+            Some((_, rest)) => STATEMENT.chars().chain(rest.chars()).take(STATEMENT_CHARS).collect(),
+            None => "no such statement".to_owned(),
+        };
         let leaked = [old, &new].into_iter().any(|password| log.contains(&*text(password)));
         self.say("\nwhat PostgreSQL's log has of it (log_statement = all)")?;
         self.say(&format!("  {shown}…"))?;
         let found = if leaked { "a password is in this log" } else { "neither password is in this log" };
         self.say(&format!("  {found}"))?;
-        Ok(matches!((old_login, new_login), (Login::Refused, Login::Accepted)) && is_kept && !leaked)
+        let logins_are_right = matches!((old_login, new_login), (Login::Refused, Login::Accepted));
+        Ok(logins_are_right && is_kept && !leaked && statement.is_some())
     }
 
     /// Leaves everything running until a signal ends the process, or a server ends by itself.
@@ -159,6 +164,7 @@ impl Demo<'_> {
         let (port, endpoint) = (servers.postgres.port(), &servers.endpoint);
         let credentials = self.data_dir().join("root-credentials");
         self.say("\nThis is left running. To play with it, in another terminal:\n")?;
+        self.say("  unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN")?;
         self.say(&format!("  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={REGION}"))?;
         self.say(&format!("  export AWS_SHARED_CREDENTIALS_FILE={}", credentials.display()))?;
         self.say(&format!("  {pawl} secret describe {SECRET}"))?;

@@ -242,9 +242,11 @@ impl App {
         let secret = &held.secret;
         let current = Label::current();
         let chosen = match (version, label) {
-            (Some(id), None) => {
-                secret.versions.get_key_value(id).map(|(id, _)| id).ok_or_else(|| AppError::NoSuchVersion(id.clone()))?
-            }
+            (Some(id), None) => secret
+                .versions
+                .get_key_value(id)
+                .map(|(id, _)| id)
+                .ok_or_else(|| AppError::NoSuchVersion(id.clone()))?,
             (id, label) => {
                 let label = label.unwrap_or(&current);
                 let on = secret.labels.on(label);
@@ -299,13 +301,8 @@ impl App {
             let arn = SecretArn::mint(&key.0, &self.account, name, &*self.rng);
             let mut draft = self.draft(Secret::new(arn, key.0.clone(), name.clone(), now));
             let answer = edit(&mut draft)?;
-            let change = Commit {
-                before: None,
-                action: Action::CreateSecret,
-                began,
-                fence: None,
-                fate: Fate::Kept,
-            };
+            let change =
+                Commit { before: None, action: Action::CreateSecret, began, fence: None, fate: Fate::Kept };
             match self.commit(caller, draft, change).await {
                 Ok(held) => return Ok((held, answer)),
                 Err(AppError::LostRace) => {}
@@ -528,7 +525,12 @@ fn hold(row: &SecretRow, sealed: BTreeMap<VersionId, Arc<Sealed>>) -> Result<Hel
 
 fn decode(row: &SecretRow) -> Result<Secret, AppError> {
     serde_json::from_str(&row.document).map_err(|error| AppError::Inconsistent {
-        what: format!("the document of {} cannot be read (line {}, column {})", row.arn, error.line(), error.column()),
+        what: format!(
+            "the document of {} cannot be read (line {}, column {})",
+            row.arn,
+            error.line(),
+            error.column()
+        ),
     })
 }
 

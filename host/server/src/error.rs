@@ -124,7 +124,10 @@ impl AppError {
                 );
             }
             Self::Store(_) | Self::Inconsistent { .. } => {
-                return ApiError::new(ErrorCode::InternalServiceError, "An error occurred on the server side.");
+                return ApiError::new(
+                    ErrorCode::InternalServiceError,
+                    "An error occurred on the server side.",
+                );
             }
         };
         ApiError::new(code, message)
@@ -133,7 +136,10 @@ impl AppError {
     /// Whether the host, and not the caller, has to do something about it.
     #[must_use]
     pub const fn is_hosts(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Inconsistent { .. } | Self::Seal(_) | Self::Open(_) | Self::SealedForm(_))
+        matches!(
+            self,
+            Self::Store(_) | Self::Inconsistent { .. } | Self::Seal(_) | Self::Open(_) | Self::SealedForm(_)
+        )
     }
 }
 

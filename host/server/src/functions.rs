@@ -131,10 +131,8 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
     let bytes = std::fs::read(path).map_err(|source| io(path, source))?;
     let beside = path.with_extension("toml");
     let manifest = match std::fs::read_to_string(&beside) {
-        Ok(text) => toml::from_str(&text).map_err(|error| FunctionsError::Manifest {
-            path: beside,
-            reason: error.to_string(),
-        })?,
+        Ok(text) => toml::from_str(&text)
+            .map_err(|error| FunctionsError::Manifest { path: beside, reason: error.to_string() })?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Manifest::default(),
         Err(source) => return Err(io(&beside, source)),
     };

@@ -47,13 +47,23 @@ impl Caller {
     /// The root identity of an account.
     #[must_use]
     pub fn root(account: &AccountId, region: Region, request_id: String) -> Self {
-        Self { principal: format!("arn:aws:iam::{account}:root"), region, request_id, standing: Standing::Root }
+        Self {
+            principal: format!("arn:aws:iam::{account}:root"),
+            region,
+            request_id,
+            standing: Standing::Root,
+        }
     }
 
     /// The scheduler.
     #[must_use]
     pub fn scheduler(region: Region, request_id: String) -> Self {
-        Self { principal: "secretsmanager.amazonaws.com".to_owned(), region, request_id, standing: Standing::Scheduler }
+        Self {
+            principal: "secretsmanager.amazonaws.com".to_owned(),
+            region,
+            request_id,
+            standing: Standing::Scheduler,
+        }
     }
 
     /// A rotation's steps, done by a function. The request id is the rotation's token.

@@ -38,7 +38,9 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// Two hosts on one directory.
-    #[error("another pawl serves the data directory `{0}`; stop it first, or name another directory with --data-dir")]
+    #[error(
+        "another pawl serves the data directory `{0}`; stop it first, or name another directory with --data-dir"
+    )]
     InUse(PathBuf),
     /// The store holds sealed values, and the key to them is not there.
     #[error(
@@ -232,7 +234,9 @@ fn clocks(dir: &Path, dev: bool) -> Result<(Arc<dyn Clock>, Option<DevClock>), S
         Err(source) => return Err(io(&file, source)),
     };
     let clock = Arc::new(SystemClock::ahead_by(offset));
-    tracing::warn!("this host runs on a development clock: dates can be moved, so it must not hold secrets that matter");
+    tracing::warn!(
+        "this host runs on a development clock: dates can be moved, so it must not hold secrets that matter"
+    );
     Ok((clock.clone(), Some(DevClock { clock, file })))
 }
 

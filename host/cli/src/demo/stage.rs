@@ -111,7 +111,7 @@ impl Stage {
         log: &Path,
         marker: &str,
     ) -> Result<String, CommandError> {
-        let run = || -> std::io::Result<Child> {
+        let mut run = || -> std::io::Result<Child> {
             let log: File = OpenOptions::new().append(true).create_new(true).mode(0o600).open(log)?;
             // Ctrl-C is for this process only, which ends the others in order.
             command.stdout(log.try_clone()?).stderr(log).process_group(0).spawn()

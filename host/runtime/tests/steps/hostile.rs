@@ -107,7 +107,7 @@ fn misbehave(mode: &str, kept: &mut Option<u32>) {
         "hostile-guess-sensitive" => say(&Up::Call(Call::Sensitive { version: GUESS, field })),
         "hostile-guess-login" => say(&Up::Call(Call::Login { version: GUESS })),
         "hostile-guess-session" => {
-            say(&Up::Call(Call::SetPassword { session: GUESS, account, password: GUESS }))
+            say(&Up::Call(Call::SetPassword { session: GUESS, account, password: GUESS }));
         }
         "hostile-guess-base" => {
             let value = NewValue::Sensitive(GUESS);

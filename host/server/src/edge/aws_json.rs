@@ -50,7 +50,10 @@ async fn receive(body: Body) -> Result<Wiped, ApiError> {
             ErrorCode::RequestEntityTooLargeException,
             format!("The request's body must not be longer than {} bytes.", limits::BODY_BYTES_MAX),
         )),
-        Err(_) => Err(ApiError::new(ErrorCode::SerializationException, "The request's body did not arrive in time.")),
+        Err(_) => Err(ApiError::new(
+            ErrorCode::SerializationException,
+            "The request's body did not arrive in time.",
+        )),
     }
 }
 
@@ -81,11 +84,14 @@ async fn answer(
         headers: &headers,
     };
     let signed = authenticate(host, &head, &body.0, request_id.to_owned())?;
-    let unknown = || ApiError::new(ErrorCode::UnknownOperationException, "The request names no operation of this server.");
+    let unknown = || {
+        ApiError::new(ErrorCode::UnknownOperationException, "The request names no operation of this server.")
+    };
     if parts.method != Method::POST || parts.uri.path() != "/" {
         return Err(unknown());
     }
-    let target = parts.headers.get(X_AMZ_TARGET).and_then(|target| target.to_str().ok()).ok_or_else(unknown)?;
+    let target =
+        parts.headers.get(X_AMZ_TARGET).and_then(|target| target.to_str().ok()).ok_or_else(unknown)?;
     let target = Target::from_header(target)?;
     if signed.service != target.signing_name() {
         return Err(ApiError::new(
@@ -100,7 +106,8 @@ async fn answer(
 
 fn refusal(error: &ApiError) -> Response<Body> {
     let mut response = Response::new(Body::from(error.to_body()));
-    *response.status_mut() = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code.as_str()));
     response
 }

@@ -53,7 +53,6 @@ pub(super) async fn describe_host(
 }
 
 /// `Pawl.AdvanceClock`
-#[expect(clippy::unused_async, reason = "every operation has the same form")]
 pub(super) async fn advance_clock(
     host: &Host,
     caller: &Caller,

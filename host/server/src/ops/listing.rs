@@ -34,7 +34,9 @@ async fn in_order_of_creation(
 ) -> Result<ListSecretsResponse, AppError> {
     let list = format!("{LIST}:{}", caller.region);
     let after = match &input.next_token {
-        Some(token) => Some(host.pages.open(&list, token)?).and_then(|place| serde_json::from_str::<Cursor>(&place).ok()),
+        Some(token) => {
+            Some(host.pages.open(&list, token)?).and_then(|place| serde_json::from_str::<Cursor>(&place).ok())
+        }
         None => None,
     };
     let size = page::size(input.max_results);

@@ -12,7 +12,6 @@ use crate::host::Host;
 use crate::identity::Caller;
 
 /// `secretsmanager.GetRandomPassword`
-#[expect(clippy::unused_async, reason = "every operation has the same form")]
 pub(super) async fn get_random_password(
     host: &Host,
     _caller: &Caller,

@@ -154,7 +154,10 @@ pub(super) async fn describe_rotation(
         .as_ref()
         .filter(|rotation| input.version_id.as_ref().is_none_or(|id| id == rotation.token.as_str()))
         .ok_or_else(|| {
-            refuse(ErrorCode::ResourceNotFoundException, "This secret has no such rotation; `pawl rotate` begins one.")
+            refuse(
+                ErrorCode::ResourceNotFoundException,
+                "This secret has no such rotation; `pawl rotate` begins one.",
+            )
         })?;
     Ok(view(&held.secret, rotation, host.app.clock().now()))
 }

@@ -59,7 +59,10 @@ pub(super) async fn create_secret(
             },
             |draft| {
                 let name_taken = || AppError::Api(refusal::name_taken(&name));
-                draft.secret.must_live().map_err(|_| AppError::Api(refusal::name_scheduled_for_deletion()))?;
+                draft
+                    .secret
+                    .must_live()
+                    .map_err(|_| AppError::Api(refusal::name_scheduled_for_deletion()))?;
                 match &value {
                     Some(value) if draft.secret.versions.contains_key(&token) => {
                         match draft.put(&token, value, &[]) {
@@ -164,10 +167,8 @@ async fn force_delete(host: &Host, caller: &Caller, secret_id: &str) -> Answer<D
         Err(error) => return Err(error),
     };
     let id = SecretId { arn: Some(secret_id.to_owned()).filter(|id| is_whole_arn(id)), name, place: None };
-    let (held, ()) = host
-        .app
-        .change_at(caller, Action::DeleteSecret, &id, None, |_| Ok(((), Fate::Purged)))
-        .await?;
+    let (held, ()) =
+        host.app.change_at(caller, Action::DeleteSecret, &id, None, |_| Ok(((), Fate::Purged))).await?;
     Ok(deleted(&held.secret, now))
 }
 

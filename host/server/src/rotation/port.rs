@@ -88,7 +88,14 @@ impl SecretsPort for RotationPort {
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let held = self.owned().await?;
-            if self.host.app.queue().fence_holds(&held.secret.arn, self.epoch).await.map_err(AppError::from)? {
+            if self
+                .host
+                .app
+                .queue()
+                .fence_holds(&held.secret.arn, self.epoch)
+                .await
+                .map_err(AppError::from)?
+            {
                 Ok(())
             } else {
                 Err(PortError::Superseded)
@@ -104,8 +111,12 @@ impl From<AppError> for PortError {
             | AppError::NoSuchSecret
             | AppError::RotationDeed(RotationDeedError::Superseded) => Self::Superseded,
             AppError::RotationDeed(refused) => Self::Refused(refused.to_string()),
-            AppError::Store(_) | AppError::LostRace => Self::Unavailable("the store could not be reached".to_owned()),
-            AppError::Open(_) => Self::Refused("a stored value cannot be opened; see the server's log".to_owned()),
+            AppError::Store(_) | AppError::LostRace => {
+                Self::Unavailable("the store could not be reached".to_owned())
+            }
+            AppError::Open(_) => {
+                Self::Refused("a stored value cannot be opened; see the server's log".to_owned())
+            }
             other => Self::Refused(other.into_api().message),
         }
     }

@@ -25,7 +25,9 @@ pub(super) async fn run(host: Arc<Host>, claim: Claim) {
             tracing::info!(secret.id = %name, "another host goes on with this rotation, or the secret is gone");
         }
         // The lease ends by itself, and whoever claims the rotation then goes on at the recorded step.
-        Err(error) => tracing::error!(secret.id = %name, %error, "a rotation was interrupted and will be resumed"),
+        Err(error) => {
+            tracing::error!(secret.id = %name, %error, "a rotation was interrupted and will be resumed")
+        }
     }
     host.app.nudge().notify_one();
 }
@@ -79,8 +81,12 @@ impl Job<'_> {
     async fn run(&self, rotation: &Rotation, step: Step) -> (Outcome, StepRun) {
         let started_at = self.host.app.clock().now();
         let Some(function) = self.host.app.functions().find(&rotation.function) else {
-            let reason = format!("this host has no function {}; put it back, then rotate again", rotation.function);
-            return (Outcome::Permanent(reason), StepRun { started_at, took: Duration::ZERO, log: Vec::new() });
+            let reason =
+                format!("this host has no function {}; put it back, then rotate again", rotation.function);
+            return (
+                Outcome::Permanent(reason),
+                StepRun { started_at, took: Duration::ZERO, log: Vec::new() },
+            );
         };
         if function.digest() != rotation.digest {
             // After an upgrade of the host the old code is not to be had, and stopping here could strand the secret.
@@ -158,7 +164,9 @@ fn tell(claim: &Claim, step: Step, outcome: &Outcome, run: &StepRun) {
         Outcome::Permanent(reason) => {
             tracing::error!(secret.id = secret, rotation.step = %step, ?took, reason, "the step failed");
         }
-        Outcome::Superseded => tracing::info!(secret.id = secret, rotation.step = %step, "the step was superseded"),
+        Outcome::Superseded => {
+            tracing::info!(secret.id = secret, rotation.step = %step, "the step was superseded")
+        }
     }
 }
 
