@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use pawl_tests::http::Request;
-use pawl_tests::pawl::{Options, Pawl};
+use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl};
 use pawl_tests::wait::eventually;
 use serde_json::json;
 
@@ -56,20 +56,29 @@ fn two_servers_do_not_share_a_data_directory() {
     let _ = pawl.create("a", "b");
 }
 
+/// A server whose worker processes have been put to work.
+fn busy() -> (Pawl, Vec<u32>) {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl
+        .create("db", &crate::database_secret(pawl_tests::postgres::free_port(), "app", "first-password"));
+    let _ = pawl.rotate("db", POSTGRES_ROTATOR);
+    let children = eventually("a worker has been started", Duration::from_secs(60), || {
+        let tried = pawl.rotation("db")["Attempt"].as_u64().unwrap_or(0) > 1;
+        Some(pawl.children()).filter(|children| tried && !children.is_empty())
+    });
+    (pawl, children)
+}
+
 #[test]
 fn it_ends_when_it_is_asked_to_and_leaves_no_process() {
-    let pawl = Pawl::start(Options::default());
-    let _ = pawl.create("a", "b");
-    let children = pawl.children();
+    let (pawl, children) = busy();
     assert_eq!(pawl.terminate(), Some(0));
     eventually("its worker processes are gone", Duration::from_secs(10), || all_gone(&children));
 }
 
 #[test]
 fn its_workers_die_with_it() {
-    let pawl = Pawl::start(Options::default());
-    let _ = pawl.create("a", "b");
-    let children = pawl.children();
+    let (pawl, children) = busy();
     pawl.kill9();
     eventually("its worker processes are gone", Duration::from_secs(10), || all_gone(&children));
 }

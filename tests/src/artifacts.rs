@@ -24,9 +24,25 @@ fn target() -> (PathBuf, String) {
     (folder, profile)
 }
 
-fn cargo(target: &Path, arguments: &[&str]) {
-    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-        .current_dir(repository())
+/// Cargo, as if called from a shell. What a Cargo that started us has said of its own package would make build scripts that
+/// look at it (ring's) run again, and half of the tree with them.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "Cargo tells its own path by the environment")]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if of_package.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command.current_dir(repository());
+    command
+}
+
+fn build(target: &Path, arguments: &[&str]) {
+    let output = cargo()
         .arg("build")
         .args(arguments)
         .arg("--quiet")
@@ -52,7 +68,7 @@ pub fn pawl() -> &'static Path {
         if profile != "debug" {
             arguments.extend(["--profile", &profile]);
         }
-        cargo(&folder, &arguments);
+        build(&folder, &arguments);
         folder.join(profile).join("pawl")
     })
 }
@@ -68,7 +84,7 @@ pub fn guest(package: &str) -> PathBuf {
         for package in GUESTS {
             arguments.extend(["--package", package]);
         }
-        cargo(&folder, &arguments);
+        build(&folder, &arguments);
         folder.join("wasm32-wasip2").join("guest")
     });
     built.join(format!("{}.wasm", package.replace('-', "_")))

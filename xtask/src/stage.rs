@@ -5,17 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+pub(crate) use pawl_tests::artifacts::cargo;
+
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
     pawl_tests::artifacts::repository()
-}
-
-/// Cargo, as the one that runs this.
-#[expect(clippy::disallowed_methods, reason = "Cargo tells its own path by the environment")]
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
-    command
 }
 
 /// A command as one would type it.

@@ -165,7 +165,10 @@ impl Demo<'_> {
         let credentials = self.data_dir().join("root-credentials");
         self.say("\nThis is left running. To play with it, in another terminal:\n")?;
         self.say("  unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN")?;
-        self.say(&format!("  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={REGION}"))?;
+        // Each of AWS's tools reads one of the two.
+        self.say(&format!(
+            "  export AWS_ENDPOINT_URL={endpoint} AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}"
+        ))?;
         self.say(&format!("  export AWS_SHARED_CREDENTIALS_FILE={}", credentials.display()))?;
         self.say(&format!("  {pawl} secret describe {SECRET}"))?;
         self.say(&format!("  {pawl} rotate {SECRET} --wait"))?;

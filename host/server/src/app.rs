@@ -17,46 +17,13 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::cache::{Held, Key, SealedCache};
+pub use crate::draft::Draft;
+use crate::draft::context;
 use crate::error::AppError;
 use crate::functions::Functions;
-use crate::identity::{Caller, Standing};
-
-/// What a caller wants to do; AWS's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "each is the operation of its name")]
-pub enum Action {
-    CancelRotateSecret,
-    CreateSecret,
-    DeleteSecret,
-    DescribeSecret,
-    GetSecretValue,
-    ListSecretVersionIds,
-    ListSecrets,
-    PutSecretValue,
-    RestoreSecret,
-    RotateSecret,
-    TagResource,
-    UntagResource,
-    UpdateSecret,
-    UpdateSecretVersionStage,
-    /// A step of a rotation, by the rotation's own function.
-    RotationStep,
-    /// Purging what was scheduled for deletion.
-    PurgeSecret,
-    /// Pawl's own operations: the state of the host, the development clock.
-    Administer,
-}
-
-/// The record that is stored in one transaction with every change. Never a value.
-#[derive(Serialize)]
-struct AuditRecord<'a> {
-    at: Timestamp,
-    request_id: &'a str,
-    principal: &'a str,
-    action: Action,
-    arn: &'a SecretArn,
-    revision: u64,
-}
+use crate::identity::Caller;
+pub use crate::policy::Action;
+use crate::policy::{AuditRecord, authorise};
 
 /// The service: the store and the keyring are private to this module.
 pub struct App {
@@ -69,57 +36,6 @@ pub struct App {
     functions: Functions,
     /// Wakes the scheduler.
     nudge: Notify,
-}
-
-/// A secret in the middle of a change. The closure that edits it may run several times: it must depend on nothing but this.
-pub struct Draft<'a> {
-    /// The aggregate, free to be changed.
-    pub secret: Secret,
-    /// The moment of the change.
-    pub now: Timestamp,
-    app: &'a App,
-    puts: Vec<SealedVersion>,
-}
-
-impl Draft<'_> {
-    /// Puts a value under a token, with labels, as [`Secret::put`] says.
-    ///
-    /// # Errors
-    /// As [`Secret::put`], or when sealing fails.
-    pub fn put(&mut self, token: &VersionId, value: &SecretValue, labels: &[Label]) -> Result<Put, AppError> {
-        let mark = self.mark(token, value);
-        let put = self.secret.put(token, &mark, labels, self.now)?;
-        self.store_if(put, token, value)?;
-        Ok(put)
-    }
-
-    /// Puts a rotation's pending value, as [`Secret::put_pending`] says.
-    ///
-    /// # Errors
-    /// As [`Secret::put_pending`], or when sealing fails.
-    pub fn put_pending(&mut self, token: &VersionId, value: &SecretValue) -> Result<Put, AppError> {
-        let mark = self.mark(token, value);
-        let put = self.secret.put_pending(token, &mark)?;
-        self.store_if(put, token, value)?;
-        Ok(put)
-    }
-
-    fn mark(&self, token: &VersionId, value: &SecretValue) -> ContentMark {
-        let context = context(&self.secret, token);
-        ContentMark(hex::encode(self.app.keyring.fingerprint(&context, value).as_bytes()))
-    }
-
-    fn store_if(&mut self, put: Put, token: &VersionId, value: &SecretValue) -> Result<(), AppError> {
-        if put == Put::Stored {
-            let sealed = self.app.keyring.seal(&context(&self.secret, token), value, &*self.app.rng)?;
-            self.puts.push(SealedVersion { version_id: token.clone(), sealed: sealed.as_bytes().to_vec() });
-        }
-        Ok(())
-    }
-}
-
-fn context<'a>(secret: &'a Secret, version: &'a VersionId) -> SealContext<'a> {
-    SealContext { arn: secret.arn.as_str(), version_id: version.as_str() }
 }
 
 /// The epoch of the lease under which a change is made, which the store must still know as the latest; none for callers' changes.
@@ -366,7 +282,8 @@ impl App {
     }
 
     fn draft(&self, secret: Secret) -> Draft<'_> {
-        Draft { secret, now: self.clock.now(), app: self, puts: Vec::new() }
+        let (now, keyring, rng) = (self.clock.now(), &self.keyring, &*self.rng);
+        Draft { secret, now, keyring, rng, puts: Vec::new() }
     }
 
     async fn commit(
@@ -500,16 +417,6 @@ struct Commit {
     began: crate::cache::Generation,
     fence: Fence,
     fate: Fate,
-}
-
-/// The policy's door. Until policies exist, it says yes to root, and to Pawl's own work what that work is.
-fn authorise(caller: &Caller, action: Action) -> Result<(), AppError> {
-    let allowed = match caller.standing {
-        Standing::Root => true,
-        Standing::Scheduler => matches!(action, Action::RotateSecret | Action::PurgeSecret),
-        Standing::Rotation => action == Action::RotationStep,
-    };
-    if allowed { Ok(()) } else { Err(AppError::Denied { principal: caller.principal.clone(), action }) }
 }
 
 fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {

@@ -5,12 +5,14 @@
 
 pub mod app;
 pub mod cache;
+mod draft;
 mod edge;
 pub mod error;
 pub mod functions;
 pub mod host;
 pub mod identity;
 pub mod ops;
+mod policy;
 mod rotation;
 mod settings;
 mod start;

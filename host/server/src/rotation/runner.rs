@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pawl_core::arn::SecretId;
+use pawl_core::limits;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::secret::Secret;
 use pawl_runtime::{LoginBudget, Severity, StepJob};
@@ -26,7 +27,7 @@ pub(super) async fn run(host: Arc<Host>, claim: Claim) {
         }
         // The lease ends by itself, and whoever claims the rotation then goes on at the recorded step.
         Err(error) => {
-            tracing::error!(secret.id = %name, %error, "a rotation was interrupted and will be resumed")
+            tracing::error!(secret.id = %name, %error, "a rotation was interrupted and will be resumed");
         }
     }
     host.app.nudge().notify_one();
@@ -101,19 +102,34 @@ impl Job<'_> {
         };
         let began = Instant::now();
         let report = self
-            .host
-            .runtime
-            .run_step(StepJob {
+            .holding_on(self.host.runtime.run_step(StepJob {
                 component: function.component.clone(),
                 step,
                 environment: function.environment.clone(),
                 grants: function.grants.clone(),
                 port: Arc::new(port),
                 budget: self.budget.clone(),
-            })
+            }))
             .await;
         let log = report.log.into_iter().map(|line| written(step, line)).collect();
         (report.outcome, StepRun { started_at, took: began.elapsed(), log })
+    }
+
+    /// Waits for `work` and renews the lease meanwhile: a step may wait for a worker, or for a compilation, longer than a lease
+    /// lasts. A lease that is lost all the same stops the step at its next call, by the fence.
+    async fn holding_on<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            if let Ok(done) = tokio::time::timeout(limits::LEASE / 3, &mut work).await {
+                return done;
+            }
+            let (store, wall) = (self.host.app.queue(), self.host.app.clock().wall());
+            if let Err(error) =
+                store.renew_lease(&self.claim.arn, self.claim.epoch, wall, limits::LEASE).await
+            {
+                tracing::warn!(secret.arn = %self.claim.arn, %error, "the lease on a rotation could not be renewed");
+            }
+        }
     }
 
     /// Commits what came of a step; the rotation as it then is, when it goes on at once.
@@ -165,7 +181,7 @@ fn tell(claim: &Claim, step: Step, outcome: &Outcome, run: &StepRun) {
             tracing::error!(secret.id = secret, rotation.step = %step, ?took, reason, "the step failed");
         }
         Outcome::Superseded => {
-            tracing::info!(secret.id = secret, rotation.step = %step, "the step was superseded")
+            tracing::info!(secret.id = secret, rotation.step = %step, "the step was superseded");
         }
     }
 }

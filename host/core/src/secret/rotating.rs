@@ -1,0 +1,190 @@
+//! What a rotation does to its secret, and who may say so.
+
+use super::{Put, Secret};
+use crate::arn::SecretArn;
+use crate::function::Digest;
+use crate::names::{Label, VersionId};
+use crate::rotation::{Rotation, Status, Step};
+use crate::version::{ContentMark, Version};
+use crate::world::Timestamp;
+
+/// Why a rotation could not begin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    /// No function was ever named.
+    #[error("No Lambda rotation function ARN is associated with this secret.")]
+    NoFunction,
+    /// The token already names another version.
+    #[error(
+        "You can't use ClientRequestToken {token} because that value is already in use for a version of secret {arn}."
+    )]
+    TokenInUse {
+        /// The token.
+        token: VersionId,
+        /// The secret.
+        arn: SecretArn,
+    },
+}
+
+/// What RotateSecret did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotate {
+    /// A rotation with this token begins (or goes on, when it is the same).
+    Begun(VersionId),
+    /// An earlier one was not complete; it is tried again, and the caller is told so.
+    EarlierResumed(VersionId),
+}
+
+/// Why a running rotation's own deed was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotationDeedError {
+    /// The secret no longer belongs to this rotation.
+    #[error("superseded")]
+    Superseded,
+    /// Only createSecret stores the pending value.
+    #[error("the pending value is stored by createSecret, and this is a later step")]
+    NotCreating,
+    /// Only finishSecret promotes, and only what testSecret has passed.
+    #[error("a version is promoted by finishSecret, after testSecret has passed")]
+    NotTested,
+}
+
+impl Secret {
+    /// RotateSecret, and the schedule's rotation: begins one with `token`, or takes up one that is not complete.
+    ///
+    /// # Errors
+    /// When no function is configured or the token names another version.
+    pub fn rotate(
+        &mut self,
+        token: &VersionId,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Rotate, RotateError> {
+        let Some(config) = &mut self.rotation_config else { return Err(RotateError::NoFunction) };
+        config.enabled = true;
+        let function = config.function.clone();
+        self.touch(now);
+        let unfinished = self.labels.pending().filter(|p| self.labels.current() != Some(p)).cloned();
+        if let Some(pending) = unfinished {
+            match self.rotation.as_mut().filter(|r| r.token == pending) {
+                Some(rotation) => rotation.retry_now(digest, now),
+                None => self.rotation = Some(Rotation::begin(pending.clone(), function, digest, now)),
+            }
+            return Ok(if pending == *token {
+                Rotate::Begun(pending)
+            } else {
+                Rotate::EarlierResumed(pending)
+            });
+        }
+        if self.rotation.as_ref().is_some_and(|r| r.token == *token && r.status == Status::Succeeded) {
+            return Ok(Rotate::Begun(token.clone()));
+        }
+        if self.versions.contains_key(token) {
+            return Err(RotateError::TokenInUse { token: token.clone(), arn: self.arn.clone() });
+        }
+        let version = Version { created_at: now, last_accessed_day: None, content: None };
+        self.versions.insert(token.clone(), version);
+        self.labels.attach(Label::pending(), token);
+        self.rotation = Some(Rotation::begin(token.clone(), function, digest, now));
+        Ok(Rotate::Begun(token.clone()))
+    }
+
+    /// CancelRotateSecret; the token of the rotation that it ended, if one was running. AWSPENDING stays, as on AWS.
+    pub fn cancel_rotation(&mut self, now: Timestamp) -> Option<VersionId> {
+        if let Some(config) = &mut self.rotation_config {
+            config.enabled = false;
+        }
+        self.next_rotation_at = None;
+        self.touch(now);
+        self.rotation.as_mut().filter(|r| r.status.running().is_some()).map(|rotation| {
+            rotation.cancel(now);
+            rotation.token.clone()
+        })
+    }
+
+    /// The running rotation, if `token` still owns the secret.
+    ///
+    /// # Errors
+    /// [`RotationDeedError::Superseded`] when it does not.
+    pub fn owned_by(&self, token: &VersionId) -> Result<&Rotation, RotationDeedError> {
+        self.rotation
+            .as_ref()
+            .filter(|r| r.token == *token && r.status.running().is_some())
+            .filter(|_| self.labels.pending() == Some(token) || self.labels.current() == Some(token))
+            .ok_or(RotationDeedError::Superseded)
+    }
+
+    /// A rotation's createSecret stores its value. The first value stays.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret or is past that step.
+    pub fn put_pending(
+        &mut self,
+        token: &VersionId,
+        content: &ContentMark,
+    ) -> Result<Put, RotationDeedError> {
+        let creating = self.owned_by(token)?.is_at(Step::CreateSecret);
+        let version = self.versions.get_mut(token).ok_or(RotationDeedError::Superseded)?;
+        if version.content.is_some() {
+            return Ok(Put::AlreadyThere);
+        }
+        if !creating {
+            return Err(RotationDeedError::NotCreating);
+        }
+        version.content = Some(content.clone());
+        Ok(Put::Stored)
+    }
+
+    /// A rotation's finishSecret moves AWSCURRENT to its version. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret or has not passed its test.
+    pub fn promote(&mut self, token: &VersionId, now: Timestamp) -> Result<(), RotationDeedError> {
+        let rotation = self.owned_by(token)?;
+        let tested = rotation.is_at(Step::FinishSecret)
+            && rotation.steps.iter().any(|s| s.step == Step::TestSecret)
+            && self.versions.get(token).is_some_and(|v| v.content.is_some());
+        if !tested {
+            return Err(RotationDeedError::NotTested);
+        }
+        if self.labels.current() != Some(token) {
+            self.labels.attach(Label::current(), token);
+            self.touch(now);
+        }
+        Ok(())
+    }
+
+    /// After a rotation's step has ended: when that was the last, AWSPENDING goes and the next date is set.
+    pub fn settle_rotation(&mut self, now: Timestamp) {
+        let Some(rotation) = &self.rotation else { return };
+        if rotation.status != Status::Succeeded {
+            // A schedule does not wait for a person: the next window tries the same token again.
+            if rotation.status.running().is_none() {
+                self.reschedule(now);
+            }
+            return;
+        }
+        if self.labels.pending() == Some(&rotation.token) {
+            self.labels.detach(&Label::pending());
+        }
+        self.last_rotated_at = Some(now);
+        self.touch(now);
+        self.reschedule(now);
+    }
+
+    /// Sets the moment at which the schedule next begins a rotation, counted from `from`.
+    pub fn reschedule(&mut self, from: Timestamp) {
+        self.next_rotation_at = self
+            .rotation_config
+            .as_ref()
+            .filter(|config| config.enabled && self.purge_at.is_none())
+            .and_then(|config| config.schedule.as_ref())
+            .and_then(|schedule| schedule.next_after(from, from));
+    }
+
+    /// When this secret's rotation is to be worked on; none when nothing runs.
+    #[must_use]
+    pub fn rotation_due_at(&self) -> Option<Timestamp> {
+        self.rotation.as_ref().and_then(Rotation::due_at)
+    }
+}

@@ -1,0 +1,63 @@
+//! A secret in the middle of a change.
+
+use pawl_core::names::{Label, VersionId};
+use pawl_core::secret::{Put, Secret};
+use pawl_core::value::SecretValue;
+use pawl_core::version::ContentMark;
+use pawl_core::world::{Rng, Timestamp};
+use pawl_keyring::{Keyring, SealContext};
+use pawl_store::SealedVersion;
+
+use crate::error::AppError;
+
+/// A secret in the middle of a change. The closure that edits it may run several times: it must depend on nothing but this.
+pub struct Draft<'a> {
+    /// The aggregate, free to be changed.
+    pub secret: Secret,
+    /// The moment of the change.
+    pub now: Timestamp,
+    pub(crate) keyring: &'a Keyring,
+    pub(crate) rng: &'a dyn Rng,
+    pub(crate) puts: Vec<SealedVersion>,
+}
+
+impl Draft<'_> {
+    /// Puts a value under a token, with labels, as [`Secret::put`] says.
+    ///
+    /// # Errors
+    /// As [`Secret::put`], or when sealing fails.
+    pub fn put(&mut self, token: &VersionId, value: &SecretValue, labels: &[Label]) -> Result<Put, AppError> {
+        let mark = self.mark(token, value);
+        let put = self.secret.put(token, &mark, labels, self.now)?;
+        self.store_if(put, token, value)?;
+        Ok(put)
+    }
+
+    /// Puts a rotation's pending value, as [`Secret::put_pending`] says.
+    ///
+    /// # Errors
+    /// As [`Secret::put_pending`], or when sealing fails.
+    pub fn put_pending(&mut self, token: &VersionId, value: &SecretValue) -> Result<Put, AppError> {
+        let mark = self.mark(token, value);
+        let put = self.secret.put_pending(token, &mark)?;
+        self.store_if(put, token, value)?;
+        Ok(put)
+    }
+
+    fn mark(&self, token: &VersionId, value: &SecretValue) -> ContentMark {
+        let context = context(&self.secret, token);
+        ContentMark(hex::encode(self.keyring.fingerprint(&context, value).as_bytes()))
+    }
+
+    fn store_if(&mut self, put: Put, token: &VersionId, value: &SecretValue) -> Result<(), AppError> {
+        if put == Put::Stored {
+            let sealed = self.keyring.seal(&context(&self.secret, token), value, self.rng)?;
+            self.puts.push(SealedVersion { version_id: token.clone(), sealed: sealed.as_bytes().to_vec() });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn context<'a>(secret: &'a Secret, version: &'a VersionId) -> SealContext<'a> {
+    SealContext { arn: secret.arn.as_str(), version_id: version.as_str() }
+}
