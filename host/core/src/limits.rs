@@ -69,8 +69,8 @@ pub const EXCLUDED_CHARS_MAX: usize = 4_096;
 
 // Requests.
 
-/// Bytes of a request's body: a 64 KiB value in base64 with every field at its longest has room.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a request's body: a 64 KiB value that JSON escapes six-fold has room, and every field at its longest.
+pub const BODY_BYTES_MAX: usize = 512 * 1024;
 /// How far a signature's date may be from the server's wall clock (AWS: 5 minutes; 15 for S3 and IAM).
 pub const SIGNATURE_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long a presigned request may be valid (AWS: 7 days).
@@ -79,13 +79,21 @@ pub const PRESIGNED_SECONDS_MAX: u32 = 7 * 24 * 3600;
 pub const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
 /// Characters of a region or a service in a credential's scope.
 pub const SCOPE_NAME_CHARS_MAX: usize = 64;
-/// How long a client may take to send a request's header.
-pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take to send a request's header, and how long a connection may wait for its next request.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at once; more wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Wait after a connection that could not be accepted.
+pub const ACCEPT_WAIT: Duration = Duration::from_millis(50);
+/// Open files that are not callers' connections: the store, workers, databases.
+pub const FILES_RESERVED: u64 = 256;
 /// How long a client may take to send a request's body.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 // The store and its cache.
 
+/// Wait before a rotation tries again to commit what came of a step; doubles with each.
+pub const STEP_COMMIT_WAIT: Duration = Duration::from_millis(100);
 /// Times that a change is rerun after a lost race.
 pub const CHANGE_TRIES_MAX: u32 = 8;
 /// Sealed secrets kept in memory for reading.
@@ -129,7 +137,7 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// Failed logins that one rotation may spend: well below what common lockout rules allow.
 pub const FAILED_LOGINS_MAX: u32 = 3;
 /// Rotations that one host runs at once.
-pub const ROTATIONS_AT_ONCE_MAX: usize = 16;
+pub const ROTATIONS_AT_ONCE_MAX: usize = 32;
 /// How often the scheduler looks for due work when nobody nudges it.
 pub const SCHEDULER_TICK: Duration = Duration::from_secs(1);
 /// Rotations that one claim takes, most.
@@ -177,8 +185,10 @@ pub const WORKER_FILES_MAX: u64 = 256;
 pub const WORKER_START_WALL: Duration = Duration::from_secs(10);
 /// Compiled components that a worker process keeps.
 pub const WORKER_COMPONENTS_MAX: usize = 64;
-/// Worker processes of one host.
-pub const WORKERS_MAX: usize = 4;
+/// Worker processes of one host: one for each rotation that runs, so that none waits for another's database in the middle.
+pub const WORKERS_MAX: usize = ROTATIONS_AT_ONCE_MAX;
+/// Worker processes that are kept when there is nothing to do.
+pub const WORKERS_IDLE_MAX: usize = 4;
 /// Steps that a worker process runs before it is replaced.
 pub const WORKER_STEPS_MAX: u32 = 1_000;
 /// Wall-clock time of one compilation.

@@ -235,9 +235,11 @@ impl Rotation {
     }
 
     /// Tries again now: a rotation that waits stops waiting; one that was given up, or cancelled, begins again at the first
-    /// step with the same token, so that no second password is made.
-    pub fn retry_now(&mut self, digest: Digest, now: Timestamp) {
+    /// step with the same token, so that no second password is made. By the function that is configured now: a wrong one can be
+    /// replaced.
+    pub fn retry_now(&mut self, function: FunctionArn, digest: Digest, now: Timestamp) {
         if self.status.running().is_none() {
+            self.function = function;
             self.digest = digest;
             self.status = Status::Running { step: Step::CreateSecret };
             self.failed_tries = 0;
@@ -395,7 +397,9 @@ mod tests {
         end(&mut rotation, Outcome::Permanent("refused".to_owned()), 2);
         assert_eq!(rotation.status, Status::Stranded { step: Step::TestSecret });
         let token = rotation.token.clone();
-        rotation.retry_now(Digest::from_bytes([1; 32]), Timestamp::from_millis(3));
+        let other = FunctionArn::given("other".to_owned());
+        rotation.retry_now(other.clone(), Digest::from_bytes([1; 32]), Timestamp::from_millis(3));
+        assert_eq!(rotation.function, other);
         assert!(rotation.is_at(Step::CreateSecret));
         assert_eq!(rotation.token, token);
     }

@@ -324,6 +324,8 @@ impl Secret {
             .versions
             .iter()
             .filter(|(id, _)| !self.labels.any_on(id))
+            // What the last rotation made may be the password that the database has, whatever became of its labels.
+            .filter(|(id, _)| self.rotation.as_ref().is_none_or(|rotation| rotation.token != **id))
             .map(|(id, version)| (version.created_at, id.clone()))
             .collect();
         if bare.len() <= limits::DEPRECATED_VERSIONS_MAX {

@@ -168,10 +168,11 @@ impl Leased<'_> {
         &mut self.worker
     }
 
-    /// Keeps the process for the next step, unless it has run enough of them.
+    /// Keeps the process for the next step, unless it has run enough of them or enough others wait.
     pub(crate) fn give_back(self) {
-        if self.worker.steps < limits::WORKER_STEPS_MAX {
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.worker);
+        let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.worker.steps < limits::WORKER_STEPS_MAX && idle.len() < limits::WORKERS_IDLE_MAX {
+            idle.push(self.worker);
         }
     }
 }

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use pawl_core::arn::{SecretArn, SecretId, SecretIdError};
 use pawl_core::limits;
 use pawl_core::names::{AccountId, Label, SecretName, VersionId};
-use pawl_core::secret::{Put, Secret};
+use pawl_core::secret::Secret;
 use pawl_core::value::SecretValue;
-use pawl_core::version::ContentMark;
-use pawl_core::world::{Clock, Rng, Timestamp};
-use pawl_keyring::{Keyring, SealContext, Sealed};
-use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, Order, SealedVersion, SecretRow, Store};
+use pawl_core::world::{Clock, Rng};
+use pawl_keyring::{Keyring, Sealed};
+use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, Order, SecretRow, Store};
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -24,12 +23,15 @@ use crate::functions::Functions;
 use crate::identity::Caller;
 pub use crate::policy::Action;
 use crate::policy::{AuditRecord, authorise};
+use crate::turns::Turns;
 
 /// The service: the store and the keyring are private to this module.
 pub struct App {
     store: Arc<dyn Store>,
     keyring: Keyring,
-    cache: SealedCache,
+    cache: Arc<SealedCache>,
+    /// One change of a secret at a time: those that would lose the race wait here instead.
+    turns: Turns,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     account: AccountId,
@@ -73,8 +75,8 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, keyring, clock, rng, account, functions } = parts;
-        let (cache, nudge) = (SealedCache::default(), Notify::new());
-        Self { store, keyring, cache, clock, rng, account, functions, nudge }
+        let (cache, turns, nudge) = (Arc::default(), Turns::default(), Notify::new());
+        Self { store, keyring, cache, turns, clock, rng, account, functions, nudge }
     }
 
     /// The clocks.
@@ -205,6 +207,7 @@ impl App {
     ) -> Result<(Arc<Held>, T), AppError> {
         authorise(caller, Action::CreateSecret)?;
         let key = Key(caller.region.clone(), name.clone());
+        let _turn = self.turns.take(&key).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
             if let Some(loaded) = self.store.load(&key.0, name).await? {
                 let held = hold(&loaded.head, BTreeMap::new())?;
@@ -258,6 +261,7 @@ impl App {
         edit: impl Fn(&mut Draft<'_>) -> Result<(T, Fate), AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
         let key = Key(caller.region.clone(), id.name.clone());
+        let _turn = self.turns.take(&key).await;
         for attempt in 0..limits::CHANGE_TRIES_MAX {
             let began = self.cache.generation(&key);
             let held = match self.cache.get(&key).filter(|_| attempt == 0) {
@@ -321,13 +325,17 @@ impl App {
         }
         sealed.retain(|version, _| secret.labels.any_on(version));
         let key = Key(secret.region.clone(), secret.name.clone());
-        self.store.commit(change).await.inspect_err(|_| {
-            // Whether a commit that failed half-way has taken effect is the store's to say.
-            self.cache.committed(key.clone(), None, commit.began);
-        })?;
         let held = Arc::new(Held { revision, secret, sealed });
         let kept = (commit.fate != Fate::Purged).then(|| held.clone());
-        self.cache.committed(key, kept, commit.began);
+        let (store, cache, began) = (self.store.clone(), self.cache.clone(), commit.began);
+        // A task of its own: a caller who hangs up ends the request, and must not come between the store and the cache.
+        let committing = tokio::spawn(async move {
+            let committed = store.commit(change).await;
+            // Whether a commit that failed half-way has taken effect is the store's to say.
+            cache.committed(key, kept.filter(|_| committed.is_ok()), began);
+            committed
+        });
+        committing.await.map_err(|_| AppError::Inconsistent { what: "a commit broke off".to_owned() })??;
         Ok(held)
     }
 

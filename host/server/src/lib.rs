@@ -16,6 +16,7 @@ mod policy;
 mod rotation;
 mod settings;
 mod start;
+mod turns;
 pub mod world;
 
 pub use settings::Settings;

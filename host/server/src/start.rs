@@ -92,7 +92,7 @@ pub enum ServeError {
 /// Serves until `shutdown` ends. `listening` is told the address as soon as connections are accepted.
 ///
 /// # Errors
-/// When the host cannot start, or the port breaks.
+/// When the host cannot start.
 pub async fn serve(
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -108,16 +108,13 @@ pub async fn serve(
     let scheduler = tokio::spawn(run_scheduler(host.clone(), stopping));
     let warming = tokio::spawn(warm(host.clone()));
     listening(bound);
-    let served = axum::serve(listener, edge::router(host))
-        .with_graceful_shutdown(shutdown)
-        .await
-        .map_err(|source| ServeError::Listen { address: bound, source });
+    edge::serve(listener, edge::router(host), shutdown).await;
     stop.send_replace(true);
     warming.abort();
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
     }
-    served
+    Ok(())
 }
 
 /// A host that is ready to serve, and the lock on its directory.

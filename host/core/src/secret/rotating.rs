@@ -4,9 +4,9 @@ use super::{Put, Secret};
 use crate::arn::SecretArn;
 use crate::function::Digest;
 use crate::names::{Label, VersionId};
-use crate::rotation::{Rotation, Status, Step};
+use crate::rotation::{Outcome, Rotation, Status, Step, StepRun};
 use crate::version::{ContentMark, Version};
-use crate::world::Timestamp;
+use crate::world::{Rng, Timestamp};
 
 /// Why a rotation could not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +67,7 @@ impl Secret {
         let unfinished = self.labels.pending().filter(|p| self.labels.current() != Some(p)).cloned();
         if let Some(pending) = unfinished {
             match self.rotation.as_mut().filter(|r| r.token == pending) {
-                Some(rotation) => rotation.retry_now(digest, now),
+                Some(rotation) => rotation.retry_now(function, digest, now),
                 None => self.rotation = Some(Rotation::begin(pending.clone(), function, digest, now)),
             }
             return Ok(if pending == *token {
@@ -154,8 +154,32 @@ impl Secret {
         Ok(())
     }
 
+    /// A rotation's step has ended. `finishSecret` has ended well only when AWSCURRENT is the rotation's version, whatever the
+    /// rotator says.
+    pub fn step_ended(
+        &mut self,
+        token: &VersionId,
+        (step, outcome): (Step, Outcome),
+        run: StepRun,
+        now: Timestamp,
+        rng: &dyn Rng,
+    ) {
+        let promoted = self.labels.current() == Some(token);
+        let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.token == *token) else {
+            return;
+        };
+        let outcome = match outcome {
+            Outcome::Done if step == Step::FinishSecret && !promoted => Outcome::Permanent(
+                "the rotator's finishSecret ended without promoting the new version".to_owned(),
+            ),
+            outcome => outcome,
+        };
+        rotation.step_ended(step, outcome, run, now, rng);
+        self.settle_rotation(now);
+    }
+
     /// After a rotation's step has ended: when that was the last, AWSPENDING goes and the next date is set.
-    pub fn settle_rotation(&mut self, now: Timestamp) {
+    fn settle_rotation(&mut self, now: Timestamp) {
         let Some(rotation) = &self.rotation else { return };
         if rotation.status != Status::Succeeded {
             // A schedule does not wait for a person: the next window tries the same token again.

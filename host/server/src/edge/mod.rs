@@ -2,6 +2,7 @@
 
 mod aws_json;
 mod health;
+mod listener;
 mod sign;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{any, get};
 
+pub(crate) use self::listener::serve;
 use crate::host::Host;
 
 /// Everything that the port answers.

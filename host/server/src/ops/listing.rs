@@ -67,18 +67,28 @@ async fn selected(
         after = Some(last.clone());
         found.extend(rows.into_iter().map(|(_, secret)| secret).filter(|secret| passes(secret, &filters)));
     }
-    match input.sort_by.as_deref() {
-        Some("name") => found.sort_by(|a, b| a.name.cmp(&b.name)),
-        Some("last-changed-date") => found.sort_by_key(|secret| secret.last_changed_at),
-        Some("last-accessed-date") => found.sort_by_key(|secret| secret.last_accessed_day),
-        _ => {}
-    }
-    if input.sort_order.as_deref() == Some("desc") {
-        found.reverse();
-    }
+    let mut found: Vec<(String, Secret)> =
+        found.into_iter().map(|secret| (sort_key(&secret, input.sort_by.as_deref()), secret)).collect();
+    let backwards = input.sort_order.as_deref() == Some("desc");
+    found.sort_by(|(one, _), (other, _)| if backwards { other.cmp(one) } else { one.cmp(other) });
     let list = format!("{LIST}:{}:{filters:?}:{:?}:{:?}", caller.region, input.sort_by, input.sort_order);
-    let (page, next_token) = host.pages.cut(found, input.next_token.as_deref(), input.max_results, &list)?;
+    let page = (input.next_token.as_deref(), input.max_results);
+    let (page, next_token) = host.pages.cut(found, backwards, page, &list)?;
     Ok(ListSecretsResponse { secret_list: page.iter().map(entry).collect(), next_token })
+}
+
+/// What a secret is sorted by; its name tells apart those that are alike.
+fn sort_key(secret: &Secret, by: Option<&str>) -> String {
+    let at = match by {
+        Some("name") => None,
+        Some("last-changed-date") => Some(secret.last_changed_at),
+        Some("last-accessed-date") => Some(secret.last_accessed_day.unwrap_or_default()),
+        _ => Some(secret.created_at),
+    };
+    match at {
+        Some(at) => format!("{:020}|{}", at.millis(), secret.name),
+        None => secret.name.to_string(),
+    }
 }
 
 /// A secret as ListSecrets shows it: as DescribeSecret does, but for the name of the map.

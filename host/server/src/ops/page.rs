@@ -47,23 +47,30 @@ impl PageTokens {
         }
     }
 
-    /// One page of a list that is in memory, and the token of the next one.
+    /// One page of a list that is in memory, and the token of the next one. Each entry comes with the key that it is sorted by,
+    /// upwards or (`backwards`) downwards; no two are the same. A page begins after the last one's last key, so that what
+    /// comes and goes between two pages makes nobody miss an entry, or see it twice.
     pub(super) fn cut<T>(
         &self,
-        all: Vec<T>,
-        token: Option<&str>,
-        max_results: Option<i64>,
+        sorted: Vec<(String, T)>,
+        backwards: bool,
+        (token, max_results): (Option<&str>, Option<i64>),
         list: &str,
     ) -> Result<(Vec<T>, Option<String>), AppError> {
-        let start: usize = match token {
-            Some(token) => self.open(list, token)?.parse().unwrap_or(usize::MAX),
-            None => 0,
+        let after = token.map(|token| self.open(list, token)).transpose()?;
+        let is_past = |key: &String| match &after {
+            Some(after) if backwards => key < after,
+            Some(after) => key > after,
+            None => true,
         };
-        let size = size(max_results);
-        let end = start.saturating_add(size);
-        let more = all.len() > end;
-        let page = all.into_iter().skip(start).take(size).collect();
-        Ok((page, if more { self.seal(list, &end.to_string()) } else { None }))
+        let mut rest = sorted.into_iter().skip_while(|(key, _)| !is_past(key));
+        let (mut page, mut last) = (Vec::new(), None);
+        for (key, entry) in rest.by_ref().take(size(max_results)) {
+            page.push(entry);
+            last = Some(key);
+        }
+        let next = last.filter(|_| rest.next().is_some()).and_then(|place| self.seal(list, &place));
+        Ok((page, next))
     }
 
     fn tag(&self, list: &str, place: &str) -> Option<Vec<u8>> {
@@ -103,18 +110,35 @@ mod tests {
         }
     }
 
+    fn keyed(numbers: impl IntoIterator<Item = u32>) -> Vec<(String, u32)> {
+        numbers.into_iter().map(|n| (format!("{n:03}"), n)).collect()
+    }
+
     #[test]
-    fn pages_cover_a_list_once() {
+    fn pages_cover_a_list_once_in_either_direction() {
         let tokens = PageTokens::new(SecretBytes::new(vec![7; 32]));
-        let (mut seen, mut token) = (Vec::new(), None);
-        loop {
-            let (page, next) = tokens.cut((0..7).collect(), token.as_deref(), Some(3), "l").unwrap();
-            seen.extend(page);
-            token = next;
-            if token.is_none() {
-                break;
+        for backwards in [false, true] {
+            let all = || if backwards { keyed((0..7).rev()) } else { keyed(0..7) };
+            let (mut seen, mut token) = (Vec::new(), None::<String>);
+            loop {
+                let (page, next) = tokens.cut(all(), backwards, (token.as_deref(), Some(3)), "l").unwrap();
+                seen.extend(page);
+                token = next;
+                if token.is_none() {
+                    break;
+                }
             }
+            seen.sort_unstable();
+            assert_eq!(seen, (0..7).collect::<Vec<_>>());
         }
-        assert_eq!(seen, (0..7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_goes_between_two_pages_hides_nothing() {
+        let tokens = PageTokens::new(SecretBytes::new(vec![7; 32]));
+        let (first, next) = tokens.cut(keyed(0..7), false, (None, Some(3)), "l").unwrap();
+        assert_eq!(first, [0, 1, 2]);
+        let (second, _) = tokens.cut(keyed([1, 3, 4, 5]), false, (next.as_deref(), Some(3)), "l").unwrap();
+        assert_eq!(second, [3, 4, 5]);
     }
 }

@@ -97,9 +97,13 @@ pub(super) async fn list_secret_version_ids(
         .iter()
         .filter(|(id, version)| version.content.is_some() && (deprecated || secret.labels.any_on(id)))
         .collect();
-    versions.sort_by_key(|(id, version)| (std::cmp::Reverse(version.created_at), *id));
-    let (page, next_token) =
-        host.pages.cut(versions, input.next_token.as_deref(), input.max_results, secret.arn.as_str())?;
+    versions.sort_by_key(|(id, version)| std::cmp::Reverse((version.created_at, *id)));
+    let versions = versions
+        .into_iter()
+        .map(|(id, v)| (format!("{:020}|{id}", v.created_at.millis()), (id, v)))
+        .collect();
+    let page = (input.next_token.as_deref(), input.max_results);
+    let (page, next_token) = host.pages.cut(versions, true, page, secret.arn.as_str())?;
     let entries = page
         .into_iter()
         .map(|(id, version)| SecretVersionsListEntry {

@@ -132,7 +132,8 @@ impl Job<'_> {
         }
     }
 
-    /// Commits what came of a step; the rotation as it then is, when it goes on at once.
+    /// Commits what came of a step; the rotation as it then is, when it goes on at once. A store that fails is tried again: what
+    /// is known here must not be lost, and giving up would leave the rotation where it is until the lease ends.
     async fn commit(
         &self,
         rotation: &Rotation,
@@ -140,16 +141,37 @@ impl Job<'_> {
         outcome: Outcome,
         run: StepRun,
     ) -> Result<Option<Rotation>, AppError> {
+        let mut wait = limits::STEP_COMMIT_WAIT;
+        loop {
+            match self.try_commit(rotation, step, &outcome, &run).await {
+                Err(error @ (AppError::LostRace | AppError::Store(_))) => {
+                    tracing::warn!(secret.arn = %self.claim.arn, %error, "a step's end could not be stored; it is tried again");
+                    self.holding_on(tokio::time::sleep(wait)).await;
+                    wait = (wait * 2).min(limits::LEASE / 6);
+                    // Gone to somebody else, who has the last word now.
+                    let held = host_holds(self.host, self.claim).await;
+                    if held == Some(false) {
+                        return Err(AppError::Fenced);
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_commit(
+        &self,
+        rotation: &Rotation,
+        step: Step,
+        outcome: &Outcome,
+        run: &StepRun,
+    ) -> Result<Option<Rotation>, AppError> {
         let host = self.host;
         let (held, ()) = host
             .app
             .change_at(self.caller, Action::RotationStep, self.id, Some(self.claim.epoch), |draft| {
-                let now = draft.now;
-                let held = draft.secret.rotation.as_mut().filter(|held| held.token == rotation.token);
-                if let Some(held) = held {
-                    held.step_ended(step, outcome.clone(), run.clone(), now, &**host.app.rng());
-                    draft.secret.settle_rotation(now);
-                }
+                let (now, ended) = (draft.now, (step, outcome.clone()));
+                draft.secret.step_ended(&rotation.token, ended, run.clone(), now, &**host.app.rng());
                 let goes_on = due(&draft.secret, host).is_some();
                 Ok(((), if goes_on { Fate::Kept } else { Fate::Released }))
             })
@@ -159,6 +181,11 @@ impl Job<'_> {
         }
         Ok(due(&held.secret, host))
     }
+}
+
+/// Whether the claim still holds; none when the store does not say.
+async fn host_holds(host: &Host, claim: &Claim) -> Option<bool> {
+    host.app.queue().fence_holds(&claim.arn, claim.epoch).await.ok()
 }
 
 fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
