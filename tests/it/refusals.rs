@@ -1,5 +1,6 @@
 //! A bad request gets AWS's error and changes nothing.
 
+use pawl_core::limits;
 use pawl_tests::aws::{self, Signer};
 use pawl_tests::http::Request;
 use pawl_tests::pawl::{Options, Pawl};
@@ -23,8 +24,8 @@ const MODELLED: [&str; 4] = [
     "ResourceExistsException",
 ];
 
-const MINUTE: u64 = 60;
-const BODY_BYTES_MAX: usize = 256 * 1024;
+/// A minute beyond what a clock may be wrong.
+const TOO_FAR_SECONDS: u64 = limits::SIGNATURE_SKEW_MAX.as_secs() + 60;
 
 fn put(pawl: &Pawl) -> Request {
     let body = json!({"SecretId": "kept", "SecretString": "changed", "ClientRequestToken": aws::token()});
@@ -45,8 +46,12 @@ fn authentication(pawl: &Pawl) -> Vec<Case> {
         case("signed with a wrong key", signed(&wrong_key), "InvalidSignatureException"),
         case("signed with a key that nobody has", signed(&unknown), "UnrecognizedClientException"),
         case("signed for another service", signed(&other_service), "InvalidSignatureException"),
-        case("a stale date", good.sign(put(pawl), aws::now() - 6 * MINUTE), "InvalidSignatureException"),
-        case("a date to come", good.sign(put(pawl), aws::now() + 6 * MINUTE), "InvalidSignatureException"),
+        case("a stale date", good.sign(put(pawl), aws::now() - TOO_FAR_SECONDS), "InvalidSignatureException"),
+        case(
+            "a date to come",
+            good.sign(put(pawl), aws::now() + TOO_FAR_SECONDS),
+            "InvalidSignatureException",
+        ),
         case("a body changed after signing", tampered, "InvalidSignatureException"),
         case(
             "a target changed after signing",
@@ -83,7 +88,7 @@ fn shape(pawl: &Pawl) -> Vec<Case> {
         |operation: &str, body: &[u8]| sign(pawl.request(&format!("secretsmanager.{operation}"), body));
     let case = |what, request, code| Case { what, request, status: 400, code };
     let mut oversized = br#"{"SecretId": "kept", "SecretString": ""#.to_vec();
-    oversized.resize(BODY_BYTES_MAX + 1, b'x');
+    oversized.resize(limits::BODY_BYTES_MAX + 1, b'x');
     vec![
         case(
             "a target that names nothing",
@@ -182,7 +187,7 @@ fn values(pawl: &Pawl) -> Vec<Case> {
             "a value longer than a value may be",
             call(
                 "PutSecretValue",
-                json!({"SecretId": "kept", "SecretString": "x".repeat(65_537), "ClientRequestToken": token}),
+                json!({"SecretId": "kept", "SecretString": "x".repeat(limits::VALUE_BYTES_MAX + 1), "ClientRequestToken": token}),
             ),
             "ValidationException",
         ),

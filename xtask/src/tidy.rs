@@ -29,7 +29,8 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// What a member's tests may use beyond that.
-const TEST_EDGES: &[(&str, &[&str])] = &[("pawl-runtime", &["pawl-rotators"])];
+const TEST_EDGES: &[(&str, &[&str])] =
+    &[("pawl-runtime", &["pawl-rotators"]), ("pawl-tests", &["pawl-core"])];
 
 /// What a guest may depend on.
 const GUEST_EDGES: &[&str] = &["pawl-guest"];
@@ -156,7 +157,10 @@ fn is_test_module(name: &str, files: &[(String, String)]) -> bool {
     let declared = |(other, text): &(String, String)| {
         let beside =
             Path::new(other).parent() == Some(folder) || Path::new(other).with_extension("") == folder;
-        beside && other.ends_with(".rs") && text.contains(&format!("#[cfg(test)]\nmod {stem};"))
+        let for_tests = ["#[cfg(test)]\nmod", "#[cfg(any(test, feature = \"testing\"))]\npub mod"];
+        beside
+            && other.ends_with(".rs")
+            && for_tests.iter().any(|before| text.contains(&format!("{before} {stem};")))
     };
     name.contains("/tests/") || files.iter().any(declared)
 }
