@@ -170,6 +170,8 @@ pub struct StepRun {
     pub took: Duration,
     /// What it wrote.
     pub log: Vec<LogLine>,
+    /// Whether a server may have taken the new password in it.
+    pub exposed: bool,
 }
 
 /// One rotation of one secret, from request to end.
@@ -201,6 +203,9 @@ pub struct Rotation {
     /// What the rotator wrote.
     #[serde(default)]
     pub log: Vec<LogLine>,
+    /// Whether a server may have taken the new password.
+    #[serde(default)]
+    pub exposed: bool,
 }
 
 impl Rotation {
@@ -219,6 +224,7 @@ impl Rotation {
             steps: Vec::new(),
             failure: None,
             log: Vec::new(),
+            exposed: false,
         }
     }
 
@@ -257,6 +263,7 @@ impl Rotation {
         if !self.is_at(step) {
             return;
         }
+        self.exposed |= run.exposed;
         self.log.extend(run.log);
         let surplus = self.log.len().saturating_sub(limits::LOG_LINES_MAX);
         self.log.drain(..surplus);
@@ -314,7 +321,7 @@ impl Rotation {
     }
 
     fn give_up(&mut self, step: Step, now: Timestamp) {
-        let after_set = step > Step::SetSecret;
+        let after_set = step > Step::SetSecret || self.exposed;
         self.end(if after_set { Status::Stranded { step } } else { Status::Failed { step } }, now);
     }
 
@@ -353,7 +360,12 @@ mod tests {
     }
 
     fn run() -> StepRun {
-        StepRun { started_at: Timestamp::from_millis(0), took: Duration::from_millis(1), log: Vec::new() }
+        StepRun {
+            started_at: Timestamp::from_millis(0),
+            took: Duration::from_millis(1),
+            log: Vec::new(),
+            exposed: false,
+        }
     }
 
     fn end(rotation: &mut Rotation, outcome: Outcome, now: i64) {
@@ -402,6 +414,16 @@ mod tests {
         assert_eq!(rotation.function, other);
         assert!(rotation.is_at(Step::CreateSecret));
         assert_eq!(rotation.token, token);
+    }
+
+    #[test]
+    fn giving_up_in_set_is_stranded_once_the_server_may_have_the_password() {
+        let mut rotation = begun();
+        end(&mut rotation, Outcome::Done, 1);
+        let exposed = StepRun { exposed: true, ..run() };
+        let failed = Outcome::Permanent("panicked".to_owned());
+        rotation.step_ended(Step::SetSecret, failed, exposed, Timestamp::from_millis(2), &NoChance);
+        assert_eq!(rotation.status, Status::Stranded { step: Step::SetSecret });
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) struct Capabilities {
     journal: Journal,
     calls: u32,
     superseded: bool,
+    exposed: bool,
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -54,7 +55,7 @@ impl Capabilities {
     /// The capabilities of one step, without any handle.
     pub(crate) fn new(config: CapabilityConfig) -> Self {
         let (handles, journal) = (Handles::default(), Journal::default());
-        Self { config, handles, journal, calls: 0, superseded: false }
+        Self { config, handles, journal, calls: 0, superseded: false, exposed: false }
     }
 
     /// Does what the guest asks for. The answer to [`Call::Drop`], [`Reply::Logged`], is not for the worker.
@@ -95,6 +96,11 @@ impl Capabilities {
     /// Whether any call was answered with "superseded": then the rotation is over, whatever the guest says.
     pub(crate) const fn was_superseded(&self) -> bool {
         self.superseded
+    }
+
+    /// Whether a server may have taken a new password: then giving up is not harmless any more.
+    pub(crate) const fn was_exposed(&self) -> bool {
+        self.exposed
     }
 
     /// The lines that the guest has logged, and forgets them.

@@ -183,7 +183,7 @@ impl Runtime {
         }
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
-        StepReport { outcome, log }
+        StepReport { outcome, log, exposed: capabilities.was_exposed() }
     }
 
     /// A worker that has the component.

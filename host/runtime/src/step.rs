@@ -72,6 +72,8 @@ pub struct StepReport {
     pub outcome: Outcome,
     /// What the rotator wrote, and what the host has to add.
     pub log: Vec<LogLine>,
+    /// Whether a server may have taken a new password in this step, however the step ended.
+    pub exposed: bool,
 }
 
 /// Runs a step on a worker that has its component, and gives the worker back when it is as good as before. The second part is

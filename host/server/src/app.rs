@@ -476,3 +476,6 @@ impl From<CommitError> for AppError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,7 +111,10 @@ impl Capabilities {
         if let Err(error) = self.fence().await {
             return Ok(Err(database_error(error)));
         }
-        Ok(in_time(held.session.set_password(account, &password.value)).await)
+        let done = in_time(held.session.set_password(account, &password.value)).await;
+        // A server that rejects the statement has not taken it; of one that is lost, nobody knows.
+        self.exposed |= matches!(done, Ok(()) | Err(DatabaseError::Lost(_)));
+        Ok(done)
     }
 
     /// Checks that a password may be given to an account: what is stored now decides, not what the guest has read before.

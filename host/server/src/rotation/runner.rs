@@ -86,7 +86,7 @@ impl Job<'_> {
                 format!("this host has no function {}; put it back, then rotate again", rotation.function);
             return (
                 Outcome::Permanent(reason),
-                StepRun { started_at, took: Duration::ZERO, log: Vec::new() },
+                StepRun { started_at, took: Duration::ZERO, log: Vec::new(), exposed: false },
             );
         };
         if function.digest() != rotation.digest {
@@ -112,7 +112,7 @@ impl Job<'_> {
             }))
             .await;
         let log = report.log.into_iter().map(|line| written(step, line)).collect();
-        (report.outcome, StepRun { started_at, took: began.elapsed(), log })
+        (report.outcome, StepRun { started_at, took: began.elapsed(), log, exposed: report.exposed })
     }
 
     /// Waits for `work` and renews the lease meanwhile: a step may wait for a worker, or for a compilation, longer than a lease
