@@ -23,13 +23,15 @@ impl Session {
     /// every failed login costs a part of the account's lockout budget. Takes versions, or options of them.
     ///
     /// # Errors
-    /// [`LoginError::Refused`] with every server's answer when none was accepted; any other error as it came.
+    /// [`LoginError::Refused`] with each different answer when none was accepted; any other error as it came.
     pub fn login_first<V: Into<Option<Version>>>(
         candidates: impl IntoIterator<Item = V>,
     ) -> Result<Self, LoginError> {
         let mut refusals = Vec::new();
         for version in candidates.into_iter().filter_map(Into::into) {
             match Self::login(&version) {
+                // The same account on the same server says the same of each password.
+                Err(LoginError::Refused(text)) if refusals.contains(&text) => {}
                 Err(LoginError::Refused(text)) => refusals.push(text),
                 Err(other) => return Err(other),
                 Ok(session) => return Ok(session),

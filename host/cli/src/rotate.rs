@@ -187,7 +187,7 @@ fn follow(
             }
             return Err(CommandError::Failed(format!(
                 "the rotation of {name} has not ended after {}; the server goes on with it, and \
-                 `pawl secret describe {name}` shows how it stands",
+                 `pawl rotate {name} --wait` waits for it again",
                 span::show(timeout)
             )));
         }
