@@ -76,11 +76,10 @@ pub(crate) fn run_counted(command: &mut Command) -> (Count, Result<(), String>) 
 
 /// The numbers in `test result: ok. 3 passed; 0 failed; ...`.
 fn counted(line: &str) -> Option<(u64, u64)> {
-    let rest = line.trim().strip_prefix("test result: ")?;
-    let (_, numbers) = rest.split_once(". ")?;
-    let number = |word: &str| {
-        let part = numbers.split(';').find(|part| part.trim().ends_with(word))?;
-        part.trim().strip_suffix(word)?.trim().parse().ok()
+    let words: Vec<&str> = line.trim().strip_prefix("test result: ")?.split([' ', ';']).collect();
+    let number = |of: &str| {
+        let at = words.iter().position(|word| *word == of)?;
+        words.get(at.checked_sub(1)?)?.parse().ok()
     };
     Some((number("passed")?, number("failed")?))
 }
@@ -94,6 +93,7 @@ mod tests {
         let line =
             "test result: ok. 29 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(counted(line), Some((29, 1)));
+        assert_eq!(counted("test result: 27 passed; 0 failed"), Some((27, 0)), "a runner of one's own");
         assert_eq!(counted("test result_is_read ... ok"), None);
         assert_eq!(counted("29 passed"), None);
     }
