@@ -29,6 +29,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         region: settings.region,
         database_ca: settings.database_ca,
         functions_dir: settings.functions_dir,
+        cache_bytes: u64::from(settings.cache_mib) * 1024 * 1024,
         dev_clock: settings.dev_clock,
         bootstrap: settings.bootstrap,
         root_key_file: settings.root_key_file,

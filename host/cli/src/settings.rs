@@ -16,6 +16,7 @@ use crate::credentials::{Credentials, Source};
 const LISTEN_DEFAULT: &str = "127.0.0.1:7295";
 const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7295";
 const REGION_DEFAULT: &str = "us-east-1";
+const CACHE_MIB_DEFAULT: &str = "1024";
 const ACCOUNT_DEFAULT: &str = "000000000000";
 const LOG_DEFAULT: &str = "info";
 const PROFILE_DEFAULT: &str = "default";
@@ -44,6 +45,9 @@ pub(crate) struct ServeArgs {
     /// A directory of further rotation functions. [env: PAWL_FUNCTIONS_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) functions_dir: Option<PathBuf>,
+    /// Memory for secrets that are read often, in MiB; they are kept sealed. [env: PAWL_CACHE_MIB] [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) cache_mib: Option<String>,
     /// Where the root key is kept; in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) root_key_file: Option<PathBuf>,
@@ -93,6 +97,7 @@ pub(crate) struct ServeSettings {
     pub(crate) region: Region,
     pub(crate) database_ca: Option<PathBuf>,
     pub(crate) functions_dir: Option<PathBuf>,
+    pub(crate) cache_mib: u32,
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) dev_clock: bool,
     pub(crate) bootstrap: Option<(String, SecretBytes)>,
@@ -140,6 +145,7 @@ struct SettingsFile {
     region: Option<String>,
     database_ca: Option<PathBuf>,
     functions_dir: Option<PathBuf>,
+    cache_mib: Option<u32>,
     root_key_file: Option<PathBuf>,
     dev_clock: Option<bool>,
     log: Option<String>,
@@ -231,6 +237,13 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         region: parsed(env, "region", args.region.as_deref(), file.region, REGION_DEFAULT)?,
         database_ca: path(&args.database_ca, "PAWL_DATABASE_CA", file.database_ca),
         functions_dir: path(&args.functions_dir, "PAWL_FUNCTIONS_DIR", file.functions_dir),
+        cache_mib: parsed(
+            env,
+            "cache-mib",
+            args.cache_mib.as_deref(),
+            file.cache_mib.map(|mib| mib.to_string()),
+            CACHE_MIB_DEFAULT,
+        )?,
         root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
         dev_clock: args.dev_clock || env.flag("PAWL_DEV_CLOCK")?.or(file.dev_clock).unwrap_or(false),
         bootstrap,

@@ -25,6 +25,11 @@ impl SecretArn {
         Self(format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}-{suffix}"))
     }
 
+    /// An ARN of which only a part was exchanged.
+    pub(crate) const fn respelt(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text of it.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -4,13 +4,16 @@
 
 pub mod arn;
 pub mod document;
+pub mod filter;
 pub mod function;
 pub mod limits;
 pub mod names;
 pub mod password;
+pub mod replica;
 pub mod rotation;
 pub mod schedule;
 pub mod secret;
+mod sorted;
 pub mod value;
 pub mod version;
 pub mod world;

@@ -52,6 +52,12 @@ pub const ROTATION_HOURS_MIN: u32 = 4;
 pub const SCHEDULE_CHARS_MAX: usize = 256;
 /// Entries of one page of a list: most, and when nothing is said.
 pub const PAGE_ENTRIES_MAX: u32 = 100;
+/// How long a page's token is good for (AWS documents that they expire; Pawl's do after a day).
+pub const NEXT_TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
+/// Secrets that one page of a list looks at, most: filters that find little give short pages.
+pub const LIST_ROWS_MAX: u32 = 10_000;
+/// Secrets of one BatchGetSecretValue.
+pub const BATCH_SECRETS_MAX: usize = 20;
 /// Characters of a page's token.
 pub const NEXT_TOKEN_CHARS_MAX: usize = 4_096;
 /// Filters of one ListSecrets.
@@ -96,8 +102,10 @@ pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const STEP_COMMIT_WAIT: Duration = Duration::from_millis(100);
 /// Times that a change is rerun after a lost race.
 pub const CHANGE_TRIES_MAX: u32 = 8;
-/// Sealed secrets kept in memory for reading.
-pub const CACHE_SECRETS_MAX: usize = 50_000;
+/// Bytes that one secret takes in the cache, its texts, versions and values apart (measured: docs/measurements.md).
+pub const CACHE_SECRET_BYTES: usize = 1_200;
+/// Bytes that one version takes in the cache, its value apart.
+pub const CACHE_VERSION_BYTES: usize = 250;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.

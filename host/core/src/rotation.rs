@@ -206,6 +206,9 @@ pub struct Rotation {
     /// Whether a server may have taken the new password.
     #[serde(default)]
     pub exposed: bool,
+    /// Runs testSecret alone, on a copy of the current value: RotateSecret with `RotateImmediately` false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check: bool,
 }
 
 impl Rotation {
@@ -225,7 +228,15 @@ impl Rotation {
             failure: None,
             log: Vec::new(),
             exposed: false,
+            check: false,
         }
+    }
+
+    /// A trial of the configuration, to begin now: testSecret and nothing else.
+    #[must_use]
+    pub fn check(token: VersionId, function: FunctionArn, digest: Digest, now: Timestamp) -> Self {
+        let status = Status::Running { step: Step::TestSecret };
+        Self { status, check: true, ..Self::begin(token, function, digest, now) }
     }
 
     /// When the next step is due; none once the rotation has ended.
@@ -277,7 +288,7 @@ impl Rotation {
                 });
                 self.failed_tries = 0;
                 self.failure = None;
-                match step.next() {
+                match step.next().filter(|_| !self.check) {
                     Some(next) => {
                         self.status = Status::Running { step: next };
                         self.not_before = now;
@@ -321,7 +332,7 @@ impl Rotation {
     }
 
     fn give_up(&mut self, step: Step, now: Timestamp) {
-        let after_set = step > Step::SetSecret || self.exposed;
+        let after_set = !self.check && (step > Step::SetSecret || self.exposed);
         self.end(if after_set { Status::Stranded { step } } else { Status::Failed { step } }, now);
     }
 
@@ -424,6 +435,20 @@ mod tests {
         let failed = Outcome::Permanent("panicked".to_owned());
         rotation.step_ended(Step::SetSecret, failed, exposed, Timestamp::from_millis(2), &NoChance);
         assert_eq!(rotation.status, Status::Stranded { step: Step::SetSecret });
+    }
+
+    #[test]
+    fn a_check_is_its_test_and_strands_nothing() {
+        let check = || {
+            let Rotation { token, function, digest, .. } = begun();
+            Rotation::check(token, function, digest, Timestamp::from_millis(0))
+        };
+        let mut good = check();
+        end(&mut good, Outcome::Done, 1);
+        assert_eq!((good.status, good.steps.len()), (Status::Succeeded, 1));
+        let mut bad = check();
+        end(&mut bad, Outcome::Permanent("refused".to_owned()), 1);
+        assert_eq!(bad.status, Status::Failed { step: Step::TestSecret });
     }
 
     #[test]

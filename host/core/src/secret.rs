@@ -2,8 +2,7 @@
 
 mod rotating;
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::rotating::{Rotate, RotateError, RotationDeedError};
@@ -11,6 +10,7 @@ use crate::arn::SecretArn;
 use crate::function::FunctionArn;
 use crate::limits;
 use crate::names::{Label, Region, SecretName, VersionId};
+use crate::replica::Replica;
 use crate::rotation::Rotation;
 use crate::schedule::Schedule;
 use crate::version::{ContentMark, Labels, MoveLabelError, Version};
@@ -52,6 +52,18 @@ pub struct Secret {
     /// The key that the caller named; none for the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
+    /// What the caller says its value is of: a name of the caller's choice, which is shown and does nothing.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The policy on it, as JSON text, exactly as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The region of the secret that this row stands for; none for a secret of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_of: Option<Region>,
+    /// The regions to which this secret is replicated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<Replica>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When anything about it was last changed by a caller or a rotation.
@@ -68,8 +80,9 @@ pub struct Secret {
     /// Its tags; none until it was first tagged (AWS then answers an empty list ever after).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Tag>>,
-    /// Its versions.
-    pub versions: BTreeMap<VersionId, Version>,
+    /// Its versions. Few, and many secrets are kept in memory: a sorted list takes a fifth of a tree's room.
+    #[serde(with = "crate::sorted")]
+    pub versions: LiteMap<VersionId, Version>,
     /// Where the staging labels are.
     pub labels: Labels,
     /// How it is rotated.
@@ -116,9 +129,15 @@ pub enum SecretError {
     /// It is scheduled for deletion.
     #[error("You can't perform this operation on the secret because it was marked for deletion.")]
     MarkedForDeletion,
+    /// A change of what another region owns.
+    #[error("Operation not permitted on a replica secret. Call must be made in primary secret's region.")]
+    Replica,
     /// The version does not exist.
-    #[error("Secrets Manager can't find the specified secret version: {0}")]
+    #[error("Not a valid version: {0}")]
     NoSuchVersion(VersionId),
+    /// More labels than AWS allows on a version.
+    #[error("A version can have at most {max} staging labels.", max = limits::LABELS_PER_VERSION_MAX)]
+    TooManyLabels,
     /// A label could not move.
     #[error(transparent)]
     MoveLabel(#[from] MoveLabelError),
@@ -137,13 +156,17 @@ impl Secret {
             name,
             description: None,
             kms_key_id: None,
+            kind: None,
+            policy: None,
+            replica_of: None,
+            replicas: Vec::new(),
             created_at: now,
             last_changed_at: now,
             last_accessed_day: None,
             last_rotated_at: None,
             purge_at: None,
             tags: None,
-            versions: BTreeMap::new(),
+            versions: LiteMap::new(),
             labels: Labels::new(),
             rotation_config: None,
             next_rotation_at: None,
@@ -155,6 +178,14 @@ impl Secret {
     pub fn touch(&mut self, now: Timestamp) {
         let next = Timestamp::from_millis(self.last_changed_at.millis().saturating_add(1));
         self.last_changed_at = now.max(next);
+    }
+
+    /// Refuses what AWS refuses on a replica.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub const fn must_be_primary(&self) -> Result<(), SecretError> {
+        if self.is_replica() { Err(SecretError::Replica) } else { Ok(()) }
     }
 
     /// Refuses what AWS refuses on a secret that is scheduled for deletion.
@@ -177,7 +208,10 @@ impl Secret {
         labels: &[Label],
         now: Timestamp,
     ) -> Result<Put, PutError> {
-        if labels.len() > limits::LABELS_PER_VERSION_MAX {
+        let becomes_current =
+            labels.is_empty() || labels.contains(&Label::current()) || self.labels.current().is_none();
+        let current_besides = becomes_current && !labels.is_empty() && !labels.contains(&Label::current());
+        if labels.len() + usize::from(current_besides) > limits::LABELS_PER_VERSION_MAX {
             return Err(PutError::TooManyLabels);
         }
         match self.versions.get_mut(token) {
@@ -192,11 +226,10 @@ impl Secret {
                 self.versions.insert(token.clone(), version);
             }
         }
-        let becomes_current = labels.is_empty() || labels.contains(&Label::current());
         for label in labels {
             self.labels.attach(label.clone(), token);
         }
-        if becomes_current || self.labels.current().is_none() {
+        if becomes_current {
             self.make_current(token, now);
         }
         self.touch(now);
@@ -213,6 +246,7 @@ impl Secret {
         if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.token != *token) {
             rotation.abandon(now);
         }
+        self.drop_ended_check();
         self.reschedule(now);
     }
 
@@ -234,6 +268,9 @@ impl Secret {
             }
         }
         self.labels.update(label, from, to)?;
+        if to.is_some_and(|to| self.labels.of(to).len() > limits::LABELS_PER_VERSION_MAX) {
+            return Err(SecretError::TooManyLabels);
+        }
         // A rotation whose pending label was taken away no longer owns the secret.
         if let Some(rotation) = &mut self.rotation
             && rotation.status.running().is_some()
@@ -245,6 +282,7 @@ impl Secret {
         {
             rotation.abandon(now);
         }
+        self.drop_ended_check();
         self.touch(now);
         Ok(())
     }
@@ -315,7 +353,9 @@ impl Secret {
     #[must_use]
     pub fn access_is_news(&self, id: &VersionId, now: Timestamp) -> bool {
         let day = Some(now.day());
-        self.last_accessed_day != day || self.versions.get(id).is_some_and(|v| v.last_accessed_day != day)
+        // The versions of a replica's view are its primary's, with the primary's dates.
+        self.last_accessed_day != day
+            || !self.is_replica() && self.versions.get(id).is_some_and(|v| v.last_accessed_day != day)
     }
 
     /// Drops versions without labels by AWS's rule (100 newest and those of the last 24 hours are kept); the ids of the dropped.

@@ -1,7 +1,8 @@
 //! Versions of a secret and the staging labels that move over them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Label, VersionId};
@@ -29,7 +30,7 @@ pub struct Version {
 /// Where each staging label is. A label is on one version at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Labels(BTreeMap<Label, VersionId>);
+pub struct Labels(#[serde(with = "crate::sorted")] LiteMap<Label, VersionId>);
 
 /// Why a staging label could not move.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,20 +48,19 @@ pub enum MoveLabelError {
     },
     /// The caller named a version that the label is not on.
     #[error(
-        "The staging label {label} is not attached to version {named}. Name the version that has it in RemoveFromVersionId."
+        "When you move staging label {label}, if you specify RemoveFromVersionId, it must be set to the version that \
+         currently has the staging label {label}."
     )]
     NotOnNamed {
         /// The label.
         label: Label,
-        /// The version that the caller named.
-        named: VersionId,
     },
     /// Neither a version to move to nor one to remove from.
     #[error("You must specify MoveToVersionId, RemoveFromVersionId, or both.")]
     NothingToDo,
     /// AWSCURRENT moves, but never goes away.
     #[error(
-        "You can't remove the staging label AWSCURRENT from a version without moving it to another version."
+        "You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed."
     )]
     CurrentMustStay,
 }
@@ -69,7 +69,7 @@ impl Labels {
     /// No label anywhere.
     #[must_use]
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(LiteMap::new())
     }
 
     /// The version that has the label.
@@ -148,7 +148,7 @@ impl Labels {
             if to.is_some() && held.as_ref() == to {
                 return Ok(());
             }
-            return Err(MoveLabelError::NotOnNamed { label: label.clone(), named: named.clone() });
+            return Err(MoveLabelError::NotOnNamed { label: label.clone() });
         }
         match (to, held) {
             (None, _) if from.is_none() => Err(MoveLabelError::NothingToDo),
@@ -211,6 +211,16 @@ mod tests {
         );
         assert_eq!(labels.update(&Label::current(), None, None), Err(MoveLabelError::NothingToDo));
         assert_eq!(labels.current(), Some(&id(1)));
+    }
+
+    #[test]
+    fn labels_are_stored_as_an_object() {
+        let mut labels = Labels::default();
+        assert_eq!(serde_json::to_string(&labels).unwrap(), "{}");
+        labels.attach(Label::current(), &id(1));
+        let text = serde_json::to_string(&labels).unwrap();
+        assert_eq!(text, format!("{{\"AWSCURRENT\":\"{}\"}}", id(1)));
+        assert_eq!(serde_json::from_str::<Labels>(&text).unwrap(), labels);
     }
 
     #[test]

@@ -1,27 +1,30 @@
 //! The only doors to a secret: [`App::read`], [`App::read_value`], [`App::create`] and [`App::change`]. Each finds the secret,
 //! asks the policy, does its one thing, and leaves a record; so no operation can forget any of it.
 
-use std::collections::BTreeMap;
+mod regions;
+mod rows;
+
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use pawl_core::arn::{SecretArn, SecretId, SecretIdError};
 use pawl_core::limits;
 use pawl_core::names::{AccountId, Label, SecretName, VersionId};
-use pawl_core::secret::Secret;
+use pawl_core::secret::{Secret, SecretError};
 use pawl_core::value::SecretValue;
-use pawl_core::world::{Clock, Rng};
-use pawl_keyring::{Keyring, Sealed};
-use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, Order, SecretRow, Store};
-use serde::Serialize;
+use pawl_core::world::{Clock, Rng, Timestamp};
+use pawl_keyring::{Keyring, SealContext, Sealed};
+use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, SealedVersion, Store};
 use tokio::sync::Notify;
 
-use crate::cache::{Held, Key, SealedCache};
+pub use self::regions::Wanted;
+use self::rows::{decode, encode, hold, row};
+use crate::cache::{Generation, Held, Key, SealedCache};
 pub use crate::draft::Draft;
-use crate::draft::context;
 use crate::error::AppError;
 use crate::functions::Functions;
 use crate::identity::Caller;
-pub use crate::policy::Action;
+pub use crate::policy::{Action, Ask};
 use crate::policy::{AuditRecord, authorise};
 use crate::turns::Turns;
 
@@ -60,6 +63,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The keyring that seals what is stored.
     pub keyring: Keyring,
+    /// Bytes of memory for sealed secrets.
+    pub cache_bytes: u64,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -74,8 +79,9 @@ impl App {
     /// Joins the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, keyring, clock, rng, account, functions } = parts;
-        let (cache, turns, nudge) = (Arc::default(), Turns::default(), Notify::new());
+        let Parts { store, keyring, cache_bytes, clock, rng, account, functions } = parts;
+        let cache = Arc::new(SealedCache::of_bytes(cache_bytes));
+        let (turns, nudge) = (Turns::default(), Notify::new());
         Self { store, keyring, cache, turns, clock, rng, account, functions, nudge }
     }
 
@@ -115,14 +121,19 @@ impl App {
         &*self.store
     }
 
-    /// Reads a secret without its values.
+    /// Reads a secret without its values. Of a replica: what its region sees of the primary.
     ///
     /// # Errors
     /// When there is no such secret or the caller may not.
-    pub async fn read(&self, caller: &Caller, action: Action, id: &str) -> Result<Arc<Held>, AppError> {
+    pub async fn read(
+        &self,
+        caller: &Caller,
+        ask: impl Into<Ask<'_>>,
+        id: &str,
+    ) -> Result<Arc<Held>, AppError> {
         let id = self.place(caller, id)?;
         let held = self.find(caller, &id).await?;
-        authorise(caller, action)?;
+        authorise(self, caller, &ask.into(), Some(&held))?;
         Ok(held)
     }
 
@@ -137,7 +148,8 @@ impl App {
         version: Option<&VersionId>,
         label: Option<&Label>,
     ) -> Result<(Arc<Held>, VersionId, SecretValue), AppError> {
-        let held = self.read(caller, Action::GetSecretValue, id).await?;
+        let ask = Ask::from(Action::GetSecretValue).about_version(version, label);
+        let held = self.read(caller, ask, id).await?;
         held.secret.must_live()?;
         let (version, value) = self.open_selected(&held, version, label).await?;
         let now = self.clock.now();
@@ -184,14 +196,16 @@ impl App {
         if secret.versions.get(chosen).is_none_or(|v| v.content.is_none()) {
             return Err(missing());
         }
+        let arn = held.seal_arn();
         let sealed = match held.sealed.get(chosen) {
             Some(sealed) => sealed.clone(),
             None => {
-                let bytes = self.store.sealed(&secret.arn, chosen).await?.ok_or_else(missing)?;
+                let bytes = self.store.sealed(arn, chosen).await?.ok_or_else(missing)?;
                 Arc::new(Sealed::from_bytes(bytes)?)
             }
         };
-        Ok((chosen.clone(), self.keyring.open(&context(secret, chosen), &sealed)?))
+        let context = SealContext { arn: arn.as_str(), version_id: chosen.as_str() };
+        Ok((chosen.clone(), self.keyring.open(&context, &sealed)?))
     }
 
     /// Makes a secret. When one of this name exists, `again` decides from it what a repeated request is answered.
@@ -205,24 +219,24 @@ impl App {
         edit: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
         again: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
-        authorise(caller, Action::CreateSecret)?;
+        authorise(self, caller, &Action::CreateSecret.into(), None)?;
         let key = Key(caller.region.clone(), name.clone());
         let _turn = self.turns.take(&key).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
             if let Some(loaded) = self.store.load(&key.0, name).await? {
-                let held = hold(&loaded.head, BTreeMap::new())?;
-                let mut draft = self.draft(held.secret.clone());
+                let held = hold(&loaded.head, LiteMap::new())?;
+                let mut draft = self.draft(held.secret.clone(), None);
                 let answer = again(&mut draft)?;
                 return Ok((Arc::new(held), answer));
             }
             let began = self.cache.generation(&key);
             let now = self.clock.now();
             let arn = SecretArn::mint(&key.0, &self.account, name, &*self.rng);
-            let mut draft = self.draft(Secret::new(arn, key.0.clone(), name.clone(), now));
+            let mut draft = self.draft(Secret::new(arn, key.0.clone(), name.clone(), now), None);
             let answer = edit(&mut draft)?;
-            let change =
+            let commit =
                 Commit { before: None, action: Action::CreateSecret, began, fence: None, fate: Fate::Kept };
-            match self.commit(caller, draft, change).await {
+            match self.commit(caller, draft.into(), commit).await {
                 Ok(held) => return Ok((held, answer)),
                 Err(AppError::LostRace) => {}
                 Err(error) => return Err(error),
@@ -239,13 +253,13 @@ impl App {
     pub async fn change<T>(
         &self,
         caller: &Caller,
-        action: Action,
+        ask: impl Into<Ask<'_>>,
         id: &str,
         edit: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
         let id = self.place(caller, id)?;
         let edit = |draft: &mut Draft<'_>| edit(draft).map(|answer| (answer, Fate::Kept));
-        self.change_at(caller, action, &id, None, edit).await
+        self.change_at(caller, ask, &id, None, edit).await
     }
 
     /// [`App::change`] for a secret that is known by name, under a lease, and with a say about whether it stays.
@@ -255,12 +269,12 @@ impl App {
     pub async fn change_at<T>(
         &self,
         caller: &Caller,
-        action: Action,
+        ask: impl Into<Ask<'_>>,
         id: &SecretId,
         fence: Fence,
         edit: impl Fn(&mut Draft<'_>) -> Result<(T, Fate), AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
-        let key = Key(caller.region.clone(), id.name.clone());
+        let (ask, key) = (ask.into(), Key(caller.region.clone(), id.name.clone()));
         let _turn = self.turns.take(&key).await;
         for attempt in 0..limits::CHANGE_TRIES_MAX {
             let began = self.cache.generation(&key);
@@ -269,14 +283,20 @@ impl App {
                 None => self.load(&key).await?.ok_or(AppError::NoSuchSecret)?,
             };
             must_be(id, &held.secret)?;
-            authorise(caller, action)?;
-            let mut draft = self.draft(held.secret.clone());
+            // Of a replica its region may note that it was read, and nothing else.
+            if held.secret.is_replica() && ask.action != Action::NoteAccess {
+                authorise(self, caller, &ask, Some(&*self.view(held).await?))?;
+                return Err(SecretError::Replica.into());
+            }
+            authorise(self, caller, &ask, Some(&held))?;
+            let mut draft = self.draft(held.secret.clone(), Some(&held));
             let (answer, fate) = edit(&mut draft)?;
             if draft.secret == held.secret && fate == Fate::Kept {
                 return Ok((held, answer));
             }
-            let change = Commit { before: Some(held), action, began, fence, fate };
-            match self.commit(caller, draft, change).await {
+            let (draft, action) = (draft.into(), ask.action);
+            let commit = Commit { before: Some(held), action, began, fence, fate };
+            match self.commit(caller, draft, commit).await {
                 Ok(held) => return Ok((held, answer)),
                 Err(AppError::LostRace) => {}
                 Err(error) => return Err(error),
@@ -285,23 +305,34 @@ impl App {
         Err(AppError::LostRace)
     }
 
-    fn draft(&self, secret: Secret) -> Draft<'_> {
+    fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &self.keyring, &*self.rng);
-        Draft { secret, now, keyring, rng, puts: Vec::new() }
+        Draft { secret, now, before, keyring, rng, puts: Vec::new() }
     }
 
     async fn commit(
         &self,
         caller: &Caller,
-        mut draft: Draft<'_>,
+        edited: Edited,
         commit: Commit,
     ) -> Result<Arc<Held>, AppError> {
-        let remove_versions = draft.secret.drop_deprecated(draft.now);
-        let secret = draft.secret;
+        let prepared = self.prepare(caller, edited, commit)?;
+        let held = prepared.held.clone();
+        self.commit_all(vec![prepared]).await?;
+        Ok(held)
+    }
+
+    /// What is to be stored and what is to be told for one secret's change.
+    fn prepare(&self, caller: &Caller, edited: Edited, commit: Commit) -> Result<Prepared, AppError> {
+        let Edited { mut secret, now, puts } = edited;
+        secret.drop_deprecated(now);
         let before = commit.before.as_deref();
+        let gone = |id: &&VersionId| !secret.versions.contains_key(*id);
+        let remove_versions =
+            before.map_or_else(Vec::new, |held| held.secret.versions.keys().filter(gone).cloned().collect());
         let revision = before.map_or(1, |held| held.revision.saturating_add(1));
         let record = AuditRecord {
-            at: draft.now,
+            at: now,
             request_id: &caller.request_id,
             principal: &caller.principal,
             action: commit.action,
@@ -311,7 +342,7 @@ impl App {
         let change = Change {
             expect: before.map_or(Expect::New, |held| Expect::Revision(held.revision)),
             row: row(revision, &secret)?,
-            put: draft.puts,
+            put: puts,
             remove_versions,
             delete: commit.fate == Fate::Purged,
             fence: commit.fence,
@@ -325,18 +356,34 @@ impl App {
         }
         sealed.retain(|version, _| secret.labels.any_on(version));
         let key = Key(secret.region.clone(), secret.name.clone());
-        let held = Arc::new(Held { revision, secret, sealed });
-        let kept = (commit.fate != Fate::Purged).then(|| held.clone());
-        let (store, cache, began) = (self.store.clone(), self.cache.clone(), commit.began);
+        let policy = match before {
+            Some(held) if held.secret.policy == secret.policy => held.policy.clone(),
+            _ => rows::policy(&secret)?,
+        };
+        let held = Arc::new(Held { revision, secret, sealed, policy, sealed_under: None });
+        let kept = commit.fate != Fate::Purged;
+        Ok(Prepared { change, key, held, kept, began: commit.began })
+    }
+
+    /// Commits several secrets' changes together or not at all.
+    async fn commit_all(&self, prepared: Vec<Prepared>) -> Result<(), AppError> {
+        let (mut changes, mut news) = (Vec::with_capacity(prepared.len()), Vec::with_capacity(prepared.len()));
+        for Prepared { change, key, held, kept, began } in prepared {
+            changes.push(change);
+            news.push((key, Some(held).filter(|_| kept), began));
+        }
+        let (store, cache) = (self.store.clone(), self.cache.clone());
         // A task of its own: a caller who hangs up ends the request, and must not come between the store and the cache.
         let committing = tokio::spawn(async move {
-            let committed = store.commit(change).await;
+            let committed = store.commit_all(changes).await;
             // Whether a commit that failed half-way has taken effect is the store's to say.
-            cache.committed(key, kept.filter(|_| committed.is_ok()), began);
+            for (key, held, began) in news {
+                cache.committed(key, held.filter(|_| committed.is_ok()), began);
+            }
             committed
         });
         committing.await.map_err(|_| AppError::Inconsistent { what: "a commit broke off".to_owned() })??;
-        Ok(held)
+        Ok(())
     }
 
     /// Checks that an id is of this account and of the caller's region.
@@ -355,18 +402,23 @@ impl App {
 
     async fn find(&self, caller: &Caller, id: &SecretId) -> Result<Arc<Held>, AppError> {
         let key = Key(caller.region.clone(), id.name.clone());
-        let held = match self.cache.get(&key) {
-            Some(held) => held,
-            None => self.load(&key).await?.ok_or(AppError::NoSuchSecret)?,
-        };
+        let held = self.stored(&key).await?.ok_or(AppError::NoSuchSecret)?;
         must_be(id, &held.secret)?;
-        Ok(held)
+        if held.secret.is_replica() { self.view(held).await } else { Ok(held) }
+    }
+
+    /// A secret as its row has it, from memory or from the store.
+    async fn stored(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
+        match self.cache.get(key) {
+            Some(held) => Ok(Some(held)),
+            None => self.load(key).await,
+        }
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
         let began = self.cache.generation(key);
         let Some(full) = self.store.load_full(&key.0, &key.1).await? else { return Ok(None) };
-        let mut sealed = BTreeMap::new();
+        let mut sealed = LiteMap::new();
         for version in full.values {
             sealed.insert(version.version_id, Arc::new(Sealed::from_bytes(version.sealed)?));
         }
@@ -381,7 +433,7 @@ impl App {
     async fn note_access(&self, caller: &Caller, held: &Held, version: &VersionId) {
         let id = SecretId { name: held.secret.name.clone(), place: None, arn: None };
         let noted = self
-            .change_at(caller, Action::GetSecretValue, &id, None, |draft| {
+            .change_at(caller, Action::NoteAccess, &id, None, |draft| {
                 draft.secret.note_access(version, draft.now);
                 Ok(((), Fate::Kept))
             })
@@ -392,21 +444,42 @@ impl App {
         }
     }
 
-    /// One page of the region's secrets.
+    /// One page of the region's secrets with their places: of replicas, what the region sees of their primaries (nothing, when
+    /// those are gone).
     ///
     /// # Errors
     /// When the caller may not, or the store fails.
     pub async fn list(
         &self,
         caller: &Caller,
-        after: Option<&Cursor>,
-        limit: u32,
-        include_deleted: bool,
-    ) -> Result<Vec<(Cursor, Secret)>, AppError> {
-        authorise(caller, Action::ListSecrets)?;
-        let (region, order) = (&caller.region, Order::OldestFirst);
-        let rows = self.store.list(ListQuery { region, after, order, limit, include_deleted }).await?;
-        rows.iter().map(|row| Ok((Cursor::of(row), decode(row)?))).collect()
+        query: ListQuery<'_>,
+    ) -> Result<Vec<(Cursor, Option<Secret>)>, AppError> {
+        authorise(self, caller, &Action::ListSecrets.into(), None)?;
+        let sort = query.sort;
+        let mut secrets = Vec::new();
+        for row in self.store.list(query).await? {
+            let (cursor, secret) = (Cursor::of(&row, sort), decode(&row)?);
+            if !secret.is_replica() {
+                secrets.push((cursor, Some(secret)));
+                continue;
+            }
+            let held = Held::bare(row.revision, secret);
+            match self.view(Arc::new(held)).await {
+                Ok(view) => secrets.push((cursor, Some(view.secret.clone()))),
+                // The primary has let go of it meanwhile.
+                Err(AppError::NoSuchSecret) => secrets.push((cursor, None)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(secrets)
+    }
+
+    /// Refuses who may not do what concerns no secret.
+    ///
+    /// # Errors
+    /// When the caller may not.
+    pub fn allow(&self, caller: &Caller, action: Action) -> Result<(), AppError> {
+        authorise(self, caller, &action.into(), None)
     }
 
     /// Refuses who may not administer.
@@ -414,17 +487,39 @@ impl App {
     /// # Errors
     /// When the caller may not.
     pub fn administer(&self, caller: &Caller) -> Result<(), AppError> {
-        authorise(caller, Action::Administer)
+        authorise(self, caller, &Action::Administer.into(), None)
     }
 }
 
-/// What a commit is made of beside the draft.
+/// What an edit has left: a draft without what it was made with.
+struct Edited {
+    secret: Secret,
+    now: Timestamp,
+    puts: Vec<SealedVersion>,
+}
+
+impl From<Draft<'_>> for Edited {
+    fn from(draft: Draft<'_>) -> Self {
+        Self { secret: draft.secret, now: draft.now, puts: draft.puts }
+    }
+}
+
+/// What a commit is made of beside what was edited.
 struct Commit {
     before: Option<Arc<Held>>,
     action: Action,
-    began: crate::cache::Generation,
+    began: Generation,
     fence: Fence,
     fate: Fate,
+}
+
+/// One secret's part of a commit.
+struct Prepared {
+    change: Change,
+    key: Key,
+    held: Arc<Held>,
+    kept: bool,
+    began: Generation,
 }
 
 fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {
@@ -432,39 +527,6 @@ fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {
         Some(arn) if arn != secret.arn.as_str() => Err(AppError::NoSuchSecret),
         _ => Ok(()),
     }
-}
-
-fn hold(row: &SecretRow, sealed: BTreeMap<VersionId, Arc<Sealed>>) -> Result<Held, AppError> {
-    Ok(Held { revision: row.revision, secret: decode(row)?, sealed })
-}
-
-fn decode(row: &SecretRow) -> Result<Secret, AppError> {
-    serde_json::from_str(&row.document).map_err(|error| AppError::Inconsistent {
-        what: format!(
-            "the document of {} cannot be read (line {}, column {})",
-            row.arn,
-            error.line(),
-            error.column()
-        ),
-    })
-}
-
-fn row(revision: u64, secret: &Secret) -> Result<SecretRow, AppError> {
-    Ok(SecretRow {
-        arn: secret.arn.clone(),
-        region: secret.region.clone(),
-        name: secret.name.clone(),
-        revision,
-        document: encode(secret)?,
-        created_at: secret.created_at,
-        purge_at: secret.purge_at,
-        next_rotation_at: secret.next_rotation_at,
-        rotation_due_at: secret.rotation_due_at(),
-    })
-}
-
-fn encode(value: &impl Serialize) -> Result<String, AppError> {
-    serde_json::to_string(value).map_err(|error| AppError::Inconsistent { what: error.to_string() })
 }
 
 impl From<CommitError> for AppError {

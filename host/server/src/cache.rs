@@ -4,15 +4,18 @@
 //! acknowledged. A reader that loads from the store while a change commits could otherwise put back what it read before; so a
 //! load carries the generation under which it began, and is dropped when a change has come since.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use litemap::LiteMap;
+use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::secret::Secret;
+use pawl_iam::policy::PolicyDocument;
 use pawl_keyring::Sealed;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 /// A secret as it was last committed, with the sealed values of its labelled versions.
@@ -23,7 +26,25 @@ pub struct Held {
     /// The aggregate.
     pub secret: Secret,
     /// The sealed values of the versions that have labels.
-    pub sealed: BTreeMap<VersionId, Arc<Sealed>>,
+    pub sealed: LiteMap<VersionId, Arc<Sealed>>,
+    /// The policy on it, ready to decide.
+    pub policy: Option<Arc<PolicyDocument>>,
+    /// The ARN under which the values are sealed, where it is not the secret's own: a replica's values are its primary's.
+    pub sealed_under: Option<SecretArn>,
+}
+
+impl Held {
+    /// A secret without values and policy, as a list has it.
+    #[must_use]
+    pub const fn bare(revision: u64, secret: Secret) -> Self {
+        Self { revision, secret, sealed: LiteMap::new(), policy: None, sealed_under: None }
+    }
+
+    /// What the values are bound to.
+    #[must_use]
+    pub fn seal_arn(&self) -> &SecretArn {
+        self.sealed_under.as_ref().unwrap_or(&self.secret.arn)
+    }
 }
 
 /// What names a secret: a region and a name.
@@ -34,7 +55,7 @@ const SHARDS: usize = 64;
 
 /// The cache.
 pub struct SealedCache {
-    held: Cache<Key, Arc<Held>>,
+    held: Cache<Key, Arc<Held>, Weigh>,
     hasher: RandomState,
     /// One per shard: raised by every change, under the shard's lock.
     generations: Vec<(AtomicU64, Mutex<()>)>,
@@ -44,17 +65,38 @@ pub struct SealedCache {
 #[derive(Clone, Copy, Debug)]
 pub struct Generation(u64);
 
-impl Default for SealedCache {
-    fn default() -> Self {
+/// Weighs what is held by the memory that it takes, roughly.
+#[derive(Clone, Debug)]
+struct Weigh;
+
+impl Weighter<Key, Arc<Held>> for Weigh {
+    fn weight(&self, key: &Key, held: &Arc<Held>) -> u64 {
+        let secret = &held.secret;
+        let tags: usize = secret.tags.iter().flatten().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
+        let sealed: usize = held.sealed.values().map(|sealed| sealed.as_bytes().len() + 64).sum();
+        let policy = secret.policy.as_ref().map_or(0, |text| text.len() * POLICY_WEIGHT);
+        let log: usize = secret.rotation.iter().flat_map(|r| &r.log).map(|line| line.message.len() + 64).sum();
+        let texts = key.1.as_str().len() * 3 + secret.description.as_ref().map_or(0, String::len);
+        let rest = limits::CACHE_SECRET_BYTES + secret.versions.len() * limits::CACHE_VERSION_BYTES;
+        (rest + texts + tags + sealed + policy + log) as u64
+    }
+}
+
+/// What a policy takes in memory when it is ready to decide, for each byte of its text.
+const POLICY_WEIGHT: usize = 4;
+
+impl SealedCache {
+    /// A cache that takes about `bytes` of memory when it is full.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        let items = usize::try_from(bytes).unwrap_or(usize::MAX) / (limits::CACHE_SECRET_BYTES * 2);
         Self {
-            held: Cache::new(limits::CACHE_SECRETS_MAX),
+            held: Cache::with_weighter(items.max(1), bytes, Weigh),
             hasher: RandomState::new(),
             generations: (0..SHARDS).map(|_| Default::default()).collect(),
         }
     }
-}
 
-impl SealedCache {
     /// What is held of a secret.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Arc<Held>> {
@@ -101,7 +143,6 @@ impl SealedCache {
 mod tests {
     use super::*;
     use crate::world::SystemRng;
-    use pawl_core::arn::SecretArn;
     use pawl_core::world::Timestamp;
 
     fn held(revision: u64) -> (Key, Arc<Held>) {
@@ -109,12 +150,12 @@ mod tests {
         let name: SecretName = "x".parse().unwrap();
         let arn = SecretArn::mint(&region, &"000000000000".parse().unwrap(), &name, &SystemRng);
         let secret = Secret::new(arn, region.clone(), name.clone(), Timestamp::from_millis(0));
-        (Key(region, name), Arc::new(Held { revision, secret, sealed: BTreeMap::new() }))
+        (Key(region, name), Arc::new(Held::bare(revision, secret)))
     }
 
     #[test]
     fn a_load_that_began_before_a_change_is_not_kept() {
-        let cache = SealedCache::default();
+        let cache = SealedCache::of_bytes(1 << 20);
         let (key, old) = held(1);
         let began = cache.generation(&key);
         cache.committed(key.clone(), Some(held(2).1), cache.generation(&key));
@@ -127,7 +168,7 @@ mod tests {
 
     #[test]
     fn changes_that_crossed_leave_nothing_stale() {
-        let cache = SealedCache::default();
+        let cache = SealedCache::of_bytes(1 << 20);
         let (key, first) = held(1);
         let (began_first, began_delete) = (cache.generation(&key), cache.generation(&key));
         cache.committed(key.clone(), None, began_delete);

@@ -8,6 +8,7 @@ use pawl_core::world::{Rng, Timestamp};
 use pawl_keyring::{Keyring, SealContext};
 use pawl_store::SealedVersion;
 
+use crate::cache::Held;
 use crate::error::AppError;
 
 /// A secret in the middle of a change. The closure that edits it may run several times: it must depend on nothing but this.
@@ -16,6 +17,8 @@ pub struct Draft<'a> {
     pub secret: Secret,
     /// The moment of the change.
     pub now: Timestamp,
+    /// As it was; none for a new one.
+    pub(crate) before: Option<&'a Held>,
     pub(crate) keyring: &'a Keyring,
     pub(crate) rng: &'a dyn Rng,
     pub(crate) puts: Vec<SealedVersion>,
@@ -44,6 +47,31 @@ impl Draft<'_> {
         Ok(put)
     }
 
+    /// Gives a version without a value a copy of another's, which has a label.
+    ///
+    /// # Errors
+    /// When the other's value cannot be had, or sealing fails.
+    pub fn copy_for_check(&mut self, from: &VersionId, to: &VersionId) -> Result<(), AppError> {
+        let sealed = self.before.and_then(|held| held.sealed.get(from));
+        let sealed = sealed.ok_or_else(|| AppError::NoSuchVersion(from.clone()))?;
+        let value = self.keyring.open(&context(&self.secret, from), sealed)?;
+        let mark = self.mark(to, &value);
+        self.secret.fill_check(to, &mark);
+        self.store_if(Put::Stored, to, &value)
+    }
+
+    /// Keeps a version's value under this secret's own ARN.
+    ///
+    /// # Errors
+    /// When sealing fails.
+    pub(crate) fn adopt(&mut self, id: &VersionId, value: &SecretValue) -> Result<(), AppError> {
+        let mark = self.mark(id, value);
+        if let Some(version) = self.secret.versions.get_mut(id) {
+            version.content = Some(mark);
+        }
+        self.store_if(Put::Stored, id, value)
+    }
+
     fn mark(&self, token: &VersionId, value: &SecretValue) -> ContentMark {
         let context = context(&self.secret, token);
         ContentMark(hex::encode(self.keyring.fingerprint(&context, value).as_bytes()))
@@ -58,6 +86,6 @@ impl Draft<'_> {
     }
 }
 
-pub(crate) fn context<'a>(secret: &'a Secret, version: &'a VersionId) -> SealContext<'a> {
+fn context<'a>(secret: &'a Secret, version: &'a VersionId) -> SealContext<'a> {
     SealContext { arn: secret.arn.as_str(), version_id: version.as_str() }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong behind the edge, and AWS's words for it: one table.
 
 use pawl_api::error::{ApiError, ErrorCode};
-use pawl_core::arn::SecretIdError;
+use pawl_core::arn::{SecretArn, SecretIdError};
 use pawl_core::names::{Label, NameError, VersionId};
 use pawl_core::secret::{PutError, RotateError, RotationDeedError, SecretError};
 use pawl_core::value::ValueError;
@@ -49,12 +49,14 @@ pub enum AppError {
     #[error(transparent)]
     RotationDeed(#[from] RotationDeedError),
     /// The caller may not.
-    #[error("User: {principal} is not authorized to perform: secretsmanager:{action:?}")]
+    #[error("User: {principal} is not authorized to perform: {}{}", .action.name(), on_denied(.resource.as_ref()))]
     Denied {
         /// Who.
         principal: String,
         /// What.
         action: Action,
+        /// The secret whose policy denies it; none when nothing allows it.
+        resource: Option<SecretArn>,
     },
     /// Refused with a code of its own.
     #[error("{}", .0.message)]
@@ -95,13 +97,16 @@ impl AppError {
             Self::NoSuchSecret | Self::NoSuchVersion(_) | Self::NoValueForLabel(_) => {
                 ErrorCode::ResourceNotFoundException
             }
-            Self::Secret(SecretError::NoSuchVersion(_)) => ErrorCode::ResourceNotFoundException,
             Self::LabelElsewhere | Self::EarlierRotation | Self::Secret(SecretError::MarkedForDeletion) => {
                 ErrorCode::InvalidRequestException
             }
-            Self::Secret(SecretError::MoveLabel(_) | SecretError::TooManyTags) => {
-                ErrorCode::InvalidParameterException
-            }
+            Self::Secret(
+                SecretError::MoveLabel(_)
+                | SecretError::TooManyTags
+                | SecretError::NoSuchVersion(_)
+                | SecretError::Replica,
+            ) => ErrorCode::InvalidParameterException,
+            Self::Secret(SecretError::TooManyLabels) => ErrorCode::LimitExceededException,
             Self::SecretId(SecretIdError::Name) | Self::Name(NameError::SecretName) => {
                 ErrorCode::ValidationException
             }
@@ -141,6 +146,26 @@ impl AppError {
             Self::Store(_) | Self::Inconsistent { .. } | Self::Seal(_) | Self::Open(_) | Self::SealedForm(_)
         )
     }
+}
+
+fn on_denied(resource: Option<&SecretArn>) -> String {
+    // AWS's words ("Troubleshoot access denied error messages").
+    resource.map_or_else(String::new, |arn| {
+        format!(" on resource: {arn} with an explicit deny in a resource-based policy")
+    })
+}
+
+/// A region that a secret cannot be replicated to, or is not.
+pub(crate) fn invalid_replica_region() -> AppError {
+    refuse(ErrorCode::InvalidParameterException, "Invalid replica region.")
+}
+
+/// StopReplicationToReplica of what is no replica.
+pub(crate) fn not_a_replica() -> AppError {
+    refuse(
+        ErrorCode::InvalidParameterException,
+        "Operation not permitted on a primary secret. Call must be made in replica secret's region.",
+    )
 }
 
 /// A refusal with a code and text of AWS's.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub struct Caller {
     pub request_id: String,
     /// In what capacity it calls.
     pub standing: Standing,
+    /// Where the request came from; none for Pawl's own work.
+    pub source: Option<IpAddr>,
 }
 
 /// In what capacity somebody calls. Policies will refine the first; the others are Pawl itself, at work for a secret.
@@ -52,7 +55,14 @@ impl Caller {
             region,
             request_id,
             standing: Standing::Root,
+            source: None,
         }
+    }
+
+    /// The caller, calling from an address.
+    #[must_use]
+    pub fn from_address(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
     }
 
     /// The scheduler.
@@ -63,6 +73,7 @@ impl Caller {
             region,
             request_id,
             standing: Standing::Scheduler,
+            source: None,
         }
     }
 
@@ -74,6 +85,7 @@ impl Caller {
             region,
             request_id: token.to_string(),
             standing: Standing::Rotation,
+            source: None,
         }
     }
 }

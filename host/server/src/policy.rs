@@ -1,36 +1,127 @@
 //! The policy's door, and the record of who went through it.
 
 use pawl_core::arn::SecretArn;
+use pawl_core::names::{Label, VersionId};
 use pawl_core::world::Timestamp;
+use pawl_iam::policy::{AccessRequest, ConditionContext, Principal, Verdict};
 use serde::Serialize;
 
+use crate::app::App;
+use crate::cache::Held;
 use crate::error::AppError;
 use crate::identity::{Caller, Standing};
 
-/// What a caller wants to do; AWS's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "each is the operation of its name")]
-pub enum Action {
-    CancelRotateSecret,
-    CreateSecret,
-    DeleteSecret,
-    DescribeSecret,
-    GetSecretValue,
-    ListSecretVersionIds,
-    ListSecrets,
-    PutSecretValue,
-    RestoreSecret,
-    RotateSecret,
-    TagResource,
-    UntagResource,
-    UpdateSecret,
-    UpdateSecretVersionStage,
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $policy:literal;)*) => {
+        /// What a caller wants to do; AWS's names.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        pub enum Action {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Action {
+            /// The action as policies spell it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $policy,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// The operation of this name.
+    AssociateCrossAccountReplica = "secretsmanager:AssociateCrossAccountReplica";
+    /// The operation of this name.
+    BatchGetSecretValue = "secretsmanager:BatchGetSecretValue";
+    /// The operation of this name.
+    CancelRotateSecret = "secretsmanager:CancelRotateSecret";
+    /// The operation of this name.
+    CreateSecret = "secretsmanager:CreateSecret";
+    /// The operation of this name.
+    DeleteResourcePolicy = "secretsmanager:DeleteResourcePolicy";
+    /// The operation of this name.
+    DeleteSecret = "secretsmanager:DeleteSecret";
+    /// The operation of this name.
+    DescribeSecret = "secretsmanager:DescribeSecret";
+    /// The operation of this name.
+    DisassociateCrossAccountReplica = "secretsmanager:DisassociateCrossAccountReplica";
+    /// The operation of this name.
+    GetRandomPassword = "secretsmanager:GetRandomPassword";
+    /// The operation of this name.
+    GetResourcePolicy = "secretsmanager:GetResourcePolicy";
+    /// The operation of this name.
+    GetSecretValue = "secretsmanager:GetSecretValue";
+    /// The operation of this name.
+    ListResourcePolicies = "secretsmanager:ListResourcePolicies";
+    /// The operation of this name.
+    ListSecretVersionIds = "secretsmanager:ListSecretVersionIds";
+    /// The operation of this name.
+    ListSecrets = "secretsmanager:ListSecrets";
+    /// The operation of this name.
+    PutResourcePolicy = "secretsmanager:PutResourcePolicy";
+    /// The operation of this name.
+    PutSecretValue = "secretsmanager:PutSecretValue";
+    /// The operation of this name.
+    RemoveRegionsFromReplication = "secretsmanager:RemoveRegionsFromReplication";
+    /// The operation of this name.
+    ReplicateSecretToRegions = "secretsmanager:ReplicateSecretToRegions";
+    /// The operation of this name.
+    RestoreSecret = "secretsmanager:RestoreSecret";
+    /// The operation of this name.
+    RotateSecret = "secretsmanager:RotateSecret";
+    /// The operation of this name.
+    StopReplicationToReplica = "secretsmanager:StopReplicationToReplica";
+    /// The operation of this name.
+    TagResource = "secretsmanager:TagResource";
+    /// The operation of this name.
+    UntagResource = "secretsmanager:UntagResource";
+    /// The operation of this name.
+    UpdateSecret = "secretsmanager:UpdateSecret";
+    /// The operation of this name.
+    UpdateSecretVersionStage = "secretsmanager:UpdateSecretVersionStage";
+    /// The operation of this name.
+    ValidateResourcePolicy = "secretsmanager:ValidateResourcePolicy";
+    /// Noting that a value was read, after the reading was allowed.
+    NoteAccess = "pawl:NoteAccess";
     /// A step of a rotation, by the rotation's own function.
-    RotationStep,
+    RotationStep = "pawl:RotationStep";
     /// Purging what was scheduled for deletion.
-    PurgeSecret,
+    PurgeSecret = "pawl:PurgeSecret";
     /// Pawl's own operations: the state of the host, the development clock.
-    Administer,
+    Administer = "pawl:Administer";
+}
+
+/// A question to the policy: what is to be done, and what the request says besides that conditions may look at.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// What is to be done.
+    pub action: Action,
+    version: Option<&'a VersionId>,
+    label: Option<&'a Label>,
+    more: Vec<(&'static str, String)>,
+}
+
+impl From<Action> for Ask<'_> {
+    fn from(action: Action) -> Self {
+        Self { action, version: None, label: None, more: Vec::new() }
+    }
+}
+
+impl<'a> Ask<'a> {
+    /// Which version is meant: without either, the one with AWSCURRENT.
+    #[must_use]
+    pub fn about_version(mut self, version: Option<&'a VersionId>, label: Option<&'a Label>) -> Self {
+        (self.version, self.label) = (version, label);
+        self
+    }
+
+    /// A condition key of the request, where the request has it.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: Option<impl ToString>) -> Self {
+        self.more.extend(value.map(|value| (key, value.to_string())));
+        self
+    }
 }
 
 /// The record that is stored in one transaction with every change. Never a value.
@@ -44,12 +135,94 @@ pub(crate) struct AuditRecord<'a> {
     pub(crate) revision: u64,
 }
 
-/// The policy's door. Until policies exist, it says yes to root, and to Pawl's own work what that work is.
-pub(crate) fn authorise(caller: &Caller, action: Action) -> Result<(), AppError> {
+/// The policy's door. The root identity may do everything that the secret's own policy does not deny; Pawl's own work what that
+/// work is (ADR 7).
+pub(crate) fn authorise(
+    app: &App,
+    caller: &Caller,
+    ask: &Ask<'_>,
+    held: Option<&Held>,
+) -> Result<(), AppError> {
+    let action = ask.action;
     let allowed = match caller.standing {
         Standing::Root => true,
         Standing::Scheduler => matches!(action, Action::RotateSecret | Action::PurgeSecret),
         Standing::Rotation => action == Action::RotationStep,
     };
-    if allowed { Ok(()) } else { Err(AppError::Denied { principal: caller.principal.clone(), action }) }
+    if !allowed {
+        return Err(AppError::Denied { principal: caller.principal.clone(), action, resource: None });
+    }
+    let policy = held.and_then(|held| Some((held, held.policy.as_ref()?)));
+    let Some((held, policy)) = policy.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action)) else {
+        return Ok(());
+    };
+    let context = context(app, caller, ask, held);
+    let request = AccessRequest {
+        principal: &Principal::root(app.account().as_str()),
+        action: action.name(),
+        resource: held.secret.arn.as_str(),
+        context: &context,
+    };
+    match policy.decide(&request) {
+        Verdict::Denied { .. } => Err(AppError::Denied {
+            principal: caller.principal.clone(),
+            action,
+            resource: Some(held.secret.arn.clone()),
+        }),
+        Verdict::Allowed { .. } | Verdict::NoStatement => Ok(()),
+    }
+}
+
+/// What the root identity can always do, so that no policy locks everybody out for good: on AWS, its support would have to help.
+const fn keeps_the_key(action: Action) -> bool {
+    matches!(
+        action,
+        Action::GetResourcePolicy
+            | Action::PutResourcePolicy
+            | Action::DeleteResourcePolicy
+            | Action::ListResourcePolicies
+            | Action::NoteAccess
+    )
+}
+
+/// What conditions can look at: the keys of AWS's service authorization reference that a request here has.
+fn context(app: &App, caller: &Caller, ask: &Ask<'_>, held: &Held) -> ConditionContext {
+    let (secret, now) = (&held.secret, app.clock().wall());
+    let mut context = ConditionContext::default();
+    context.insert("aws:CurrentTime", now.to_string());
+    context.insert("aws:EpochTime", (now.millis() / 1_000).to_string());
+    context.insert("aws:SecureTransport", "false");
+    context.insert("aws:PrincipalArn", caller.principal.as_str());
+    context.insert("aws:PrincipalAccount", app.account().as_str());
+    context.insert("aws:PrincipalType", "Account");
+    context.insert("aws:userid", app.account().as_str());
+    context.insert("aws:RequestedRegion", caller.region.as_str());
+    if let Some(address) = caller.source {
+        context.insert("aws:SourceIp", address.to_string());
+    }
+    context.insert("secretsmanager:SecretId", secret.arn.as_str());
+    if let Some(region) = secret.primary_region() {
+        context.insert("secretsmanager:SecretPrimaryRegion", region.as_str());
+    }
+    if let Some(config) = &secret.rotation_config {
+        context.insert("secretsmanager:resource/AllowRotationLambdaArn", config.function.to_string());
+    }
+    for tag in secret.tags.as_deref().unwrap_or_default() {
+        for prefix in ["aws:ResourceTag", "secretsmanager:ResourceTag"] {
+            context.insert(&format!("{prefix}/{}", tag.key), tag.value.as_str());
+        }
+    }
+    if let Some(version) = ask.version {
+        context.insert("secretsmanager:VersionId", version.as_str());
+    }
+    // AWS's documented policies on VersionStage hold for callers who name none: they mean AWSCURRENT.
+    match (ask.action, ask.version, ask.label) {
+        (_, _, Some(label)) => context.insert("secretsmanager:VersionStage", label.as_str()),
+        (Action::GetSecretValue, None, None) => context.insert("secretsmanager:VersionStage", "AWSCURRENT"),
+        _ => {}
+    }
+    for (key, value) in &ask.more {
+        context.insert(key, value.as_str());
+    }
+    context
 }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub database_ca: Option<PathBuf>,
     /// A directory of rotators.
     pub functions_dir: Option<PathBuf>,
+    /// Bytes of memory for sealed secrets that are read often.
+    pub cache_bytes: u64,
     /// Whether the clock can be moved.
     pub dev_clock: bool,
     /// The root identity's access key, when it is not to be made or read from the data directory.

@@ -64,6 +64,11 @@ impl Secret {
         config.enabled = true;
         let function = config.function.clone();
         self.touch(now);
+        // A trial makes way: what is asked for now proves more.
+        if let Some(check) = self.rotation.as_mut().filter(|r| r.check && r.token != *token) {
+            check.cancel(now);
+            self.drop_ended_check();
+        }
         let unfinished = self.labels.pending().filter(|p| self.labels.current() != Some(p)).cloned();
         if let Some(pending) = unfinished {
             match self.rotation.as_mut().filter(|r| r.token == pending) {
@@ -76,7 +81,7 @@ impl Secret {
                 Rotate::EarlierResumed(pending)
             });
         }
-        if self.rotation.as_ref().is_some_and(|r| r.token == *token && r.status == Status::Succeeded) {
+        if self.rotation.as_ref().is_some_and(|r| r.token == *token && r.status == Status::Succeeded && !r.check) {
             return Ok(Rotate::Begun(token.clone()));
         }
         if self.versions.contains_key(token) {
@@ -89,6 +94,67 @@ impl Secret {
         Ok(Rotate::Begun(token.clone()))
     }
 
+    /// RotateSecret with `RotateImmediately` false: tries the configuration with testSecret alone, on a temporary AWSPENDING
+    /// version whose content is the current one's. The version to copy from; none when there is nothing to try: the secret has
+    /// no value yet, or a rotation that is not complete has AWSPENDING and will try the configuration itself.
+    ///
+    /// # Errors
+    /// When no function is configured or the token names another version.
+    pub fn begin_check(
+        &mut self,
+        token: &VersionId,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Option<VersionId>, RotateError> {
+        let Some(config) = &self.rotation_config else { return Err(RotateError::NoFunction) };
+        let function = config.function.clone();
+        if self.rotation.as_ref().is_some_and(|r| r.check && r.token == *token) {
+            return Ok(None); // The same request again.
+        }
+        if let Some(check) = self.rotation.as_mut().filter(|r| r.check) {
+            check.cancel(now);
+            self.drop_ended_check();
+        }
+        if self.versions.contains_key(token) {
+            return Err(RotateError::TokenInUse { token: token.clone(), arn: self.arn.clone() });
+        }
+        let busy = self.labels.pending().is_some_and(|p| self.labels.current() != Some(p));
+        let current = self.labels.current().cloned();
+        let Some(current) = current.filter(|id| !busy && self.has_value(id)) else { return Ok(None) };
+        let version = Version { created_at: now, last_accessed_day: None, content: None };
+        self.versions.insert(token.clone(), version);
+        self.labels.attach(Label::pending(), token);
+        self.rotation = Some(Rotation::check(token.clone(), function, digest, now));
+        self.touch(now);
+        Ok(Some(current))
+    }
+
+    /// The temporary version of [`Secret::begin_check`] gets its content.
+    pub fn fill_check(&mut self, token: &VersionId, content: &ContentMark) {
+        if let Some(version) = self.versions.get_mut(token) {
+            version.content = Some(content.clone());
+        }
+    }
+
+    fn has_value(&self, id: &VersionId) -> bool {
+        self.versions.get(id).is_some_and(|version| version.content.is_some())
+    }
+
+    /// A trial that has ended, however it did, takes its temporary version with it.
+    pub(super) fn drop_ended_check(&mut self) {
+        let Some(check) = self.rotation.as_ref().filter(|r| r.check && r.status.running().is_none()) else {
+            return;
+        };
+        let token = check.token.clone();
+        if self.labels.pending() == Some(&token) {
+            self.labels.detach(&Label::pending());
+        }
+        // A person may have given it another label: then it is theirs.
+        if !self.labels.any_on(&token) {
+            self.versions.remove(&token);
+        }
+    }
+
     /// CancelRotateSecret; the token of the rotation that it ended, if one was running. AWSPENDING stays, as on AWS.
     pub fn cancel_rotation(&mut self, now: Timestamp) -> Option<VersionId> {
         if let Some(config) = &mut self.rotation_config {
@@ -96,10 +162,12 @@ impl Secret {
         }
         self.next_rotation_at = None;
         self.touch(now);
-        self.rotation.as_mut().filter(|r| r.status.running().is_some()).map(|rotation| {
+        let cancelled = self.rotation.as_mut().filter(|r| r.status.running().is_some()).map(|rotation| {
             rotation.cancel(now);
             rotation.token.clone()
-        })
+        });
+        self.drop_ended_check();
+        cancelled
     }
 
     /// The running rotation, if `token` still owns the secret.
@@ -181,6 +249,9 @@ impl Secret {
     /// After a rotation's step has ended: when that was the last, AWSPENDING goes and the next date is set.
     fn settle_rotation(&mut self, now: Timestamp) {
         let Some(rotation) = &self.rotation else { return };
+        if rotation.check {
+            return self.drop_ended_check();
+        }
         if rotation.status != Status::Succeeded {
             // A schedule does not wait for a person: the next window tries the same token again.
             if rotation.status.running().is_none() {

@@ -11,6 +11,7 @@ use pawl_api::{Target, X_AMZ_TARGET};
 use pawl_core::limits;
 use pawl_iam::sigv4::Head;
 
+use super::listener::Peer;
 use super::sign::authenticate;
 use crate::host::Host;
 use crate::ops;
@@ -84,6 +85,8 @@ async fn answer(
         headers: &headers,
     };
     let signed = authenticate(host, &head, &body.0, request_id.to_owned())?;
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let caller = signed.caller.from_address(peer);
     let unknown = || {
         ApiError::new(ErrorCode::UnknownOperationException, "The request names no operation of this server.")
     };
@@ -99,7 +102,7 @@ async fn answer(
             format!("Credential should be scoped to correct service: '{}'.", target.signing_name()),
         ));
     }
-    let answer = ops::perform(host, &signed.caller, target, &body.0).await;
+    let answer = ops::perform(host, &caller, target, &body.0).await;
     tracing::debug!(request.id = %request_id, operation = target.name(), ok = answer.is_ok(), "the request was answered");
     answer
 }

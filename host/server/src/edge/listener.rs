@@ -1,10 +1,14 @@
 //! Takes connections and serves them: no more than there is room for, and none for ever.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -29,8 +33,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely; others will be given back.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -42,7 +46,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
             tracing::debug!(%error, "a connection was gone at once");
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
+        let service = Peered { router: TowerToHyperService::new(router.clone()), peer };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             let _place = place;
@@ -54,6 +58,27 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
     drop(listener);
     if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were cut off");
+    }
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// A router that is told where its requests come from.
+struct Peered {
+    router: TowerToHyperService<Router>,
+    peer: SocketAddr,
+}
+
+impl Service<Request<Incoming>> for Peered {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Peer(self.peer));
+        self.router.call(request)
     }
 }
 

@@ -1,11 +1,14 @@
 //! One function per operation: wire shape in, wire shape out.
 
-mod filter;
+mod batch;
 mod host;
 mod listing;
 mod page;
 mod password;
+mod policies;
+mod replication;
 mod rotation;
+mod scan;
 mod secrets;
 mod tags;
 mod versions;
@@ -34,26 +37,39 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
         ($function:path) => {{
             let request = pawl_api::decode(body)?;
             let answer = $function(host, caller, request).await;
-            encode(answer.map_err(|error| told(caller, target, error))?)
+            encode(answer.map_err(|error| told(caller, target.name(), error))?)
         }};
     }
     match target {
         Target::SecretsManager(operation) => match operation {
+            Operation::AssociateCrossAccountReplica => op!(replication::associate_cross_account_replica),
+            Operation::BatchGetSecretValue => op!(batch::batch_get_secret_value),
             Operation::CancelRotateSecret => op!(rotation::cancel_rotate_secret),
             Operation::CreateSecret => op!(secrets::create_secret),
+            Operation::DeleteResourcePolicy => op!(policies::delete_resource_policy),
             Operation::DeleteSecret => op!(secrets::delete_secret),
             Operation::DescribeSecret => op!(secrets::describe_secret),
+            Operation::DisassociateCrossAccountReplica => {
+                op!(replication::disassociate_cross_account_replica)
+            }
             Operation::GetRandomPassword => op!(password::get_random_password),
+            Operation::GetResourcePolicy => op!(policies::get_resource_policy),
             Operation::GetSecretValue => op!(versions::get_secret_value),
+            Operation::ListResourcePolicies => op!(policies::list_resource_policies),
             Operation::ListSecretVersionIds => op!(versions::list_secret_version_ids),
             Operation::ListSecrets => op!(listing::list_secrets),
+            Operation::PutResourcePolicy => op!(policies::put_resource_policy),
             Operation::PutSecretValue => op!(versions::put_secret_value),
+            Operation::RemoveRegionsFromReplication => op!(replication::remove_regions_from_replication),
+            Operation::ReplicateSecretToRegions => op!(replication::replicate_secret_to_regions),
             Operation::RestoreSecret => op!(secrets::restore_secret),
             Operation::RotateSecret => op!(rotation::rotate_secret),
+            Operation::StopReplicationToReplica => op!(replication::stop_replication_to_replica),
             Operation::TagResource => op!(tags::tag_resource),
             Operation::UntagResource => op!(tags::untag_resource),
             Operation::UpdateSecret => op!(secrets::update_secret),
             Operation::UpdateSecretVersionStage => op!(versions::update_secret_version_stage),
+            Operation::ValidateResourcePolicy => op!(policies::validate_resource_policy),
         },
         Target::Pawl(operation) => match operation {
             PawlOperation::AdvanceClock => op!(host::advance_clock),
@@ -91,9 +107,9 @@ impl std::io::Write for Counting {
     }
 }
 
-fn told(caller: &Caller, target: Target, error: AppError) -> ApiError {
+fn told(caller: &Caller, operation: &str, error: AppError) -> ApiError {
     if error.is_hosts() {
-        tracing::error!(request.id = %caller.request_id, operation = target.name(), %error, "the operation failed");
+        tracing::error!(request.id = %caller.request_id, operation, %error, "the operation failed");
     }
     error.into_api()
 }

@@ -1,5 +1,7 @@
 //! Rotations: asked for, scheduled, cancelled, looked at.
 
+use std::sync::Arc;
+
 use pawl_api::error::ErrorCode;
 use pawl_api::pawl::{
     DescribeRotationRequest, DescribeRotationResponse, Failure, LogLine, RotationStatus, StepOutcome, StepRun,
@@ -16,8 +18,9 @@ use pawl_core::secret::{Rotate, RotateError, RotationConfig, Secret};
 use pawl_core::world::Timestamp;
 
 use super::Answer;
-use crate::app::{Action, Draft};
+use crate::app::{Action, Ask, Draft};
 use crate::error::{AppError, refuse};
+use crate::functions::Function;
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -35,6 +38,9 @@ pub(super) async fn rotate_secret(
     caller: &Caller,
     input: RotateSecretRequest,
 ) -> Answer<RotateSecretRequest> {
+    if input.external_secret_rotation_metadata.is_some() || input.external_secret_rotation_role_arn.is_some() {
+        return Err(AppError::Api(refusal::external_rotation()));
+    }
     let token = input
         .client_request_token
         .ok_or_else(|| AppError::Api(refusal::token_missing_for_rotation()))
@@ -45,22 +51,39 @@ pub(super) async fn rotate_secret(
         schedule: input.rotation_rules.map(schedule).transpose()?.flatten(),
         immediately: input.rotate_immediately.unwrap_or(true),
     };
+    let ask = Ask::from(Action::RotateSecret)
+        .with("secretsmanager:RotationLambdaARN", asked.function.as_ref())
+        .with("secretsmanager:RotateImmediately", input.rotate_immediately)
+        .with("secretsmanager:ModifyRotationRules", asked.schedule.as_ref().map(|_| true));
     let (held, rotate) = host
         .app
-        .change(caller, Action::RotateSecret, &input.secret_id, |draft| {
+        .change(caller, ask, &input.secret_id, |draft| {
             draft.secret.must_live()?;
             configure(host, draft, &asked)?;
-            if asked.immediately { begin(host, draft, &asked.token).map(Some) } else { Ok(None) }
+            if asked.immediately {
+                begin(host, draft, &asked.token)
+            } else {
+                check(host, draft, &asked.token).map(|()| Rotate::Begun(asked.token.clone()))
+            }
         })
         .await?;
     host.app.nudge().notify_one();
     match rotate {
-        Some(Rotate::EarlierResumed(_)) => Err(AppError::EarlierRotation),
-        rotate => Ok(RotateSecretResponse {
+        Rotate::EarlierResumed(_) => Err(AppError::EarlierRotation),
+        Rotate::Begun(_) => Ok(RotateSecretResponse {
             arn: held.secret.arn.to_string(),
             name: held.secret.name.to_string(),
-            version_id: rotate.map(|_| asked.token.into()),
+            version_id: Some(asked.token.into()),
         }),
+    }
+}
+
+/// `RotateImmediately` false: testSecret alone, on a temporary AWSPENDING version that holds the current value.
+fn check(host: &Host, draft: &mut Draft<'_>, token: &VersionId) -> Result<(), AppError> {
+    let (now, digest) = (draft.now, configured(host, draft)?.digest());
+    match draft.secret.begin_check(token, digest, now)? {
+        Some(current) => draft.copy_for_check(&current, token),
+        None => Ok(()),
     }
 }
 
@@ -84,14 +107,15 @@ fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), Ap
 }
 
 fn begin(host: &Host, draft: &mut Draft<'_>, token: &VersionId) -> Result<Rotate, AppError> {
-    let now = draft.now;
+    let (now, digest) = (draft.now, configured(host, draft)?.digest());
+    Ok(draft.secret.rotate(token, digest, now)?)
+}
+
+/// The function that a secret is rotated by.
+fn configured(host: &Host, draft: &Draft<'_>) -> Result<Arc<Function>, AppError> {
     let config = draft.secret.rotation_config.as_ref().ok_or(RotateError::NoFunction)?;
-    let function = host
-        .app
-        .functions()
-        .find(&config.function)
-        .ok_or_else(|| AppError::Api(refusal::function_not_invocable()))?;
-    Ok(draft.secret.rotate(token, function.digest(), now)?)
+    let found = host.app.functions().find(&config.function);
+    found.ok_or_else(|| AppError::Api(refusal::function_not_invocable()))
 }
 
 /// The schedule's RotateSecret: begins a rotation that is due, or takes up one that was not complete.

@@ -15,9 +15,9 @@ use pawl_core::names::SecretName;
 use pawl_core::secret::{Put, PutError, Secret, Tag};
 use pawl_core::world::Timestamp;
 
-use super::Answer;
 use super::versions::{stages, token};
-use crate::app::{Action, Fate};
+use super::{Answer, replication};
+use crate::app::{Action, Ask, Fate};
 use crate::error::{AppError, refuse};
 use crate::host::Host;
 use crate::identity::Caller;
@@ -28,17 +28,20 @@ pub(super) async fn create_secret(
     caller: &Caller,
     input: CreateSecretRequest,
 ) -> Answer<CreateSecretRequest> {
-    if input.add_replica_regions.as_ref().is_some_and(|regions| !regions.is_empty()) {
+    if input.cross_account_primary_arn.is_some() {
         return Err(refuse(
             ErrorCode::InvalidRequestException,
-            "This version of Pawl does not replicate secrets. Leave AddReplicaRegions out.",
+            "This host serves one account, so no secret of it can follow a secret of another account.",
         ));
     }
     let name = SecretName::try_from(input.name)?;
     let token = token(input.client_request_token)?;
     let value = given_value(input.secret_string, input.secret_binary).map_err(AppError::Api)?;
-    let tags = input.tags.map(tags);
+    let tags = input.tags.map(tags).transpose()?;
     let (description, kms_key_id) = (present(input.description), present(input.kms_key_id));
+    let kind = present(input.r#type);
+    let regions = replication::wanted(caller, input.add_replica_regions)?;
+    let overwrite = input.force_overwrite_replica_secret.unwrap_or(false);
     let (held, version) = host
         .app
         .create(
@@ -48,6 +51,7 @@ pub(super) async fn create_secret(
                 let now = draft.now;
                 draft.secret.description.clone_from(&description);
                 draft.secret.kms_key_id.clone_from(&kms_key_id);
+                draft.secret.kind.clone_from(&kind);
                 if let Some(tags) = tags.clone().filter(|tags| !tags.is_empty()) {
                     draft.secret.tag(tags, now)?;
                 }
@@ -76,7 +80,16 @@ pub(super) async fn create_secret(
             },
         )
         .await?;
+    // A crash in between leaves a secret without its replicas; the same request again makes them.
+    let replication_status = if regions.is_empty() {
+        None
+    } else {
+        let (id, wanted) = (held.secret.arn.to_string(), (regions.as_slice(), overwrite));
+        let held = host.app.replicate(caller, Action::CreateSecret, &id, wanted).await?;
+        replication::status(host, &held.secret).await?
+    };
     Ok(CreateSecretResponse {
+        replication_status,
         arn: held.secret.arn.to_string(),
         name: held.secret.name.to_string(),
         version_id: version.map(Into::into),
@@ -100,6 +113,9 @@ pub(super) async fn update_secret(
             }
             if let Some(key) = &input.kms_key_id {
                 draft.secret.kms_key_id = present(Some(key.clone()));
+            }
+            if let Some(kind) = &input.r#type {
+                draft.secret.kind = present(Some(kind.clone()));
             }
             let again = match &value {
                 Some(value) => draft.put(&token, value, &[])? == Put::AlreadyThere,
@@ -126,7 +142,8 @@ pub(super) async fn describe_secret(
     input: DescribeSecretRequest,
 ) -> Answer<DescribeSecretRequest> {
     let held = host.app.read(caller, Action::DescribeSecret, &input.secret_id).await?;
-    Ok(describe(&held.secret))
+    let replication_status = replication::status(host, &held.secret).await?;
+    Ok(DescribeSecretResponse { replication_status, ..describe(&held.secret) })
 }
 
 /// `secretsmanager.DeleteSecret`
@@ -146,10 +163,14 @@ pub(super) async fn delete_secret(
     if force {
         return force_delete(host, caller, &input.secret_id).await;
     }
+    let ask = Ask::from(Action::DeleteSecret)
+        .with("secretsmanager:RecoveryWindowInDays", input.recovery_window_in_days)
+        .with("secretsmanager:ForceDeleteWithoutRecovery", input.force_delete_without_recovery);
     let (held, purge_at) = host
         .app
-        .change(caller, Action::DeleteSecret, &input.secret_id, |draft| {
+        .change(caller, ask, &input.secret_id, |draft| {
             draft.secret.must_live()?;
+            must_be_in_one_region(&draft.secret)?;
             let purge_at = draft.now.plus_days(days);
             draft.secret.schedule_deletion(purge_at, draft.now);
             Ok(purge_at)
@@ -161,15 +182,32 @@ pub(super) async fn delete_secret(
 async fn force_delete(host: &Host, caller: &Caller, secret_id: &str) -> Answer<DeleteSecretRequest> {
     let now = host.app.clock().now();
     // Finding it checks the id, the account and the region.
-    let name = match host.app.read(caller, Action::DeleteSecret, secret_id).await {
+    let ask = || {
+        Ask::from(Action::DeleteSecret).with("secretsmanager:ForceDeleteWithoutRecovery", Some(true))
+    };
+    let name = match host.app.read(caller, ask(), secret_id).await {
         Ok(held) => held.secret.name.clone(),
         Err(AppError::NoSuchSecret) => return force_deleted_nothing(host, caller, secret_id, now),
         Err(error) => return Err(error),
     };
     let id = SecretId { arn: Some(secret_id.to_owned()).filter(|id| is_whole_arn(id)), name, place: None };
-    let (held, ()) =
-        host.app.change_at(caller, Action::DeleteSecret, &id, None, |_| Ok(((), Fate::Purged))).await?;
+    let (held, ()) = host
+        .app
+        .change_at(caller, ask(), &id, None, |draft| {
+            must_be_in_one_region(&draft.secret)?;
+            Ok(((), Fate::Purged))
+        })
+        .await?;
     Ok(deleted(&held.secret, now))
+}
+
+/// AWS deletes no secret that has replicas.
+fn must_be_in_one_region(secret: &Secret) -> Result<(), AppError> {
+    let regions: Vec<&str> = secret.replicas.iter().map(|replica| replica.region.as_str()).collect();
+    if regions.is_empty() {
+        return Ok(());
+    }
+    Err(AppError::Api(refusal::has_replicas(&secret.arn, regions.join(", "))))
 }
 
 fn is_whole_arn(text: &str) -> bool {
@@ -220,11 +258,18 @@ fn present(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Tags from the wire; the shape's check has seen to their keys.
-pub(super) fn tags(tags: Vec<shapes::Tag>) -> Vec<Tag> {
-    tags.into_iter()
+/// Tags from the wire; the shape's check has seen to the lengths of their parts.
+pub(super) fn tags(tags: Vec<shapes::Tag>) -> Result<Vec<Tag>, AppError> {
+    let tags: Vec<Tag> = tags
+        .into_iter()
         .map(|tag| Tag { key: tag.key.unwrap_or_default(), value: tag.value.unwrap_or_default() })
-        .collect()
+        .collect();
+    // TagResource's reference: "Do not use the aws: prefix in your tag names ... because AWS reserves it".
+    let reserved = |tag: &Tag| tag.key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    if tags.iter().any(reserved) {
+        return Err(AppError::Api(refusal::reserved_tag()));
+    }
+    Ok(tags)
 }
 
 /// A secret as DescribeSecret shows it.
@@ -237,6 +282,8 @@ pub(super) fn describe(secret: &Secret) -> DescribeSecretResponse {
     DescribeSecretResponse {
         arn: secret.arn.to_string(),
         name: secret.name.to_string(),
+        r#type: secret.kind.clone(),
+        primary_region: secret.primary_region().map(ToString::to_string),
         description: secret.description.clone(),
         kms_key_id: secret.kms_key_id.clone(),
         rotation_enabled: config.map(|config| config.enabled),

@@ -14,7 +14,7 @@ pub(super) async fn tag_resource(
     caller: &Caller,
     input: TagResourceRequest,
 ) -> Answer<TagResourceRequest> {
-    let tags = tags(input.tags);
+    let tags = tags(input.tags)?;
     host.app
         .change(caller, Action::TagResource, &input.secret_id, |draft| {
             let now = draft.now;
