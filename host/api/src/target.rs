@@ -19,7 +19,7 @@ impl Target {
     /// Reads the header.
     ///
     /// # Errors
-    /// `UnknownOperationException`, which says when the operation is AWS's but not served here.
+    /// `UnknownOperationException`.
     pub fn from_header(target: &str) -> Result<Self, ApiError> {
         if let Some(operation) = secrets_manager::Operation::from_target(target) {
             return Ok(Self::SecretsManager(operation));
@@ -27,12 +27,10 @@ impl Target {
         if let Some(operation) = pawl::Operation::from_target(target) {
             return Ok(Self::Pawl(operation));
         }
-        let message = if secrets_manager::operation::is_known_but_not_served(target) {
-            "This is an operation of AWS Secrets Manager that this version of Pawl does not serve."
-        } else {
-            "The header X-Amz-Target names no operation of this server."
-        };
-        Err(ApiError::new(ErrorCode::UnknownOperationException, message))
+        Err(ApiError::new(
+            ErrorCode::UnknownOperationException,
+            "The header X-Amz-Target names no operation of this server.",
+        ))
     }
 
     /// The service's name in the scope of the request's signature.
@@ -131,7 +129,5 @@ mod tests {
             assert_eq!(refused.code, ErrorCode::UnknownOperationException, "{wrong}");
             assert!(refused.message.contains("names no operation"), "{wrong}");
         }
-        let later = Target::from_header("secretsmanager.BatchGetSecretValue").unwrap_err();
-        assert!(later.message.contains("does not serve"), "{later}");
     }
 }

@@ -66,6 +66,42 @@ pub const FILTERS_MAX: usize = 10;
 pub const FILTER_VALUES_MAX: usize = 10;
 /// Characters of one value of a filter.
 pub const FILTER_VALUE_CHARS_MAX: usize = 512;
+/// Secrets of one BatchGetSecretValue, by ids or by a page.
+pub const BATCH_SECRETS_MAX: usize = 20;
+/// Characters of an ARN, least.
+pub const ARN_CHARS_MIN: usize = 20;
+/// Characters of an ARN, most.
+pub const ARN_CHARS_MAX: usize = 2_048;
+/// Characters of a resource policy.
+pub const POLICY_CHARS_MAX: usize = 20_480;
+/// Characters of a resource policy's name.
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
+/// Characters of a region's name.
+pub const REGION_CHARS_MAX: usize = 128;
+/// Characters of a secret's type.
+pub const SECRET_TYPE_CHARS_MAX: usize = 256;
+/// Characters of the name of a service that owns secrets.
+pub const OWNING_SERVICE_CHARS_MAX: usize = 128;
+/// Characters of a text that explains a replica's status.
+pub const STATUS_MESSAGE_CHARS_MAX: usize = 4_096;
+/// Replicas of one secret in other accounts.
+pub const CROSS_ACCOUNT_REPLICAS_MAX: usize = 100;
+/// Characters of a RotationToken, least.
+pub const ROTATION_TOKEN_CHARS_MIN: usize = 36;
+/// Characters of a RotationToken, most.
+pub const ROTATION_TOKEN_CHARS_MAX: usize = 256;
+/// Characters of a rotation window's duration, least.
+pub const DURATION_CHARS_MIN: usize = 2;
+/// Characters of a rotation window's duration, most.
+pub const DURATION_CHARS_MAX: usize = 3;
+/// Characters of a key in the metadata of an external secret's rotation.
+pub const ROTATION_METADATA_KEY_CHARS_MAX: usize = 256;
+/// Characters of a value in the metadata of an external secret's rotation.
+pub const ROTATION_METADATA_VALUE_CHARS_MAX: usize = 2_048;
+/// Characters of the name of a check of a resource policy.
+pub const CHECK_NAME_CHARS_MAX: usize = 512;
+/// Characters of a secret's name in most answers.
+pub const ANSWERED_NAME_CHARS_MAX: usize = 256;
 /// Characters of a KMS key's id.
 pub const KEY_ID_CHARS_MAX: usize = 2_048;
 /// Characters of a rotation function's ARN.

@@ -3,15 +3,7 @@
 use pawl_core::limits;
 use pawl_core::value::ValueError;
 
-use super::shapes::{
-    CancelRotateSecretRequest, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest,
-    DeleteSecretResponse, DescribeSecretRequest, DescribeSecretResponse, Empty, Filter,
-    GetRandomPasswordRequest, GetRandomPasswordResponse, GetSecretValueRequest, GetSecretValueResponse,
-    ListSecretVersionIdsRequest, ListSecretVersionIdsResponse, ListSecretsRequest, ListSecretsResponse,
-    NamedSecretResponse, PutSecretValueRequest, PutSecretValueResponse, RestoreSecretRequest,
-    RotateSecretRequest, RotateSecretResponse, RotationRules, Tag, TagResourceRequest, UntagResourceRequest,
-    UpdateSecretRequest, UpdateSecretResponse, UpdateSecretVersionStageRequest,
-};
+use super::shapes::*;
 use crate::error::{ApiError, ErrorCode};
 use crate::sensitive::{SecretBlob, SecretText};
 use crate::shape::Request;
@@ -180,6 +172,10 @@ impl Checks {
             )
     }
 
+    fn policy_name(&mut self, name: Option<&String>) -> &mut Self {
+        self.text_if("policyName", name, 1, limits::POLICY_NAME_CHARS_MAX)
+    }
+
     fn end(&mut self) -> Result<(), ApiError> {
         if self.0.is_empty() { Ok(()) } else { Err(detected(&self.0)) }
     }
@@ -226,6 +222,52 @@ requests! {
         }
         checks
     };
+    BatchGetSecretValue: BatchGetSecretValueRequest -> BatchGetSecretValueResponse, |checks, r| {
+        if let Some(ids) = &r.secret_id_list {
+            checks.length("secretIdList", ids.len(), 1, limits::BATCH_SECRETS_MAX);
+            for id in ids {
+                checks.text("secretIdList", id, 1, limits::SECRET_ID_CHARS_MAX);
+            }
+        }
+        checks
+            .filters(r.filters.as_deref().unwrap_or_default())
+            .range_if("maxResults", r.max_results, 1, 20)
+            .text_if("nextToken", r.next_token.as_ref(), 1, limits::NEXT_TOKEN_CHARS_MAX)
+    };
+    GetResourcePolicy: GetResourcePolicyRequest -> GetResourcePolicyResponse, |checks, r| checks
+        .secret_id(&r.secret_id)
+        .policy_name(r.policy_name.as_ref());
+    PutResourcePolicy: PutResourcePolicyRequest -> PolicyOfSecretResponse, |checks, r| checks
+        .secret_id(&r.secret_id)
+        .text("resourcePolicy", &r.resource_policy, 1, limits::POLICY_CHARS_MAX)
+        .policy_name(r.policy_name.as_ref());
+    DeleteResourcePolicy: DeleteResourcePolicyRequest -> PolicyOfSecretResponse, |checks, r| checks
+        .secret_id(&r.secret_id)
+        .policy_name(r.policy_name.as_ref());
+    ListResourcePolicies: ListResourcePoliciesRequest -> ListResourcePoliciesResponse, |checks, r| checks
+        .secret_id(&r.secret_id)
+        .page(r.max_results, r.next_token.as_ref());
+    ValidateResourcePolicy: ValidateResourcePolicyRequest -> ValidateResourcePolicyResponse, |checks, r| checks
+        .text_if("secretId", r.secret_id.as_ref(), 1, limits::SECRET_ID_CHARS_MAX)
+        .text("resourcePolicy", &r.resource_policy, 1, limits::POLICY_CHARS_MAX);
+    ReplicateSecretToRegions: ReplicateSecretToRegionsRequest -> ReplicationResponse, |checks, r| checks
+        .secret_id(&r.secret_id)
+        .length("addReplicaRegions", r.add_replica_regions.len(), 1, usize::MAX);
+    RemoveRegionsFromReplication: RemoveRegionsFromReplicationRequest -> ReplicationResponse, |checks, r| checks
+        .secret_id(&r.secret_id)
+        .length("removeReplicaRegions", r.remove_replica_regions.len(), 1, usize::MAX);
+    StopReplicationToReplica: StopReplicationToReplicaRequest -> StopReplicationToReplicaResponse, |checks, r| checks
+        .secret_id(&r.secret_id);
+    AssociateCrossAccountReplica: AssociateCrossAccountReplicaRequest -> AssociateCrossAccountReplicaResponse,
+        |checks, r| checks
+        .secret_id(&r.secret_id)
+        .text("crossAccountReplicaARN", &r.cross_account_replica_arn, 20, limits::ARN_CHARS_MAX)
+        .text_if("replicationRoleARN", r.replication_role_arn.as_ref(), 20, limits::ARN_CHARS_MAX)
+        .one_of("replicaRestriction", r.replica_restriction.as_ref(), &["SameOrg", "NoRestriction"]);
+    DisassociateCrossAccountReplica: DisassociateCrossAccountReplicaRequest -> DisassociateCrossAccountReplicaResponse,
+        |checks, r| checks
+        .secret_id(&r.secret_id)
+        .text("crossAccountReplicaARN", &r.cross_account_replica_arn, 20, limits::ARN_CHARS_MAX);
     DescribeSecret: DescribeSecretRequest -> DescribeSecretResponse, |checks, r| checks.secret_id(&r.secret_id);
     UpdateSecret: UpdateSecretRequest -> UpdateSecretResponse, |checks, r| checks
         .secret_id(&r.secret_id)
