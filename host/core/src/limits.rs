@@ -56,8 +56,6 @@ pub const PAGE_ENTRIES_MAX: u32 = 100;
 pub const NEXT_TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// Secrets that one page of a list looks at, most: filters that find little give short pages.
 pub const LIST_ROWS_MAX: u32 = 10_000;
-/// Secrets of one BatchGetSecretValue.
-pub const BATCH_SECRETS_MAX: usize = 20;
 /// Characters of a page's token.
 pub const NEXT_TOKEN_CHARS_MAX: usize = 4_096;
 /// Filters of one ListSecrets.

@@ -13,6 +13,7 @@ use pawl_core::names::{AccountId, Label, SecretName, VersionId};
 use pawl_core::secret::{Secret, SecretError};
 use pawl_core::value::SecretValue;
 use pawl_core::world::{Clock, Rng, Timestamp};
+use pawl_iam::policy::{AccessRequest, Finding, PolicyDocument, Principal};
 use pawl_keyring::{Keyring, SealContext, Sealed};
 use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, SealedVersion, Store};
 use tokio::sync::Notify;
@@ -480,6 +481,16 @@ impl App {
     /// When the caller may not.
     pub fn allow(&self, caller: &Caller, action: Action) -> Result<(), AppError> {
         authorise(self, caller, &action.into(), None)
+    }
+
+    /// What is wrong with a policy that the caller would put on a secret.
+    #[must_use]
+    pub fn policy_findings(&self, caller: &Caller, held: &Held, policy: &PolicyDocument) -> Vec<Finding> {
+        let (ask, principal) = (Ask::from(Action::PutResourcePolicy), Principal::root(&self.account));
+        let context = crate::policy::context(self, caller, &ask, held, &principal);
+        let (action, resource) = (ask.action.name(), held.secret.arn.as_str());
+        let author = AccessRequest { principal: &principal, action, resource, context: &context };
+        policy.findings(Some(&author))
     }
 
     /// Refuses who may not administer.

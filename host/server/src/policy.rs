@@ -156,9 +156,10 @@ pub(crate) fn authorise(
     let Some((held, policy)) = policy.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action)) else {
         return Ok(());
     };
-    let context = context(app, caller, ask, held);
+    let principal = Principal::root(app.account());
+    let context = context(app, caller, ask, held, &principal);
     let request = AccessRequest {
-        principal: &Principal::root(app.account().as_str()),
+        principal: &principal,
         action: action.name(),
         resource: held.secret.arn.as_str(),
         context: &context,
@@ -186,43 +187,45 @@ const fn keeps_the_key(action: Action) -> bool {
 }
 
 /// What conditions can look at: the keys of AWS's service authorization reference that a request here has.
-fn context(app: &App, caller: &Caller, ask: &Ask<'_>, held: &Held) -> ConditionContext {
-    let (secret, now) = (&held.secret, app.clock().wall());
-    let mut context = ConditionContext::default();
-    context.insert("aws:CurrentTime", now.to_string());
-    context.insert("aws:EpochTime", (now.millis() / 1_000).to_string());
-    context.insert("aws:SecureTransport", "false");
-    context.insert("aws:PrincipalArn", caller.principal.as_str());
-    context.insert("aws:PrincipalAccount", app.account().as_str());
-    context.insert("aws:PrincipalType", "Account");
-    context.insert("aws:userid", app.account().as_str());
-    context.insert("aws:RequestedRegion", caller.region.as_str());
+pub(crate) fn context<'a>(
+    app: &App,
+    caller: &'a Caller,
+    ask: &'a Ask<'_>,
+    held: &'a Held,
+    principal: &'a Principal,
+) -> ConditionContext<'a> {
+    let secret = &held.secret;
+    let mut context = principal.context();
+    context.push("aws:CurrentTime", app.clock().wall());
+    context.push("aws:EpochTime", app.clock().wall().millis() / 1_000);
+    context.push("aws:SecureTransport", false);
+    context.push("aws:userid", app.account().as_str());
+    context.push("aws:RequestedRegion", caller.region.as_str());
     if let Some(address) = caller.source {
-        context.insert("aws:SourceIp", address.to_string());
+        context.push("aws:SourceIp", address);
     }
-    context.insert("secretsmanager:SecretId", secret.arn.as_str());
+    context.push("secretsmanager:SecretId", secret.arn.as_str());
     if let Some(region) = secret.primary_region() {
-        context.insert("secretsmanager:SecretPrimaryRegion", region.as_str());
+        context.push("secretsmanager:SecretPrimaryRegion", region.as_str());
     }
     if let Some(config) = &secret.rotation_config {
-        context.insert("secretsmanager:resource/AllowRotationLambdaArn", config.function.to_string());
+        context.push("secretsmanager:resource/AllowRotationLambdaArn", config.function.as_str());
     }
     for tag in secret.tags.as_deref().unwrap_or_default() {
-        for prefix in ["aws:ResourceTag", "secretsmanager:ResourceTag"] {
-            context.insert(&format!("{prefix}/{}", tag.key), tag.value.as_str());
-        }
+        context.push_tag("aws:ResourceTag/", &tag.key, &tag.value);
+        context.push_tag("secretsmanager:ResourceTag/", &tag.key, &tag.value);
     }
     if let Some(version) = ask.version {
-        context.insert("secretsmanager:VersionId", version.as_str());
+        context.push("secretsmanager:VersionId", version.as_str());
     }
     // AWS's documented policies on VersionStage hold for callers who name none: they mean AWSCURRENT.
     match (ask.action, ask.version, ask.label) {
-        (_, _, Some(label)) => context.insert("secretsmanager:VersionStage", label.as_str()),
-        (Action::GetSecretValue, None, None) => context.insert("secretsmanager:VersionStage", "AWSCURRENT"),
+        (_, _, Some(label)) => context.push("secretsmanager:VersionStage", label.as_str()),
+        (Action::GetSecretValue, None, None) => context.push("secretsmanager:VersionStage", "AWSCURRENT"),
         _ => {}
     }
     for (key, value) in &ask.more {
-        context.insert(key, value.as_str());
+        context.push(key, value.as_str());
     }
     context
 }

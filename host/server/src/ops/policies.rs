@@ -125,15 +125,20 @@ pub(super) async fn validate_resource_policy(
     caller: &Caller,
     input: ValidateResourcePolicyRequest,
 ) -> Answer<ValidateResourcePolicyRequest> {
-    match &input.secret_id {
+    let findings = match &input.secret_id {
         Some(id) => {
-            host.app.read(caller, Action::ValidateResourcePolicy, id).await?.secret.must_live()?;
+            let held = host.app.read(caller, Action::ValidateResourcePolicy, id).await?;
+            held.secret.must_live()?;
+            host.app.policy_findings(caller, &held, &parse(&input.resource_policy)?)
         }
-        None => host.app.allow(caller, Action::ValidateResourcePolicy)?,
-    }
-    let findings = parse(&input.resource_policy)?.findings();
+        None => {
+            host.app.allow(caller, Action::ValidateResourcePolicy)?;
+            parse(&input.resource_policy)?.findings(None)
+        }
+    };
     let validation_errors: Vec<_> = findings
         .into_iter()
+        .filter(|finding| finding.check.fails())
         .map(|finding| ValidationErrorsEntry {
             check_name: Some(finding.check.to_string()),
             error_message: Some(finding.message),
