@@ -107,6 +107,17 @@ pub const FUNCTION_ARN_CHARS_MAX: usize = 2_048;
 /// Characters of GetRandomPassword's ExcludeCharacters.
 pub const EXCLUDED_CHARS_MAX: usize = 4_096;
 
+// Policies.
+
+/// Characters of a resource policy (AWS's model).
+pub const POLICY_CHARS_MAX: usize = 20_480;
+/// Characters of a policy's text that an error about it repeats.
+pub const POLICY_EXCERPT_CHARS_MAX: usize = 80;
+/// Bits of a prefix of IPv4 addresses below which it names no one in particular (S3's meaning of "public").
+pub const PUBLIC_PREFIX_BITS_V4: u8 = 8;
+/// Bits of a prefix of IPv6 addresses below which it names no one in particular (S3's meaning of "public").
+pub const PUBLIC_PREFIX_BITS_V6: u8 = 32;
+
 // Requests.
 
 /// Bytes of a request's body: a 64 KiB value that JSON escapes six-fold has room, and every field at its longest.

@@ -2,4 +2,5 @@
 //!
 //! Pure: bytes and a moment in, an answer out. Nothing here reads a clock, a store or a socket, and nothing can panic.
 
+pub mod policy;
 pub mod sigv4;

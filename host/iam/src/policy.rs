@@ -1,0 +1,154 @@
+//! Policies in AWS's language: what a text allows and denies, to whom, and when.
+//!
+//! [`PolicyDocument::parse`] compiles a text once; [`PolicyDocument::decide`] answers for a request with nothing but
+//! comparisons. For now these are resource policies, which are attached to a secret.
+//!
+//! Why this is not a crate from the registry: `docs/adr/0006-own-policies.md`.
+
+mod action;
+mod arn;
+mod condition;
+mod context;
+mod error;
+mod finding;
+mod json;
+mod operator;
+mod parse;
+mod pattern;
+mod principal;
+mod publicity;
+mod resource;
+mod scalar;
+mod statement;
+mod who;
+
+use std::fmt;
+
+pub use context::{ConditionContext, ContextValue};
+pub use error::{Fault, Place, PolicyError};
+pub use finding::{Check, Finding};
+pub use principal::{Principal, PrincipalKind};
+pub use who::Grant;
+
+use condition::Truth;
+use statement::{Effect, Statement};
+
+#[cfg(test)]
+mod tests;
+
+/// A policy that is attached to a secret, compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDocument {
+    statements: Box<[Statement]>,
+    /// It looks as though it had variables, which its version does not know.
+    has_unread_variables: bool,
+}
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRequest<'a> {
+    /// Who.
+    pub principal: &'a Principal,
+    /// What: `secretsmanager:GetSecretValue`.
+    pub action: &'a str,
+    /// The secret's ARN.
+    pub resource: &'a str,
+    /// What else is known of the request.
+    pub context: &'a ConditionContext<'a>,
+}
+
+/// What a policy says of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'p> {
+    /// Nothing.
+    NoStatement,
+    /// It is allowed.
+    Allowed {
+        /// The statement that names the caller most closely.
+        by: StatementName<'p>,
+        /// How it names him.
+        grant: Grant,
+    },
+    /// It is denied, whatever else allows it.
+    Denied {
+        /// The first statement that denies it.
+        by: StatementName<'p>,
+    },
+}
+
+/// Which statement: by its Sid where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatementName<'p> {
+    /// Its place in the document, from 0.
+    pub index: usize,
+    /// Its Sid.
+    pub sid: Option<&'p str>,
+}
+
+impl fmt::Display for StatementName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sid {
+            Some(sid) if !sid.is_empty() => write!(f, "Statement[{}] ({sid})", self.index),
+            _ => write!(f, "Statement[{}]", self.index),
+        }
+    }
+}
+
+impl PolicyDocument {
+    /// Reads a policy that is to be attached to a secret.
+    ///
+    /// # Errors
+    /// When it is not one, with the place of the first fault.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        parse::document(text)
+    }
+
+    /// What the policy says of a request. A statement that denies wins over any that allows.
+    ///
+    /// A statement whose conditions cannot be decided, as a value of the request is not of the kind that is compared,
+    /// denies if it is one that denies, and does not allow if it is one that allows.
+    #[must_use]
+    pub fn decide(&self, request: &AccessRequest<'_>) -> Verdict<'_> {
+        let mut allowed: Option<(StatementName<'_>, Grant)> = None;
+        for (by, statement) in self.named() {
+            match (statement.effect, statement.speaks_of(request)) {
+                (_, (Truth::No, _)) | (Effect::Allow, (Truth::Unknown, _)) => {}
+                (Effect::Deny, (Truth::Yes | Truth::Unknown, _)) => return Verdict::Denied { by },
+                (Effect::Allow, (Truth::Yes, grant)) => {
+                    if allowed.is_none_or(|(_, held)| grant > held) {
+                        allowed = Some((by, grant));
+                    }
+                }
+            }
+        }
+        allowed.map_or(Verdict::NoStatement, |(by, grant)| Verdict::Allowed { by, grant })
+    }
+
+    /// Whether the policy lets in everyone: what `BlockPublicPolicy` refuses.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.public_statement().is_some()
+    }
+
+    /// The first statement that lets in everyone.
+    #[must_use]
+    pub fn public_statement(&self) -> Option<StatementName<'_>> {
+        self.named().find(|(_, statement)| publicity::is_public(statement)).map(|(name, _)| name)
+    }
+
+    /// What is wrong with the policy, though it can be read: what `ValidateResourcePolicy` tells.
+    ///
+    /// With a request, it is also looked at whether its principal could no longer change the policy, and whether the
+    /// statements speak of its resource. The request's action does not matter.
+    #[must_use]
+    pub fn findings(&self, author: Option<&AccessRequest<'_>>) -> Vec<Finding> {
+        finding::all(self, author)
+    }
+
+    fn named(&self) -> impl Iterator<Item = (StatementName<'_>, &Statement)> {
+        self.statements
+            .iter()
+            .enumerate()
+            .map(|(index, statement)| (StatementName { index, sid: statement.sid.as_deref() }, statement))
+    }
+}

@@ -1,0 +1,228 @@
+//! Text with wildcards and variables, compiled once and matched without backtracking over a star.
+
+use std::borrow::Cow;
+
+use super::context::ConditionContext;
+use super::error::{Fault, excerpt};
+
+/// What a text of a policy may hold beside itself.
+#[derive(Clone, Copy)]
+pub(super) struct Syntax {
+    /// `*` and `?` stand for other characters.
+    pub(super) wildcards: bool,
+    /// `${key}` stands for a value of the request. Only in version 2012-10-17.
+    pub(super) variables: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Case {
+    Exact,
+    /// The letters a to z in either case: names of services and actions.
+    Ascii,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token<'t> {
+    Text(Cow<'t, str>),
+    Variable {
+        key: Box<str>,
+        default: Option<Box<str>>,
+    },
+    /// `?`
+    One,
+    /// `*`, any number of them.
+    Many,
+}
+
+/// A compiled text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern {
+    tokens: Box<[Token<'static>]>,
+    has_variables: bool,
+}
+
+impl Pattern {
+    pub(super) fn compile(text: &str, syntax: Syntax) -> Result<Self, Fault> {
+        let mut tokens = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text.chars();
+        let flush = |literal: &mut String, tokens: &mut Vec<Token<'static>>| {
+            if !literal.is_empty() {
+                tokens.push(Token::Text(Cow::Owned(std::mem::take(literal))));
+            }
+        };
+        while let Some(c) = rest.next() {
+            match c {
+                '*' | '?' if syntax.wildcards => {
+                    flush(&mut literal, &mut tokens);
+                    let token = if c == '*' { Token::Many } else { Token::One };
+                    if token != Token::Many || tokens.last() != Some(&Token::Many) {
+                        tokens.push(token);
+                    }
+                }
+                '$' if syntax.variables && rest.as_str().starts_with('{') => {
+                    rest.next();
+                    let Some((body, after)) = rest.as_str().split_once('}') else {
+                        return Err(Fault::VariableUnclosed(excerpt(text)));
+                    };
+                    rest = after.chars();
+                    if matches!(body, "*" | "?" | "$") {
+                        literal.push_str(body);
+                    } else {
+                        flush(&mut literal, &mut tokens);
+                        tokens.push(variable(body).ok_or_else(|| Fault::VariableName(excerpt(text)))?);
+                    }
+                }
+                c => literal.push(c),
+            }
+        }
+        flush(&mut literal, &mut tokens);
+        let has_variables = tokens.iter().any(|token| matches!(token, Token::Variable { .. }));
+        Ok(Self { tokens: tokens.into(), has_variables })
+    }
+
+    /// Whether the whole of `text` is what this stands for. A variable without a value stands for nothing at all: then
+    /// the answer is no (AWS: "effectively null", user guide, "Policy variables with no value").
+    pub(super) fn matches(&self, text: &str, case: Case, context: &ConditionContext<'_>) -> bool {
+        if !self.has_variables {
+            return glob(&self.tokens, text, case);
+        }
+        self.resolved(context).is_some_and(|tokens| glob(&tokens, text, case))
+    }
+
+    /// Whether `text` is this without regard to case, in any script. Wildcards do not count.
+    pub(super) fn equals_in_any_case(&self, text: &str, context: &ConditionContext<'_>) -> bool {
+        let same = |tokens: &[Token<'_>]| {
+            let ours = tokens.iter().flat_map(|token| match token {
+                Token::Text(text) => text.chars(),
+                Token::Variable { .. } | Token::One | Token::Many => "".chars(),
+            });
+            ours.flat_map(char::to_lowercase).eq(text.chars().flat_map(char::to_lowercase))
+        };
+        if !self.has_variables {
+            return same(&self.tokens);
+        }
+        self.resolved(context).is_some_and(|tokens| same(&tokens))
+    }
+
+    /// The text, when it is one, with nothing that stands for something else.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match &*self.tokens {
+            [] => Some(""),
+            [Token::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text up to the first thing that stands for something else.
+    pub(super) fn literal_start(&self) -> &str {
+        match self.tokens.first() {
+            Some(Token::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Whether it stands for whatever there is.
+    pub(super) fn is_everything(&self) -> bool {
+        matches!(&*self.tokens, [Token::Many])
+    }
+
+    pub(super) const fn has_variables(&self) -> bool {
+        self.has_variables
+    }
+
+    fn resolved<'t>(&'t self, context: &'t ConditionContext<'_>) -> Option<Vec<Token<'t>>> {
+        let resolve = |token: &'t Token<'static>| match token {
+            Token::Text(text) => Some(Token::Text(Cow::Borrowed(&**text))),
+            Token::One => Some(Token::One),
+            Token::Many => Some(Token::Many),
+            Token::Variable { key, default } => context
+                .single(key)
+                .map(|value| value.text())
+                .or_else(|| default.as_deref().map(Cow::Borrowed))
+                .map(Token::Text),
+        };
+        self.tokens.iter().map(resolve).collect()
+    }
+}
+
+/// `key`, or `key, 'default'`.
+fn variable(body: &str) -> Option<Token<'static>> {
+    let (key, default) = match body.split_once(',') {
+        None => (body, None),
+        Some((key, default)) => {
+            let default = default.trim_matches(' ').strip_prefix('\'')?.strip_suffix('\'')?;
+            if default.contains('\'') {
+                return None;
+            }
+            (key, Some(default.into()))
+        }
+    };
+    super::context::is_key(key).then(|| Token::Variable { key: key.into(), default })
+}
+
+/// Between two stars, what stands there has a fixed number of characters: the first place where it fits is the best, so
+/// no star is ever tried again. The time is that of searching each part in what is left of the text.
+fn glob(tokens: &[Token<'_>], text: &str, case: Case) -> bool {
+    let mut parts = tokens.split(|token| *token == Token::Many);
+    let Some(mut rest) = parts.next().and_then(|first| strip(first, text, case)) else {
+        return false;
+    };
+    let Some(mut part) = parts.next() else {
+        return rest.is_empty();
+    };
+    for next in parts {
+        let Some(after) = find(part, rest, case) else {
+            return false;
+        };
+        (rest, part) = (after, next);
+    }
+    is_end(part, rest, case)
+}
+
+/// What is left of the text after this part, when it begins with it.
+fn strip<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
+    part.iter().try_fold(text, |rest, token| match token {
+        Token::Text(text) if case == Case::Exact => rest.strip_prefix(&**text),
+        Token::Text(text) => {
+            let (start, rest) = rest.split_at_checked(text.len())?;
+            start.eq_ignore_ascii_case(text).then_some(rest)
+        }
+        Token::One => {
+            let mut chars = rest.chars();
+            chars.next().map(|_| chars.as_str())
+        }
+        Token::Variable { .. } | Token::Many => None,
+    })
+}
+
+/// What is left of the text after the first place where this part fits.
+fn find<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
+    if let ([Token::Text(wanted)], Case::Exact) = (part, case) {
+        return text.split_once(&**wanted).map(|(_, after)| after);
+    }
+    let mut rest = text.chars();
+    loop {
+        if let Some(after) = strip(part, rest.as_str(), case) {
+            return Some(after);
+        }
+        rest.next()?;
+    }
+}
+
+/// Whether the text ends with this part.
+fn is_end(part: &[Token<'_>], text: &str, case: Case) -> bool {
+    let chars: usize = part
+        .iter()
+        .map(|token| match token {
+            Token::Text(text) => text.chars().count(),
+            Token::One => 1,
+            Token::Variable { .. } | Token::Many => 0,
+        })
+        .sum();
+    let Some(before) = chars.checked_sub(1) else {
+        return true;
+    };
+    let start = text.char_indices().rev().nth(before);
+    start.and_then(|(at, _)| text.get(at..)).is_some_and(|end| strip(part, end, case) == Some(""))
+}
