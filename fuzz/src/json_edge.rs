@@ -1,0 +1,115 @@
+//! Targets and bodies.
+
+use pawl_api::pawl::Operation as PawlOperation;
+use pawl_api::pawl::{AdvanceClockRequest, DescribeHostRequest, DescribeRotationRequest};
+use pawl_api::secrets_manager::Operation;
+use pawl_api::secrets_manager::shapes::{
+    CancelRotateSecretRequest, CreateSecretRequest, DeleteSecretRequest, DescribeSecretRequest,
+    GetRandomPasswordRequest, GetSecretValueRequest, ListSecretVersionIdsRequest, ListSecretsRequest,
+    PutSecretValueRequest, RestoreSecretRequest, RotateSecretRequest, TagResourceRequest,
+    UntagResourceRequest, UpdateSecretRequest, UpdateSecretVersionStageRequest,
+};
+use pawl_api::{ApiError, Request, Target, decode};
+use serde_json::Value;
+
+/// The first line is `X-Amz-Target`, the rest the body. A target is known or refused by its error; a body is refused without a
+/// word of the secret in it, or becomes a shape that is written and read again as itself. Under a target that is not known, the
+/// body goes to every operation.
+pub fn check_json_edge(data: &[u8]) -> bool {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (first, rest) = data.split_at(end);
+    let body = rest.get(1..).unwrap_or_default();
+    match std::str::from_utf8(first).map(Target::from_header) {
+        Ok(Ok(target)) => {
+            let name = target.action();
+            assert_eq!(name, format!("{}:{}", target.signing_name(), target.name()));
+            check_body(target, body)
+        }
+        Ok(Err(error)) => {
+            assert_eq!(error.code.status(), 400, "{error}");
+            let aws = Operation::ALL.iter().map(|operation| Target::SecretsManager(*operation));
+            let own = PawlOperation::ALL.iter().map(|operation| Target::Pawl(*operation));
+            aws.chain(own).map(|target| check_body(target, body)).filter(|taken| *taken).count() > 0
+        }
+        Err(_) => false,
+    }
+}
+
+/// The shape that each operation takes; the compiler finds one that is missing.
+fn check_body(target: Target, body: &[u8]) -> bool {
+    match target {
+        Target::SecretsManager(Operation::CancelRotateSecret) => {
+            check_shape::<CancelRotateSecretRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::CreateSecret) => check_shape::<CreateSecretRequest>(target, body),
+        Target::SecretsManager(Operation::DeleteSecret) => check_shape::<DeleteSecretRequest>(target, body),
+        Target::SecretsManager(Operation::DescribeSecret) => {
+            check_shape::<DescribeSecretRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::GetRandomPassword) => {
+            check_shape::<GetRandomPasswordRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::GetSecretValue) => {
+            check_shape::<GetSecretValueRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::ListSecretVersionIds) => {
+            check_shape::<ListSecretVersionIdsRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::ListSecrets) => check_shape::<ListSecretsRequest>(target, body),
+        Target::SecretsManager(Operation::PutSecretValue) => {
+            check_shape::<PutSecretValueRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::RestoreSecret) => check_shape::<RestoreSecretRequest>(target, body),
+        Target::SecretsManager(Operation::RotateSecret) => check_shape::<RotateSecretRequest>(target, body),
+        Target::SecretsManager(Operation::TagResource) => check_shape::<TagResourceRequest>(target, body),
+        Target::SecretsManager(Operation::UntagResource) => check_shape::<UntagResourceRequest>(target, body),
+        Target::SecretsManager(Operation::UpdateSecret) => check_shape::<UpdateSecretRequest>(target, body),
+        Target::SecretsManager(Operation::UpdateSecretVersionStage) => {
+            check_shape::<UpdateSecretVersionStageRequest>(target, body)
+        }
+        Target::Pawl(PawlOperation::AdvanceClock) => check_shape::<AdvanceClockRequest>(target, body),
+        Target::Pawl(PawlOperation::DescribeHost) => check_shape::<DescribeHostRequest>(target, body),
+        Target::Pawl(PawlOperation::DescribeRotation) => check_shape::<DescribeRotationRequest>(target, body),
+    }
+}
+
+fn check_shape<R: Request>(target: Target, body: &[u8]) -> bool {
+    assert_eq!(R::TARGET, target, "a shape belongs to one operation");
+    let request = match decode::<R>(body) {
+        Ok(request) => request,
+        Err(error) => {
+            check_refusal(&error, body);
+            return false;
+        }
+    };
+    let written = serde_json::to_vec(&request).expect("a shape is JSON");
+    let again: R = decode(&written).expect("its own writing is taken");
+    let rewritten = serde_json::to_vec(&again).expect("a shape is JSON");
+    assert!(written == rewritten, "{target:?}: reading and writing changes it");
+    // Members that no shape has are ignored, wherever they come from.
+    if let Ok(Value::Object(mut members)) = serde_json::from_slice(&written) {
+        members.insert("NoSuchMember".to_owned(), Value::Bool(true));
+        let more = serde_json::to_vec(&members).expect("a value is JSON");
+        let known = decode::<R>(&more).map(|request| serde_json::to_vec(&request).expect("a shape is JSON"));
+        assert!(known == Ok(written), "{target:?}: a member more changes it");
+    }
+    true
+}
+
+/// A refusal is the caller's fault, and does not say what the secret was.
+fn check_refusal(error: &ApiError, body: &[u8]) {
+    assert_eq!(error.code.status(), 400, "{error}");
+    assert!(!error.message.is_empty());
+    let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return };
+    for member in ["SecretString", "SecretBinary"] {
+        let Some(secret) = members.get(member).and_then(Value::as_str).filter(|text| text.len() >= 12) else {
+            continue;
+        };
+        let elsewhere = members.iter().any(|(name, value)| {
+            name != member && (name.contains(secret) || value.to_string().contains(secret))
+        });
+        let of_ours = ["failed to satisfy constraint", "is not the JSON that this operation takes"];
+        let ordinary = of_ours.iter().any(|words| words.contains(secret));
+        assert!(elsewhere || ordinary || !error.message.contains(secret), "the secret is in: {error}");
+    }
+}

@@ -1,0 +1,31 @@
+//! What must hold of every parser, whatever it is given: one `check_` function each, over arbitrary bytes.
+//!
+//! libFuzzer looks for bytes that break one (`cargo xtask fuzz`, `fuzz/libfuzzer`); the test `replay` runs all of them over the
+//! kept inputs, `fuzz/seeds/TARGET` and `fuzz/crashes/TARGET`, in the ordinary suite. Inputs are text that a person can read and
+//! write: a request is written as HTTP has it, other inputs have one argument to a line.
+#![expect(clippy::expect_used, reason = "a check that fails must say so and stop")]
+
+mod arn;
+mod json_edge;
+mod name;
+mod schedule;
+mod sigv4;
+mod wire;
+
+pub use arn::check_arn;
+pub use json_edge::check_json_edge;
+pub use name::check_name;
+pub use schedule::check_schedule;
+pub use sigv4::check_sigv4;
+
+/// A check: it returns whether the parser took the input, or has found a defect.
+pub type Check = fn(&[u8]) -> bool;
+
+/// Every target by its name, which is also that of its folder of seeds.
+pub const TARGETS: &[(&str, Check)] = &[
+    ("arn", check_arn),
+    ("json_edge", check_json_edge),
+    ("name", check_name),
+    ("schedule", check_schedule),
+    ("sigv4", check_sigv4),
+];
