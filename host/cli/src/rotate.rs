@@ -32,6 +32,7 @@ pub(crate) fn run(
         rotation_lambda_arn: function,
         rotation_rules: rules(args),
         rotate_immediately: None,
+        ..Default::default()
     });
     let version_id = match asked {
         Ok(answer) if !args.wait => {

@@ -160,8 +160,7 @@ fn humps(part: &str, words: &mut Vec<String>) {
     let mut word = String::new();
     for (at, c) in chars.iter().enumerate() {
         let after_lower = at > 0 && is(at, upper) && is(at - 1, lower);
-        let run_ends =
-            at > 0 && is(at - 1, upper) && is(at, upper) && is(at + 1, upper) && is(at + 2, lower);
+        let run_ends = at > 0 && is(at - 1, upper) && is(at, upper) && is(at + 1, upper) && is(at + 2, lower);
         if (after_lower || run_ends) && !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }

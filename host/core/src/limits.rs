@@ -109,8 +109,6 @@ pub const EXCLUDED_CHARS_MAX: usize = 4_096;
 
 // Policies.
 
-/// Characters of a resource policy (AWS's model).
-pub const POLICY_CHARS_MAX: usize = 20_480;
 /// Characters of a policy's text that an error about it repeats.
 pub const POLICY_EXCERPT_CHARS_MAX: usize = 80;
 /// Bits of a prefix of IPv4 addresses below which it names no one in particular (S3's meaning of "public").

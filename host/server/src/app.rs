@@ -173,11 +173,7 @@ impl App {
         let secret = &held.secret;
         let current = Label::current();
         let chosen = match (version, label) {
-            (Some(id), None) => secret
-                .versions
-                .get_key_value(id)
-                .map(|(id, _)| id)
-                .ok_or_else(|| AppError::NoSuchVersion(id.clone()))?,
+            (Some(id), None) => id,
             (id, label) => {
                 let label = label.unwrap_or(&current);
                 let on = secret.labels.on(label);
@@ -311,12 +307,7 @@ impl App {
         Draft { secret, now, before, keyring, rng, puts: Vec::new() }
     }
 
-    async fn commit(
-        &self,
-        caller: &Caller,
-        edited: Edited,
-        commit: Commit,
-    ) -> Result<Arc<Held>, AppError> {
+    async fn commit(&self, caller: &Caller, edited: Edited, commit: Commit) -> Result<Arc<Held>, AppError> {
         let prepared = self.prepare(caller, edited, commit)?;
         let held = prepared.held.clone();
         self.commit_all(vec![prepared]).await?;
@@ -368,7 +359,8 @@ impl App {
 
     /// Commits several secrets' changes together or not at all.
     async fn commit_all(&self, prepared: Vec<Prepared>) -> Result<(), AppError> {
-        let (mut changes, mut news) = (Vec::with_capacity(prepared.len()), Vec::with_capacity(prepared.len()));
+        let (mut changes, mut news) =
+            (Vec::with_capacity(prepared.len()), Vec::with_capacity(prepared.len()));
         for Prepared { change, key, held, kept, began } in prepared {
             changes.push(change);
             news.push((key, Some(held).filter(|_| kept), began));

@@ -75,7 +75,8 @@ impl Weighter<Key, Arc<Held>> for Weigh {
         let tags: usize = secret.tags.iter().flatten().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
         let sealed: usize = held.sealed.values().map(|sealed| sealed.as_bytes().len() + 64).sum();
         let policy = secret.policy.as_ref().map_or(0, |text| text.len() * POLICY_WEIGHT);
-        let log: usize = secret.rotation.iter().flat_map(|r| &r.log).map(|line| line.message.len() + 64).sum();
+        let log: usize =
+            secret.rotation.iter().flat_map(|r| &r.log).map(|line| line.message.len() + 64).sum();
         let texts = key.1.as_str().len() * 3 + secret.description.as_ref().map_or(0, String::len);
         let rest = limits::CACHE_SECRET_BYTES + secret.versions.len() * limits::CACHE_VERSION_BYTES;
         (rest + texts + tags + sealed + policy + log) as u64

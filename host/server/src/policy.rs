@@ -153,7 +153,8 @@ pub(crate) fn authorise(
         return Err(AppError::Denied { principal: caller.principal.clone(), action, resource: None });
     }
     let policy = held.and_then(|held| Some((held, held.policy.as_ref()?)));
-    let Some((held, policy)) = policy.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action)) else {
+    let Some((held, policy)) = policy.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action))
+    else {
         return Ok(());
     };
     let principal = Principal::root(app.account());
@@ -188,7 +189,7 @@ const fn keeps_the_key(action: Action) -> bool {
 
 /// What conditions can look at: the keys of AWS's service authorization reference that a request here has.
 pub(crate) fn context<'a>(
-    app: &App,
+    app: &'a App,
     caller: &'a Caller,
     ask: &'a Ask<'_>,
     held: &'a Held,

@@ -167,7 +167,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let owner = uuid(&*rng);
     let account = settings.account;
     let store: Arc<dyn Store> = Arc::new(store);
-    let app = App::new(Parts { store, keyring, cache_bytes: settings.cache_bytes, clock, rng, account, functions });
+    let app =
+        App::new(Parts { store, keyring, cache_bytes: settings.cache_bytes, clock, rng, account, functions });
     let host = Host {
         app,
         runtime,

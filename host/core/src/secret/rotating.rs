@@ -81,7 +81,11 @@ impl Secret {
                 Rotate::EarlierResumed(pending)
             });
         }
-        if self.rotation.as_ref().is_some_and(|r| r.token == *token && r.status == Status::Succeeded && !r.check) {
+        if self
+            .rotation
+            .as_ref()
+            .is_some_and(|r| r.token == *token && r.status == Status::Succeeded && !r.check)
+        {
             return Ok(Rotate::Begun(token.clone()));
         }
         if self.versions.contains_key(token) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use pawl_core::arn::SecretId;
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::replica::{Replica, ReplicaStatus};
@@ -29,6 +30,19 @@ struct Slot {
     key: Key,
     began: Generation,
     held: Option<Arc<Held>>,
+}
+
+/// Runs what may lose a race until it does not.
+macro_rules! retried {
+    ($attempt:expr) => {{
+        for _ in 0..limits::CHANGE_TRIES_MAX {
+            match $attempt {
+                Err(AppError::LostRace) => {}
+                done => return done,
+            }
+        }
+        Err(AppError::LostRace)
+    }};
 }
 
 impl App {
@@ -82,43 +96,48 @@ impl App {
         let mut all: Vec<Key> = vec![keys(&caller.region)];
         all.extend(wanted.iter().map(|wanted| keys(&wanted.region)));
         let _turns = self.turns.take_all(&all).await;
-        self.retried(async || {
-            let primary = self.primary(caller, &ask, &id).await?;
-            let Some(before) = primary.held.clone() else { return Err(AppError::NoSuchSecret) };
-            let (now, mut secret, mut prepared) = (self.clock.now(), before.secret.clone(), Vec::new());
-            for Wanted { region, kms_key_id } in wanted {
-                let there = self.slot(keys(region)).await?;
-                let (own, free) = match &there.held {
-                    Some(held) => (replicates(&secret, &held.secret), overwrite && stands_alone(&held.secret)),
-                    None => (false, true),
-                };
-                let status = if own || free { ReplicaStatus::InSync } else { ReplicaStatus::NameTaken };
-                let kms_key_id = kms_key_id.clone();
-                secret.set_replica(Replica { region: region.clone(), kms_key_id: kms_key_id.clone(), status });
-                if own || !free {
-                    continue;
-                }
-                let (key, began) = (there.key.clone(), there.began);
-                if let Some(held) = &there.held {
-                    prepared.push(self.purge(caller, ask.action, &there, held)?);
-                }
-                let replica = Secret::replica(&secret, region.clone(), kms_key_id, now);
-                let edited = Edited { secret: replica, now, puts: Vec::new() };
-                prepared.push(self.prepare(caller, edited, commit(None, ask.action, began))?);
-    
+        retried!(self.try_replicate(caller, &ask, &id, (wanted, overwrite)).await)
+    }
+
+    async fn try_replicate(
+        &self,
+        caller: &Caller,
+        ask: &Ask<'_>,
+        id: &SecretId,
+        (wanted, overwrite): (&[Wanted], bool),
+    ) -> Result<Arc<Held>, AppError> {
+        let primary = self.primary(caller, ask, id).await?;
+        let Some(before) = primary.held.clone() else { return Err(AppError::NoSuchSecret) };
+        let (now, mut secret, mut prepared) = (self.clock.now(), before.secret.clone(), Vec::new());
+        for Wanted { region, kms_key_id } in wanted {
+            let there = self.slot(Key(region.clone(), id.name.clone())).await?;
+            let (own, free) = match &there.held {
+                Some(held) => (replicates(&secret, &held.secret), overwrite && stands_alone(&held.secret)),
+                None => (false, true),
+            };
+            let status = if own || free { ReplicaStatus::InSync } else { ReplicaStatus::NameTaken };
+            let kms_key_id = kms_key_id.clone();
+            secret.set_replica(Replica { region: region.clone(), kms_key_id: kms_key_id.clone(), status });
+            if own || !free {
+                continue;
             }
-            if secret == before.secret {
-                return Ok(before);
+            if let Some(held) = &there.held {
+                prepared.push(self.purge(caller, ask.action, &there, held)?);
             }
-            secret.touch(now);
-            let edited = Edited { secret, now, puts: Vec::new() };
-            let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
-            let held = main.held.clone();
-            prepared.push(main);
-            self.commit_all(prepared).await?;
-            Ok(held)
-        })
-        .await
+            let replica = Secret::replica(&secret, region.clone(), kms_key_id, now);
+            let edited = Edited { secret: replica, now, puts: Vec::new() };
+            prepared.push(self.prepare(caller, edited, commit(None, ask.action, there.began))?);
+        }
+        if secret == before.secret {
+            return Ok(before);
+        }
+        secret.touch(now);
+        let edited = Edited { secret, now, puts: Vec::new() };
+        let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
+        let held = main.held.clone();
+        prepared.push(main);
+        self.commit_all(prepared).await?;
+        Ok(held)
     }
 
     /// Ends a secret's replication to regions: its replicas there are gone.
@@ -136,29 +155,36 @@ impl App {
         let mut all: Vec<Key> = vec![keys(&caller.region)];
         all.extend(regions.iter().map(keys));
         let _turns = self.turns.take_all(&all).await;
-        self.retried(async || {
-            let primary = self.primary(caller, &ask, &id).await?;
-            let Some(before) = primary.held.clone() else { return Err(AppError::NoSuchSecret) };
-            let (now, mut secret, mut prepared) = (self.clock.now(), before.secret.clone(), Vec::new());
-            for region in regions {
-                if !secret.replicas.iter().any(|replica| replica.region == *region) {
-                    return Err(invalid_replica_region());
-                }
-                let there = self.slot(keys(region)).await?;
-                if let Some(held) = there.held.as_ref().filter(|held| replicates(&secret, &held.secret)) {
-                    prepared.push(self.purge(caller, ask.action, &there, held)?);
-                }
-                secret.replicas.retain(|replica| replica.region != *region);
+        retried!(self.try_remove(caller, &ask, &id, regions).await)
+    }
+
+    async fn try_remove(
+        &self,
+        caller: &Caller,
+        ask: &Ask<'_>,
+        id: &SecretId,
+        regions: &BTreeSet<Region>,
+    ) -> Result<Arc<Held>, AppError> {
+        let primary = self.primary(caller, ask, id).await?;
+        let Some(before) = primary.held.clone() else { return Err(AppError::NoSuchSecret) };
+        let (now, mut secret, mut prepared) = (self.clock.now(), before.secret.clone(), Vec::new());
+        for region in regions {
+            if !secret.replicas.iter().any(|replica| replica.region == *region) {
+                return Err(invalid_replica_region());
             }
-            secret.touch(now);
-            let edited = Edited { secret, now, puts: Vec::new() };
-            let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
-            let held = main.held.clone();
-            prepared.push(main);
-            self.commit_all(prepared).await?;
-            Ok(held)
-        })
-        .await
+            let there = self.slot(Key(region.clone(), id.name.clone())).await?;
+            if let Some(held) = there.held.as_ref().filter(|held| replicates(&secret, &held.secret)) {
+                prepared.push(self.purge(caller, ask.action, &there, held)?);
+            }
+            secret.replicas.retain(|replica| replica.region != *region);
+        }
+        secret.touch(now);
+        let edited = Edited { secret, now, puts: Vec::new() };
+        let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
+        let held = main.held.clone();
+        prepared.push(main);
+        self.commit_all(prepared).await?;
+        Ok(held)
     }
 
     /// Makes a replica a secret of its own, with a copy of every value. To be called in the replica's region.
@@ -171,60 +197,51 @@ impl App {
         let region = self.stored(&own).await?.ok_or(AppError::NoSuchSecret)?.secret.replica_of.clone();
         let main = Key(region.ok_or_else(not_a_replica)?, id.name.clone());
         let _turns = self.turns.take_all(&[own.clone(), main.clone()]).await;
-        self.retried(async || {
-            let (replica, primary) = (self.slot(own.clone()).await?, self.slot(main.clone()).await?);
-            let (Some(row), Some(whole)) = (replica.held.clone(), primary.held.clone()) else {
-                return Err(AppError::NoSuchSecret);
-            };
-            must_be(&id, &row.secret)?;
-            if !row.secret.is_replica() {
-                return Err(not_a_replica());
-            }
-            let view = self.view(row.clone()).await?;
-            authorise(self, caller, &ask, Some(&view))?;
-            let mut draft = self.draft(view.secret.clone(), None);
-            draft.secret.stand_alone(draft.now);
-            let values = self.store.load_full(&main.0, &main.1).await?.ok_or(AppError::NoSuchSecret)?;
-            for version in values.values {
-                if draft.secret.versions.contains_key(&version.version_id) {
-                    let arn = whole.secret.arn.as_str();
-                    let context = SealContext { arn, version_id: version.version_id.as_str() };
-                    let value = self.keyring.open(&context, &Sealed::from_bytes(version.sealed)?)?;
-                    draft.adopt(&version.version_id, &value)?;
-                }
-            }
-            let mut secret = whole.secret.clone();
-            secret.replicas.retain(|held| held.region != caller.region);
-            let now = draft.now;
-            secret.touch(now);
-            let left = Edited { secret, now, puts: Vec::new() };
-            let alone = self.prepare(caller, draft.into(), commit(Some(row), ask.action, replica.began))?;
-            let held = alone.held.clone();
-            let primary = self.prepare(caller, left, commit(Some(whole), ask.action, primary.began))?;
-            self.commit_all(vec![alone, primary]).await?;
-            Ok(held)
-        })
-        .await
+        retried!(self.try_stop(caller, &ask, &id, (own.clone(), main.clone())).await)
     }
 
-    /// Runs what may lose a race until it does not.
-    async fn retried<T>(&self, attempt: impl AsyncFn() -> Result<T, AppError>) -> Result<T, AppError> {
-        for _ in 0..limits::CHANGE_TRIES_MAX {
-            match attempt().await {
-                Err(AppError::LostRace) => {}
-                done => return done,
-            }
-        }
-        Err(AppError::LostRace)
-    }
-
-    /// The row of a secret that may be changed by the caller.
-    async fn primary(
+    async fn try_stop(
         &self,
         caller: &Caller,
         ask: &Ask<'_>,
-        id: &pawl_core::arn::SecretId,
-    ) -> Result<Slot, AppError> {
+        id: &SecretId,
+        (own, main): (Key, Key),
+    ) -> Result<Arc<Held>, AppError> {
+        let (replica, primary) = (self.slot(own).await?, self.slot(main.clone()).await?);
+        let (Some(row), Some(whole)) = (replica.held.clone(), primary.held.clone()) else {
+            return Err(AppError::NoSuchSecret);
+        };
+        must_be(id, &row.secret)?;
+        if !row.secret.is_replica() {
+            return Err(not_a_replica());
+        }
+        let view = self.view(row.clone()).await?;
+        authorise(self, caller, ask, Some(&view))?;
+        let mut draft = self.draft(view.secret.clone(), None);
+        draft.secret.stand_alone(draft.now);
+        let values = self.store.load_full(&main.0, &main.1).await?.ok_or(AppError::NoSuchSecret)?;
+        for version in values.values {
+            if draft.secret.versions.contains_key(&version.version_id) {
+                let arn = whole.secret.arn.as_str();
+                let context = SealContext { arn, version_id: version.version_id.as_str() };
+                let value = self.keyring.open(&context, &Sealed::from_bytes(version.sealed)?)?;
+                draft.adopt(&version.version_id, &value)?;
+            }
+        }
+        let mut secret = whole.secret.clone();
+        secret.replicas.retain(|held| held.region != caller.region);
+        let now = draft.now;
+        secret.touch(now);
+        let left = Edited { secret, now, puts: Vec::new() };
+        let alone = self.prepare(caller, draft.into(), commit(Some(row), ask.action, replica.began))?;
+        let held = alone.held.clone();
+        let primary = self.prepare(caller, left, commit(Some(whole), ask.action, primary.began))?;
+        self.commit_all(vec![alone, primary]).await?;
+        Ok(held)
+    }
+
+    /// The row of a secret that may be changed by the caller.
+    async fn primary(&self, caller: &Caller, ask: &Ask<'_>, id: &SecretId) -> Result<Slot, AppError> {
         let slot = self.slot(Key(caller.region.clone(), id.name.clone())).await?;
         let held = slot.held.clone().ok_or(AppError::NoSuchSecret)?;
         must_be(id, &held.secret)?;

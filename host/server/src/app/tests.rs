@@ -20,7 +20,18 @@ async fn app(dir: &std::path::Path) -> (App, Arc<dyn Store>) {
     let account: AccountId = "000000000000".parse().unwrap();
     let functions = Functions::load(account.clone(), None).unwrap();
     let clock = Arc::new(SystemClock::default());
-    (App::new(Parts { store: store.clone(), keyring, cache_bytes: 1 << 20, clock, rng, account, functions }), store)
+    (
+        App::new(Parts {
+            store: store.clone(),
+            keyring,
+            cache_bytes: 1 << 20,
+            clock,
+            rng,
+            account,
+            functions,
+        }),
+        store,
+    )
 }
 
 fn token() -> VersionId {

@@ -29,9 +29,9 @@ pub(super) async fn batch_get_secret_value(
         (Some(_), Some(_)) | (None, None) => {
             wrong("Either 'SecretIdList' or 'Filters' must be provided, but not both.")
         }
-        (Some(_), None) if input.max_results.is_some() => wrong(
-            "'Filters' not specified. 'Filters' must also be specified when 'MaxResults' is provided.",
-        ),
+        (Some(_), None) if input.max_results.is_some() => {
+            wrong("'Filters' not specified. 'Filters' must also be specified when 'MaxResults' is provided.")
+        }
         (Some(ids), None) => Ok(read_all(host, caller, ids.to_vec()).await),
         (None, Some(_)) => matching(host, caller, &input).await,
     }

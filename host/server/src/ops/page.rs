@@ -145,7 +145,8 @@ mod tests {
             let all = || if backwards { keyed((0..7).rev()) } else { keyed(0..7) };
             let (mut seen, mut token) = (Vec::new(), None::<String>);
             loop {
-                let (page, next) = tokens.cut(all(), backwards, (token.as_deref(), Some(3)), ("l", NOW)).unwrap();
+                let (page, next) =
+                    tokens.cut(all(), backwards, (token.as_deref(), Some(3)), ("l", NOW)).unwrap();
                 seen.extend(page);
                 token = next;
                 if token.is_none() {
@@ -162,7 +163,8 @@ mod tests {
         let tokens = PageTokens::new(SecretBytes::new(vec![7; 32]));
         let (first, next) = tokens.cut(keyed(0..7), false, (None, Some(3)), ("l", NOW)).unwrap();
         assert_eq!(first, [0, 1, 2]);
-        let (second, _) = tokens.cut(keyed([1, 3, 4, 5]), false, (next.as_deref(), Some(3)), ("l", NOW)).unwrap();
+        let (second, _) =
+            tokens.cut(keyed([1, 3, 4, 5]), false, (next.as_deref(), Some(3)), ("l", NOW)).unwrap();
         assert_eq!(second, [3, 4, 5]);
     }
 }

@@ -38,7 +38,8 @@ pub(super) async fn rotate_secret(
     caller: &Caller,
     input: RotateSecretRequest,
 ) -> Answer<RotateSecretRequest> {
-    if input.external_secret_rotation_metadata.is_some() || input.external_secret_rotation_role_arn.is_some() {
+    if input.external_secret_rotation_metadata.is_some() || input.external_secret_rotation_role_arn.is_some()
+    {
         return Err(AppError::Api(refusal::external_rotation()));
     }
     let token = input

@@ -39,8 +39,10 @@ pub(super) async fn scan(host: &Host, caller: &Caller, scan: Scan<'_>) -> Result
         let rows = host.app.list(caller, query).await?;
         let seen = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let last = rows.last().map(|(cursor, _)| cursor.clone());
-        let passing =
-            rows.into_iter().filter_map(|(cursor, secret)| Some((cursor, secret?))).filter(|(_, s)| filters.matches(s));
+        let passing = rows
+            .into_iter()
+            .filter_map(|(cursor, secret)| Some((cursor, secret?)))
+            .filter(|(_, s)| filters.matches(s));
         found.extend(passing);
         budget = budget.saturating_sub(seen);
         if found.len() > size {

@@ -182,9 +182,8 @@ pub(super) async fn delete_secret(
 async fn force_delete(host: &Host, caller: &Caller, secret_id: &str) -> Answer<DeleteSecretRequest> {
     let now = host.app.clock().now();
     // Finding it checks the id, the account and the region.
-    let ask = || {
-        Ask::from(Action::DeleteSecret).with("secretsmanager:ForceDeleteWithoutRecovery", Some(true))
-    };
+    let ask =
+        || Ask::from(Action::DeleteSecret).with("secretsmanager:ForceDeleteWithoutRecovery", Some(true));
     let name = match host.app.read(caller, ask(), secret_id).await {
         Ok(held) => held.secret.name.clone(),
         Err(AppError::NoSuchSecret) => return force_deleted_nothing(host, caller, secret_id, now),
