@@ -1,7 +1,9 @@
 //! Pawl's own operations, on the same wire: target prefix `Pawl.`, signing name `pawl`.
 
+use pawl_core::limits;
 use serde::{Deserialize, Serialize};
 
+use crate::model::{Integer, Kind, Length, Member, Structure, Text};
 use crate::shape::{Request, shapes};
 use crate::target::operations;
 use crate::time::EpochSeconds;
@@ -201,16 +203,31 @@ impl Request for DescribeRotationRequest {
     type Response = DescribeRotationResponse;
 
     const TARGET: crate::Target = crate::Target::Pawl(Operation::DescribeRotation);
+    const MODEL: &'static Structure = &Structure {
+        name: "DescribeRotationRequest",
+        members: &[
+            Member::new("SecretId", Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX))))
+                .required(),
+            Member::new("VersionId", Kind::Text(Text::of(Length::ANY))),
+        ],
+    };
 }
 
 impl Request for AdvanceClockRequest {
     type Response = AdvanceClockResponse;
 
     const TARGET: crate::Target = crate::Target::Pawl(Operation::AdvanceClock);
+    const MODEL: &'static Structure = &Structure {
+        name: "AdvanceClockRequest",
+        members: &[
+            Member::new("Seconds", Kind::Integer(Integer { long: true, min: Some(0), max: None })).required()
+        ],
+    };
 }
 
 impl Request for DescribeHostRequest {
     type Response = DescribeHostResponse;
 
     const TARGET: crate::Target = crate::Target::Pawl(Operation::DescribeHost);
+    const MODEL: &'static Structure = &Structure { name: "DescribeHostRequest", members: &[] };
 }

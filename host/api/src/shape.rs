@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ApiError;
+use crate::model::{self, Admitted, Structure};
 
 /// A shape that an operation takes.
 pub trait Request: Serialize + DeserializeOwned {
@@ -13,49 +14,33 @@ pub trait Request: Serialize + DeserializeOwned {
     /// The operation.
     const TARGET: crate::Target;
 
-    /// Whether every member is within the lengths and ranges of the service's model.
+    /// What the service's model says of the shape.
+    const MODEL: &'static Structure;
+
+    /// Whether the members go together, as far as the service asks before the operation begins.
     ///
     /// # Errors
-    /// `ValidationException`, which names each member that is not.
+    /// What the operation would answer.
     fn check(&self) -> Result<(), ApiError> {
         Ok(())
     }
 }
 
-/// The shape that a request's body holds, checked against the model. Members that the shape does not have are ignored.
+/// The shape that a request's body holds, checked against the model. Members that the model does not have are ignored.
 ///
 /// # Errors
 /// `SerializationException` for what is not the JSON that the operation takes, `ValidationException` for members that are
-/// missing or outside of the model. No message quotes the body, which may hold a secret.
+/// missing or outside of the model. No message quotes what may be a secret.
 pub fn decode<R: Request>(body: &[u8]) -> Result<R, ApiError> {
     // SDKs send `{}` when there is nothing to say; some clients send nothing.
     let body = if body.is_empty() { b"{}" } else { body };
-    // Serde would also take a list of the members' values in their order.
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(ApiError::new(
-            ErrorCode::SerializationException,
-            "The request's body must be a JSON object.",
-        ));
-    }
-    let request: R = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let read = match model::admit(R::MODEL, body)? {
+        Admitted::AsItIs => serde_json::from_slice(body),
+        Admitted::Rewritten(body) => serde_json::from_slice(&body),
+    };
+    let request: R = read.map_err(|error| model::not_json(&error))?;
     request.check()?;
     Ok(request)
-}
-
-fn unreadable(error: &serde_json::Error) -> ApiError {
-    let text = error.to_string();
-    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
-    if let Some((member, _)) = missing {
-        return crate::secrets_manager::constraint::missing(member);
-    }
-    ApiError::new(
-        ErrorCode::SerializationException,
-        format!(
-            "The request's body is not the JSON that this operation takes: see line {}, column {}.",
-            error.line(),
-            error.column()
-        ),
-    )
 }
 
 /// Declares shapes. Members are spelt in snake case here and in Pascal case on the wire; an optional member that is none is

@@ -124,6 +124,8 @@ pub const BODY_BYTES_MAX: usize = 512 * 1024;
 pub const SIGNATURE_SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long a presigned request may be valid (AWS: 7 days).
 pub const PRESIGNED_SECONDS_MAX: u32 = 7 * 24 * 3600;
+/// Violations of a model that one error tells (AWS: 10).
+pub const VIOLATIONS_TOLD_MAX: usize = 10;
 /// Characters of an access key's id (AWS's IAM model).
 pub const ACCESS_KEY_ID_CHARS_MAX: usize = 128;
 /// Characters of a region or a service in a credential's scope.

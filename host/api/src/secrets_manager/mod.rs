@@ -1,8 +1,9 @@
 //! AWS Secrets Manager, 2017-10-17.
 
-pub mod constraint;
+pub mod model;
 pub mod operation;
 pub mod refusal;
+mod request;
 pub mod shapes;
 #[cfg(test)]
 mod tests;

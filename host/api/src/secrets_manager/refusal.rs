@@ -78,6 +78,16 @@ refusals! {
     /// Rotate while AWSPENDING is on a version other than AWSCURRENT's.
     rotation_incomplete() = InvalidRequestException,
         "A previous rotation isn't complete. That rotation will be reattempted.";
+    /// A filter without a key.
+    filter_key() = InvalidParameterException, "Invalid filter key";
+    /// A filter without values.
+    filter_values(key) = InvalidParameterException, "Invalid filter values for key: {key}";
+    /// Members that are for the secrets of AWS's partners.
+    external_rotation() = InvalidParameterException,
+        "ExternalSecretRotationMetadata and ExternalSecretRotationRoleArn are only for secrets that are managed by an \
+         external service.";
+    /// A replica in another account.
+    cross_account() = InvalidRequestException, "Replication between accounts isn't available for this secret.";
     /// A page's token that this server did not give.
     next_token() = InvalidNextTokenException, "The NextToken value is invalid.";
     /// More tags than a secret may have.

@@ -10,7 +10,8 @@ mod value;
 
 use std::collections::BTreeMap;
 
-use pawl_core::value::SecretValue;
+use pawl_core::limits;
+use pawl_core::value::{SecretValue, ValueError};
 
 pub use self::policy::*;
 pub use self::replica::*;
@@ -19,6 +20,7 @@ pub use self::secret::*;
 pub use self::value::*;
 use super::refusal;
 use crate::error::ApiError;
+use crate::model::{Constraint, detected};
 use crate::sensitive::{SecretBlob, SecretText};
 
 /// Version ids with the labels of each.
@@ -39,6 +41,17 @@ pub fn given_value(
         (Some(text), None) => ("secretString", Text, text.into_bytes()),
         (None, Some(binary)) => ("secretBinary", Binary, binary.into_bytes()),
     };
-    let value = SecretValue::new(kind, bytes).map_err(|wrong| super::constraint::value(member, &wrong))?;
+    let value = SecretValue::new(kind, bytes).map_err(|wrong| unfit(member, &wrong))?;
     Ok(Some(value))
+}
+
+/// What the check of the request would have said.
+fn unfit(member: &str, wrong: &ValueError) -> ApiError {
+    let constraint = match wrong {
+        ValueError::Empty => Constraint::LengthMin(1).to_string(),
+        ValueError::TooLong => Constraint::LengthMax(limits::VALUE_BYTES_MAX).to_string(),
+        ValueError::NotText => "Member must be UTF-8".to_owned(),
+    };
+    let violation = format!("Value at '{member}' failed to satisfy constraint: {constraint}");
+    detected([violation.as_str()].into_iter())
 }
