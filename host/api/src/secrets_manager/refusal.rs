@@ -97,10 +97,6 @@ refusals! {
     /// A tag whose key AWS keeps for itself.
     reserved_tag() = InvalidParameterException,
         "Tag keys that begin with aws: are reserved for AWS's own use.";
-    /// Rotation settings of secrets that AWS's partners manage.
-    external_rotation() = InvalidParameterException,
-        "ExternalSecretRotationMetadata and ExternalSecretRotationRoleArn belong to secrets that an AWS partner manages. Leave \
-         them out and name a function in RotationLambdaARN.";
     /// A resource policy that is no policy.
     policy_syntax() = MalformedPolicyDocumentException, "This resource policy contains a syntax error.";
     /// A value that another account may not read, for it is sealed under the account's default key.
