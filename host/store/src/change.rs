@@ -56,7 +56,9 @@ impl Change {
     }
 }
 
-/// Why a change did not happen. Nothing of it did.
+/// Why a change did not happen. Nothing of it did, nor of those that were to happen with it.
+///
+/// It does not say which of several it was: after a lost race a caller must load all of them again, and then sees it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else changed or purged the secret first: load it again and decide anew.

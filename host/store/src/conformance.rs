@@ -10,8 +10,8 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::{Rng, Timestamp};
 
 use crate::{
-    Change, CommitError, Cursor, Due, Expect, Full, LeaseState, ListQuery, Order, SealedVersion, SecretRow,
-    Store, StoreError,
+    Change, CommitError, Cursor, Due, Entry, Expect, Full, LeaseState, ListQuery, Order, SealedVersion,
+    SecretRow, Store, StoreError,
 };
 
 /// One database, empty at first.
@@ -31,6 +31,10 @@ macro_rules! conformance_suite {
             of_many_racers_one_wins
             a_revision_follows_the_one_before
             a_failed_part_undoes_the_whole
+            several_secrets_change_together
+            a_purged_name_is_free_for_the_next_change
+            a_change_follows_the_one_before_it
+            whatever_fails_undoes_its_neighbours
             values_are_put_replaced_and_removed
             a_purge_takes_the_values_along
             acknowledged_is_durable
@@ -59,12 +63,12 @@ macro_rules! conformance_suite {
     };
 }
 
-/// Numbers in a row; nothing here must be hard to guess.
-struct Counting;
+/// Always the same; nothing here must be hard to guess.
+struct Constant(u8);
 
-impl Rng for Counting {
+impl Rng for Constant {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
+        bytes.fill(self.0);
     }
 }
 
@@ -91,7 +95,7 @@ fn sealed(number: u8, bytes: &[u8]) -> SealedVersion {
 }
 
 fn row(text: &str) -> SecretRow {
-    let arn = SecretArn::mint(&region(), &"000000000000".parse().unwrap(), &name(text), &Counting);
+    let arn = SecretArn::mint(&region(), &"000000000000".parse().unwrap(), &name(text), &Constant(7));
     SecretRow {
         arn,
         region: region(),
@@ -184,7 +188,7 @@ pub async fn a_name_is_taken_once(backend: &impl Backend) {
     assert_eq!(store.audit(0, 10).await.unwrap(), []);
 
     let elsewhere: Region = "us-east-1".parse().unwrap();
-    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("a"), &Counting);
+    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("a"), &Constant(7));
     add(&*store, SecretRow { region: elsewhere, arn, ..row("a") }).await;
 
     alter(&*store, &first, |change| change.delete = true).await.unwrap();
@@ -283,6 +287,172 @@ pub async fn a_failed_part_undoes_the_whole(backend: &impl Backend) {
     alter(&*store, &first, |_| {}).await.unwrap();
 }
 
+fn elsewhere() -> Region {
+    "us-east-1".parse().unwrap()
+}
+
+/// `row` in the other region, under an ARN of its own.
+fn replica(row: &SecretRow) -> SecretRow {
+    let region = elsewhere();
+    let arn = SecretArn::mint(&region, &"000000000000".parse().unwrap(), &row.name, &Constant(7));
+    SecretRow { arn, region, revision: 1, ..row.clone() }
+}
+
+fn audited(mut change: Change, text: &str) -> Change {
+    change.audit = vec![format!("{{\"audit\":\"{text}\"}}")];
+    change.events = vec![format!("{{\"event\":\"{text}\"}}")];
+    change
+}
+
+async fn records(store: &dyn Store) -> (Vec<String>, Vec<String>) {
+    let texts = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.record).collect();
+    (texts(store.audit(0, 100).await.unwrap()), texts(store.events(0, 100).await.unwrap()))
+}
+
+/// Secrets of several regions move in one step, each with its values, and their records in the order of the changes.
+pub async fn several_secrets_change_together(backend: &impl Backend) {
+    let store = backend.open().await;
+    store.commit_all(vec![]).await.unwrap();
+    let first = add(&*store, row("a")).await;
+    let (expect, second) = next(&first);
+    let mut primary = audited(Change::new(expect, second.clone()), "primary");
+    primary.put = vec![sealed(1, b"one")];
+    let mut copy = audited(Change::new(Expect::New, replica(&first)), "copy");
+    copy.put = vec![sealed(1, b"the copy's one"), sealed(2, b"two")];
+    let gone = add(&*store, row("gone")).await;
+    let mut purge = audited(Change::new(next(&gone).0, next(&gone).1), "purge");
+    purge.delete = true;
+    store.commit_all(vec![primary, copy, purge]).await.unwrap();
+
+    let primary = full(&*store, "a").await.unwrap();
+    assert_eq!((primary.head, primary.values), (second, vec![sealed(1, b"one")]));
+    let copy = store.load_full(&elsewhere(), &name("a")).await.unwrap().unwrap();
+    assert_eq!(copy.head, replica(&first));
+    assert_eq!(copy.values, [sealed(1, b"the copy's one"), sealed(2, b"two")]);
+    assert_eq!(full(&*store, "gone").await, None);
+    let told =
+        |what: &str| ["primary", "copy", "purge"].map(|text| format!("{{\"{what}\":\"{text}\"}}")).to_vec();
+    assert_eq!(records(&*store).await, (told("audit"), told("event")));
+}
+
+/// A secret is overwritten by purging it and making another of its name, in that order and no other.
+pub async fn a_purged_name_is_free_for_the_next_change(backend: &impl Backend) {
+    let store = backend.open().await;
+    let old = add(&*store, row("a")).await;
+    let old = alter(&*store, &old, |change| change.put = vec![sealed(1, b"old"), sealed(2, b"older")])
+        .await
+        .unwrap();
+    let mut purge = Change::new(next(&old).0, next(&old).1);
+    purge.delete = true;
+    let arn = SecretArn::mint(&region(), &"000000000000".parse().unwrap(), &name("a"), &Constant(8));
+    assert_ne!(arn, old.arn);
+    let fresh = SecretRow { arn, document: "{\"fresh\":1}".to_owned(), ..row("a") };
+    let mut create = Change::new(Expect::New, fresh.clone());
+    create.put = vec![sealed(2, b"fresh")];
+
+    let wrong = store.commit_all(vec![create.clone(), purge.clone()]).await;
+    assert_eq!(wrong, Err(CommitError::NameTaken));
+    assert_eq!(full(&*store, "a").await.unwrap().head, old);
+    store.commit_all(vec![purge, create]).await.unwrap();
+    let now = full(&*store, "a").await.unwrap();
+    assert_eq!((now.head, now.values), (fresh, vec![sealed(2, b"fresh")]));
+    assert_eq!(store.sealed(&old.arn, &version(1)).await.unwrap(), None);
+    assert_eq!(store.check().await.unwrap().versions, 1);
+}
+
+/// Of two changes of one secret, the second stands on the first.
+pub async fn a_change_follows_the_one_before_it(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = row("a");
+    let (expect, second) = next(&first);
+    let create = Change::new(Expect::New, first);
+    let change = Change::new(expect, second.clone());
+    let twice = store.commit_all(vec![create.clone(), change.clone(), change.clone()]).await;
+    assert_eq!(twice, Err(CommitError::LostRace));
+    assert_eq!(full(&*store, "a").await, None);
+    store.commit_all(vec![create, change]).await.unwrap();
+    assert_eq!(full(&*store, "a").await.unwrap().head, second);
+}
+
+fn kind(outcome: &Result<(), CommitError>) -> &'static str {
+    match outcome {
+        Err(CommitError::NameTaken) => "taken",
+        Err(CommitError::LostRace) => "lost",
+        Err(CommitError::Fenced) => "fenced",
+        Err(CommitError::Store(StoreError::Refused { .. })) => "refused",
+        Err(CommitError::Store(StoreError::Broken(_))) => "broken",
+        Err(CommitError::Store(_)) => "failed",
+        Ok(()) => "done",
+    }
+}
+
+/// When one change cannot happen, for whatever reason, none does, wherever it stands among them; and the store goes on.
+pub async fn whatever_fails_undoes_its_neighbours(backend: &impl Backend) {
+    let store = backend.open().await;
+    let kept = add(&*store, row("kept")).await;
+    let kept = alter(&*store, &kept, |change| change.put = vec![sealed(1, b"one")]).await.unwrap();
+    let purged = add(&*store, row("purged")).await;
+    let held = rotating(&*store, "held", 0).await;
+    let epoch = store.claim_rotations(at(1), at(0), "holder", LEASE, 1).await.unwrap()[0].epoch;
+
+    let change = |row: &SecretRow, with: &dyn Fn(&mut Change)| {
+        let (expect, next) = next(row);
+        let mut change = audited(Change::new(expect, next), row.name.as_str());
+        with(&mut change);
+        change
+    };
+    let good = [
+        audited(Change::new(Expect::New, row("new")), "new"),
+        change(&kept, &|change| {
+            change.put = vec![sealed(1, b"ONE"), sealed(2, b"two")];
+            change.remove_versions = vec![version(1)];
+        }),
+        change(&purged, &|change| change.delete = true),
+        change(&held, &|change| {
+            change.fence = Some(epoch);
+            change.release_lease = true;
+        }),
+    ];
+    let other = add(&*store, row("other")).await;
+    let other = alter(&*store, &other, |_| {}).await.unwrap();
+    let stale = row("other");
+    let bad = [
+        ("taken", audited(Change::new(Expect::New, replica(&other)), "taken")),
+        ("lost", change(&stale, &|_| {})),
+        ("lost", change(&stale, &|change| change.delete = true)),
+        ("lost", change(&row("never-made"), &|_| {})),
+        ("fenced", change(&other, &|change| change.fence = Some(9))),
+        ("refused", change(&other, &|change| change.row.document = String::new())),
+        ("refused", change(&other, &|change| change.put = vec![sealed(3, b"three"), sealed(4, b"")])),
+        ("refused", change(&other, &|change| change.audit.push(String::new()))),
+        ("refused", change(&other, &|change| change.events.push(String::new()))),
+        ("broken", change(&other, &|change| change.row.revision = 7)),
+    ];
+    store.commit(Change::new(Expect::New, replica(&other))).await.unwrap();
+
+    let seen = async || {
+        let mut rows = Vec::new();
+        for text in ["new", "kept", "purged", "held", "other"] {
+            rows.push(full(&*store, text).await);
+        }
+        (rows, records(&*store).await)
+    };
+    let before = seen().await;
+    for (expected, bad) in &bad {
+        for place in 0..=good.len() {
+            let mut changes = good.to_vec();
+            changes.insert(place, bad.clone());
+            let refused = store.commit_all(changes).await;
+            assert_eq!(kind(&refused), *expected, "at {place}: {refused:?}");
+            assert!(seen().await == before, "{expected} at {place} left something behind");
+        }
+    }
+    assert!(store.fence_holds(&held.arn, epoch).await.unwrap());
+    store.commit_all(good.to_vec()).await.unwrap();
+    assert!(!store.fence_holds(&held.arn, epoch).await.unwrap());
+    assert_eq!(full(&*store, "kept").await.unwrap().values, [sealed(2, b"two")]);
+}
+
 /// A value can be sealed anew, and goes when its version goes.
 pub async fn values_are_put_replaced_and_removed(backend: &impl Backend) {
     let store = backend.open().await;
@@ -358,7 +528,7 @@ pub async fn pages_follow_each_other(backend: &impl Backend) {
         add(&*store, SecretRow { created_at: at(age), purge_at, ..row(text) }).await;
     }
     let elsewhere: Region = "us-east-1".parse().unwrap();
-    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("x"), &Counting);
+    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("x"), &Constant(7));
     add(&*store, SecretRow { region: elsewhere, arn, ..row("x") }).await;
 
     for (order, include_deleted, expected) in [

@@ -47,7 +47,14 @@ pub trait Store: Send + Sync {
     fn sealed<'a>(&'a self, arn: &'a SecretArn, version: &'a VersionId) -> Answer<'a, Option<Vec<u8>>>;
 
     /// Does all of `change`, or nothing. What it has acknowledged is durable.
-    fn commit(&self, change: Change) -> Answer<'_, (), CommitError>;
+    fn commit(&self, change: Change) -> Answer<'_, (), CommitError> {
+        self.commit_all(vec![change])
+    }
+
+    /// Does all of `changes`, one after the other, or nothing: secrets of several regions move together, and a name that one
+    /// change purges is free for the next. What it has acknowledged is durable. The error is that of the first change that could
+    /// not happen.
+    fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError>;
 
     /// One page of a region's secrets, by their age.
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>>;

@@ -189,8 +189,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn commit(&self, change: Change) -> Answer<'_, (), CommitError> {
-        Box::pin(async move { commit::commit(&self.writer, &change).await })
+    fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError> {
+        Box::pin(async move { commit::commit(&self.writer, &changes).await })
     }
 
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>> {
@@ -307,7 +307,7 @@ impl Store for SqliteStore {
     fn append_audit<'a>(&'a self, records: &'a [String]) -> Answer<'a, ()> {
         Box::pin(async move {
             let mut connection = self.writer.acquire().await.map_err(fault)?;
-            commit::append(&mut connection, sql::APPEND_AUDIT, records).await
+            commit::append(&mut connection, sql::APPEND_AUDIT, records.iter().collect()).await
         })
     }
 

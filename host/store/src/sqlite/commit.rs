@@ -1,4 +1,4 @@
-//! One change, one transaction.
+//! Changes that happen together, in one transaction.
 
 use pawl_core::world::Timestamp;
 use sqlx::pool::PoolConnection;
@@ -10,10 +10,13 @@ use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
 use crate::record::SecretRow;
 
-/// Commits `change`, or nothing of it.
-pub(super) async fn commit(writer: &SqlitePool, change: &Change) -> Result<(), CommitError> {
+/// Commits all of `changes`, or nothing of them.
+pub(super) async fn commit(writer: &SqlitePool, changes: &[Change]) -> Result<(), CommitError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     let mut connection: PoolConnection<Sqlite> = writer.acquire().await.map_err(fault)?;
-    let outcome = transact(&mut connection, change).await;
+    let outcome = transact(&mut connection, changes).await;
     if matches!(outcome, Err(CommitError::Store(_))) {
         // A full disk makes SQLite roll back by itself. The driver's own rollback then fails, and it counts a transaction that
         // is not there ever after: no later one could begin. A new connection starts clean.
@@ -22,12 +25,19 @@ pub(super) async fn commit(writer: &SqlitePool, change: &Change) -> Result<(), C
     outcome
 }
 
-async fn transact(connection: &mut SqliteConnection, change: &Change) -> Result<(), CommitError> {
+async fn transact(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), CommitError> {
     let mut transaction = connection.begin_with(sql::BEGIN_WRITE).await.map_err(fault)?;
-    apply(&mut transaction, change).await?;
+    for change in changes {
+        apply(&mut transaction, change).await?;
+    }
+    let audit = changes.iter().flat_map(|change| &change.audit).collect();
+    append(&mut transaction, sql::APPEND_AUDIT, audit).await?;
+    let events = changes.iter().flat_map(|change| &change.events).collect();
+    append(&mut transaction, sql::APPEND_EVENTS, events).await?;
     transaction.commit().await.map_err(|error| CommitError::Store(fault(error)))
 }
 
+/// Does what `change` does to its secret.
 async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), CommitError> {
     let id = match change.expect {
         Expect::New => insert(connection, change).await?.ok_or(CommitError::NameTaken)?,
@@ -39,8 +49,6 @@ async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(),
     if !change.delete {
         put_versions(connection, change, id).await?;
     }
-    append(connection, sql::APPEND_AUDIT, &change.audit).await?;
-    append(connection, sql::APPEND_EVENTS, &change.events).await?;
     Ok(())
 }
 
@@ -127,13 +135,14 @@ async fn put_versions(connection: &mut SqliteConnection, change: &Change, id: i6
 pub(super) async fn append(
     connection: &mut SqliteConnection,
     statement: &'static str,
-    records: &[String],
+    records: Vec<&String>,
 ) -> Result<(), StoreError> {
     if records.is_empty() {
         return Ok(());
     }
     // Strings within an array: every record comes out byte for byte as it went in.
-    let batch = serde_json::to_string(records).map_err(|_| StoreError::Broken("records that are no text"))?;
+    let batch =
+        serde_json::to_string(&records).map_err(|_| StoreError::Broken("records that are no text"))?;
     let done = sqlx::query(statement).bind(batch).execute(connection).await.map_err(fault)?;
     exactly(records.len(), done.rows_affected())
 }
