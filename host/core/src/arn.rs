@@ -8,7 +8,7 @@ use crate::limits;
 use crate::names::{AccountId, Region, SecretName};
 use crate::world::Rng;
 
-/// `arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX`.
+/// `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretArn(String);
@@ -22,7 +22,8 @@ impl SecretArn {
         let suffix: String = (0..limits::ARN_SUFFIX_CHARS)
             .filter_map(|_| SUFFIX_ALPHABET.get(rng.below(62) as usize).map(|&c| char::from(c)))
             .collect();
-        Self(format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}-{suffix}"))
+        let partition = region.partition();
+        Self(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{suffix}"))
     }
 
     /// An ARN of which only a part was exchanged.

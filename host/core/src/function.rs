@@ -16,7 +16,8 @@ impl FunctionArn {
     /// The ARN of function `name`.
     #[must_use]
     pub fn new(region: &Region, account: &AccountId, name: &str) -> Self {
-        Self(format!("arn:aws:lambda:{region}:{account}:function:{name}"))
+        let partition = region.partition();
+        Self(format!("arn:{partition}:lambda:{region}:{account}:function:{name}"))
     }
 
     /// An ARN as a caller wrote it. Whether such a function exists is asked when it is used.

@@ -148,6 +148,18 @@ impl TryFrom<String> for AccountId {
     }
 }
 
+impl Region {
+    /// The partition of AWS's that the region is in, as ARNs begin with it.
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        match self.0.split('-').next() {
+            Some("cn") => "aws-cn",
+            Some("us") if self.0.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+}
+
 impl Label {
     /// The version that applications read.
     #[must_use]
@@ -185,6 +197,11 @@ mod tests {
         }
         for bad in ["", "us", "us-east-", "-1", "US-east-1", "us--east-1", "us-east-1a"] {
             assert!(bad.parse::<Region>().is_err(), "{bad}");
+        }
+        for (region, partition) in
+            [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+        {
+            assert_eq!(region.parse::<Region>().unwrap().partition(), partition);
         }
         assert!("000000000000".parse::<AccountId>().is_ok());
         assert!("00000000000x".parse::<AccountId>().is_err());

@@ -93,11 +93,10 @@ impl Functions {
     #[must_use]
     pub fn find(&self, arn: &FunctionArn) -> Option<Arc<Function>> {
         let mut parts = arn.as_str().split(':');
-        let prefix = [parts.next()?, parts.next()?, parts.next()?];
-        let (region, account) = (parts.next()?, parts.next()?);
+        let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (region, account) = (parts.next()?.parse::<Region>().ok()?, parts.next()?);
         let (kind, name, more) = (parts.next()?, parts.next()?, parts.next());
-        let named = prefix == ["arn", "aws", "lambda"]
-            && region.parse::<Region>().is_ok()
+        let named = (arn, partition, service) == ("arn", region.partition(), "lambda")
             && account == self.account.as_str()
             && kind == "function"
             && more.is_none_or(|qualifier| qualifier == "$LATEST");

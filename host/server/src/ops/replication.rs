@@ -101,7 +101,8 @@ pub(super) fn wanted(caller: &Caller, regions: Option<Vec<ReplicaRegion>>) -> Re
     let mut wanted = BTreeMap::new();
     for ReplicaRegion { region, kms_key_id } in regions.unwrap_or_default() {
         let region = Region::try_from(region.unwrap_or_default()).map_err(|_| invalid_replica_region())?;
-        if region == caller.region {
+        // AWS replicates within a partition only.
+        if region == caller.region || region.partition() != caller.region.partition() {
             return Err(invalid_replica_region());
         }
         wanted.insert(region, kms_key_id.filter(|key| !key.is_empty()));

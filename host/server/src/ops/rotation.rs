@@ -245,14 +245,22 @@ fn schedule(rules: RotationRules) -> Result<Option<Schedule>, AppError> {
         .map_err(|error| wrong(error.to_string()))
 }
 
-/// A schedule as RotationRules shows it.
-pub(super) fn rules(schedule: &Schedule) -> RotationRules {
-    RotationRules {
-        automatically_after_days: schedule.automatically_after_days().map(i64::from),
+/// A secret's schedule as RotationRules shows it. AutomaticallyAfterDays that was not given is "calculated from the rotation
+/// schedule after every successful rotation" (DescribeSecret's reference): the days from the last one to the next.
+pub(super) fn rules(secret: &Secret) -> Option<RotationRules> {
+    let schedule = secret.rotation_config.as_ref()?.schedule.as_ref()?;
+    let calculated = || {
+        let apart = secret.next_rotation_at?.day().millis_since(secret.last_rotated_at?.day());
+        i64::try_from(apart / DAY_MILLIS).ok().map(|days| days.max(1))
+    };
+    Some(RotationRules {
+        automatically_after_days: schedule.automatically_after_days().map(i64::from).or_else(calculated),
         duration: schedule.duration().map(str::to_owned),
         schedule_expression: schedule.expression().map(str::to_owned),
-    }
+    })
 }
+
+const DAY_MILLIS: u64 = 24 * 3_600_000;
 
 /// The latest moment of the next window, as DescribeSecret shows it.
 pub(super) fn next_rotation_date(secret: &Secret) -> Option<Timestamp> {

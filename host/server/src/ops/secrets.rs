@@ -222,8 +222,10 @@ fn force_deleted_nothing(
 ) -> Answer<DeleteSecretRequest> {
     let id = SecretId::parse(secret_id)?;
     let (region, account) = (&caller.region, host.app.account());
-    let arn =
-        id.arn.unwrap_or_else(|| format!("arn:aws:secretsmanager:{region}:{account}:secret:{}", id.name));
+    let partition = region.partition();
+    let arn = id
+        .arn
+        .unwrap_or_else(|| format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{}", id.name));
     Ok(DeleteSecretResponse { arn, name: id.name.into(), deletion_date: now.into() })
 }
 
@@ -287,7 +289,7 @@ pub(super) fn describe(secret: &Secret) -> DescribeSecretResponse {
         kms_key_id: secret.kms_key_id.clone(),
         rotation_enabled: config.map(|config| config.enabled),
         rotation_lambda_arn: config.map(|config| config.function.to_string()),
-        rotation_rules: config.and_then(|config| config.schedule.as_ref()).map(super::rotation::rules),
+        rotation_rules: super::rotation::rules(secret),
         last_rotated_date: secret.last_rotated_at.map(Into::into),
         last_changed_date: Some(secret.last_changed_at.into()),
         last_accessed_date: secret.last_accessed_day.map(Into::into),
