@@ -1,0 +1,204 @@
+//! The conformance suite: cases as data (`cases/`), each with the source of its expectation, judged by AWS's own clients.
+//!
+//! Every case has a region of its own, and so a Secrets Manager of its own. `PAWL_TEST_CASES=text` runs only the cases whose
+//! file or name has the text in it.
+
+mod clients;
+mod coverage;
+mod script;
+mod values;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clients::{Boto3, Client, CommandLine, Node, Reply, Wire};
+use coverage::Pair;
+use pawl_tests::pawl::{Options, Pawl};
+use pawl_tests::wait::eventually;
+use script::{Call, Case, Expected, Message, Step};
+use values::Known;
+
+/// The files of `cases/`.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("cases/", $name, ".case")))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = &files!["ids", "tokens", "labels"];
+
+/// How long what happens by itself may take.
+const AWAIT_LIMIT: Duration = Duration::from_secs(60);
+
+fn cases() -> Vec<Case> {
+    let all: Vec<Case> = FILES.iter().flat_map(|(file, text)| script::read(file, text)).collect();
+    let mut names = BTreeSet::new();
+    for case in &all {
+        assert!(names.insert(&case.name), "two cases are called `{}`", case.name);
+    }
+    let wanted = wanted();
+    all.into_iter().filter(|case| case.file.contains(&wanted) || case.name.contains(&wanted)).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a tester's own choice, not a setting of the product")]
+fn wanted() -> String {
+    std::env::var("PAWL_TEST_CASES").unwrap_or_default()
+}
+
+/// Plays cases through one client, and keeps what they showed.
+struct Stage<'a> {
+    pawl: &'a Pawl,
+    client: &'a mut dyn Client,
+    wire: Wire,
+    provoked: BTreeSet<Pair>,
+    /// What the client could not say, and the wire said instead.
+    unsayable: BTreeSet<String>,
+    ahead: u64,
+    regions: usize,
+}
+
+impl<'a> Stage<'a> {
+    fn new(pawl: &'a Pawl, client: &'a mut dyn Client) -> Self {
+        let (wire, provoked, unsayable) = (Wire::to(pawl), BTreeSet::new(), BTreeSet::new());
+        Self { pawl, client, wire, provoked, unsayable, ahead: 0, regions: 0 }
+    }
+
+    /// Plays all of them; gives what was not as it must be.
+    fn play<'c>(&mut self, cases: impl IntoIterator<Item = &'c Case>) -> Vec<String> {
+        cases.into_iter().filter_map(|case| self.play_one(case).err()).collect()
+    }
+
+    fn play_one(&mut self, case: &Case) -> Result<(), String> {
+        self.regions += 1;
+        let number = self.regions;
+        let mut known = Known::new(&format!("xa-case-{number}"), &format!("xb-case-{number}"));
+        known.bind("third", &format!("xc-case-{number}").into());
+        for step in &case.steps {
+            match step {
+                Step::Advance(hours) => {
+                    let _ = self.pawl.cli(&["dev", "clock", "advance", &format!("{hours}h")]).ok();
+                    self.ahead += hours * 3600;
+                }
+                Step::Call(call) => {
+                    known.ahead = self.ahead;
+                    self.play_call(call, &mut known).map_err(|why| {
+                        format!("{}.case:{} {}\n  {} ({}): {why}\n", case.file, call.line, case.name,
+                            call.operation, case.source)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn play_call(&mut self, call: &Call, known: &mut Known) -> Result<(), String> {
+        for n in 0..call.repeat {
+            known.bind("n", &n.into());
+            let region = known.filled(call.region.as_deref().unwrap_or("{region}"));
+            if call.awaits {
+                let mut last = String::new();
+                let limit = std::time::Instant::now() + AWAIT_LIMIT;
+                eventually("an answer that fits, or the limit", AWAIT_LIMIT * 2, || {
+                    let input = known.made(&call.input);
+                    let reply = self.ask(call, &region, &input);
+                    last = judge(&call.expected, &reply, known).err().unwrap_or_default();
+                    (last.is_empty() || std::time::Instant::now() > limit).then_some(())
+                });
+                if !last.is_empty() {
+                    return Err(format!("awaited in vain: {last}"));
+                }
+            } else {
+                let input = known.made(&call.input);
+                let reply = self.ask(call, &region, &input);
+                judge(&call.expected, &reply, known)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, call: &Call, region: &str, input: &serde_json::Value) -> Reply {
+        let mut reply = if call.raw {
+            self.wire.send(region, &call.operation, input)
+        } else {
+            self.client.call(region, &call.operation, input)
+        };
+        if let Reply::Unsayable(what) = &reply {
+            self.unsayable.insert(what.clone());
+            reply = self.wire.call(region, &call.operation, input);
+        }
+        let what = match &reply {
+            Reply::Failure { code, .. } => code.as_str(),
+            _ => "-",
+        };
+        self.provoked.insert((call.operation.clone(), what.to_owned()));
+        reply
+    }
+}
+
+/// Holds an answer against what was expected.
+fn judge(expected: &Expected, reply: &Reply, known: &mut Known) -> Result<(), String> {
+    match (expected, reply) {
+        (Expected::Success, Reply::Success(_)) => Ok(()),
+        (Expected::Whole(wanted), Reply::Success(got)) => known.meets(wanted, got, true),
+        (Expected::Part(wanted), Reply::Success(got)) => known.meets(wanted, got, false),
+        (Expected::Failure { codes, .. }, Reply::Success(got)) => {
+            Err(format!("{} is wanted, it succeeded with {got}", codes.join(" or ")))
+        }
+        (Expected::Failure { codes, message: wanted }, Reply::Failure { code, message, status }) => {
+            let right = match wanted {
+                None => true,
+                Some(Message::Is(text)) => known.filled(text) == *message,
+                Some(Message::Has(text)) => message.contains(&known.filled(text)),
+            };
+            if codes.contains(code) && right && *status == 400 {
+                return Ok(());
+            }
+            let wanted = match wanted {
+                Some(Message::Is(text) | Message::Has(text)) => known.filled(text),
+                None => String::new(),
+            };
+            let codes = codes.join(" or ");
+            Err(format!("wanted {codes} \"{wanted}\"\n    came {status} {code} \"{message}\""))
+        }
+        (_, Reply::Failure { code, message, .. }) => Err(format!("it failed with {code} \"{message}\"")),
+        (_, Reply::Unsayable(what)) => Err(format!("the client cannot say {what}")),
+    }
+}
+
+fn report(client: &str, count: usize, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{client}: {} of {count} cases failed\n\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Plays all cases, those that move the clock on a server of their own.
+fn play_all(make: &mut dyn FnMut(&Pawl) -> Box<dyn Client>) -> (Vec<String>, BTreeSet<Pair>, BTreeSet<String>) {
+    let cases = cases();
+    let (moving, still): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.moves_clock());
+    let (mut wrong, mut provoked, mut unsayable) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for (dev_clock, cases) in [(false, still), (true, moving)] {
+        if cases.is_empty() {
+            continue;
+        }
+        let pawl = Pawl::start(Options { dev_clock, ..Options::default() });
+        let mut client = make(&pawl);
+        let mut stage = Stage::new(&pawl, &mut *client);
+        let failed = stage.play(cases.iter().copied());
+        wrong.extend(failed);
+        wrong.extend(stage.wire.wrong.iter().map(|what| format!("on the wire: {what}")));
+        provoked.append(&mut stage.provoked);
+        unsayable.append(&mut stage.unsayable);
+    }
+    (wrong, provoked, unsayable)
+}
+
+#[test]
+fn every_case_holds_on_the_wire() {
+    let (wrong, _, _) = play_all(&mut |pawl| Box::new(Wire::to(pawl)));
+    report("HTTP", cases().len(), &wrong);
+}
+
+#[test]
+fn every_case_holds_with_boto3() {
+    let (wrong, _, unsayable) = play_all(&mut |pawl| Box::new(Boto3::to(pawl)));
+    report("boto3", cases().len(), &wrong);
+    assert!(unsayable.is_empty(), "{unsayable:?}");
+}
