@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use clients::{Boto3, Client, CommandLine, Node, Reply, Wire};
 use coverage::Pair;
-use pawl_tests::pawl::{Options, Pawl};
+use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl, REGION};
+use pawl_tests::postgres::Postgres;
 use pawl_tests::wait::eventually;
 use script::{Call, Case, Expected, Message, Step};
 use values::Known;
@@ -25,7 +26,13 @@ macro_rules! files {
     };
 }
 
-const FILES: &[(&str, &str)] = &files!["ids", "tokens", "labels"];
+const FILES: &[(&str, &str)] = &files![
+    "wire", "ids", "limits", "tokens", "secrets", "labels", "deletion", "tags", "passwords", "batch", "lists", "policies",
+    "replication", "rotation",
+];
+
+/// Roles of the database for the cases of rotation: each for one case.
+const ROLES: [&str; 6] = ["r1", "r2", "r3", "r4", "r5", "r6"];
 
 /// How long what happens by itself may take.
 const AWAIT_LIMIT: Duration = Duration::from_secs(60);
@@ -55,12 +62,13 @@ struct Stage<'a> {
     unsayable: BTreeSet<String>,
     ahead: u64,
     regions: usize,
+    database: Option<Postgres>,
 }
 
 impl<'a> Stage<'a> {
     fn new(pawl: &'a Pawl, client: &'a mut dyn Client) -> Self {
         let (wire, provoked, unsayable) = (Wire::to(pawl), BTreeSet::new(), BTreeSet::new());
-        Self { pawl, client, wire, provoked, unsayable, ahead: 0, regions: 0 }
+        Self { pawl, client, wire, provoked, unsayable, ahead: 0, regions: 0, database: None }
     }
 
     /// Plays all of them; gives what was not as it must be.
@@ -73,6 +81,10 @@ impl<'a> Stage<'a> {
         let number = self.regions;
         let mut known = Known::new(&format!("xa-case-{number}"), &format!("xb-case-{number}"));
         known.bind("third", &format!("xc-case-{number}").into());
+        known.bind("rotator", &POSTGRES_ROTATOR.replace(REGION, &format!("xa-case-{number}")).into());
+        if case.file == "rotation" {
+            self.bind_databases(&mut known);
+        }
         for step in &case.steps {
             match step {
                 Step::Advance(hours) => {
@@ -89,6 +101,23 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(())
+    }
+
+    /// `{unreachable}`, and `{database_r1}` to `{database_r6}`: secrets for roles of a real PostgreSQL.
+    fn bind_databases(&mut self, known: &mut Known) {
+        let postgres = self.database.get_or_insert_with(|| {
+            let postgres = Postgres::start();
+            for role in ROLES {
+                postgres.create_role(role, "first-password");
+            }
+            postgres
+        });
+        for role in ROLES {
+            let secret = crate::database_secret(postgres.port(), role, "first-password");
+            known.bind(&format!("database_{role}"), &secret.into());
+        }
+        // Nobody listens on port 1.
+        known.bind("unreachable", &crate::database_secret(1, "nobody", "first-password").into());
     }
 
     fn play_call(&mut self, call: &Call, known: &mut Known) -> Result<(), String> {

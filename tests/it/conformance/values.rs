@@ -6,7 +6,7 @@
 //! To be sent: `<token>` (a new one), `<ab*3>` (`ababab`), `<tamper name>` (the bound text with one character changed); in a
 //! list, `{"<for 3>": X}` is X three times.
 //!
-//! To be met: `<any>`, `<text>`, `<version>`, `<arn NAME>`, `<arn NAME in REGION>`, `<date>`, `<now>`, `<in 30d>`,
+//! To be met: `<any>`, `<text>`, `<version>`, `<arn NAME>`, `<arn NAME in REGION>`, `<suffix of name>` (of that ARN), `<date>`, `<now>`, `<in 30d>`,
 //! `<end of day 30>`, `<today>` (midnight), `<after name>`, `<absent>`, `<contains TEXT>`, `<chars 32 a A 0 !>` (that many, of
 //! exactly these classes; `_` is the space), `<chars 9 of a A>` (of these classes at most), `<length 32>`. Lists of strings are
 //! sets.
@@ -68,6 +68,11 @@ impl Known {
         }
     }
 
+    /// The value that `{name}` alone stands for.
+    fn whole_value(&self, text: &str) -> Option<&Value> {
+        self.bound.get(text.strip_prefix('{')?.strip_suffix('}')?)
+    }
+
     /// A text with the bound values in it.
     pub(crate) fn filled(&self, text: &str) -> String {
         let (mut out, mut rest) = (String::new(), text);
@@ -103,9 +108,9 @@ impl Known {
             Value::Array(items) => {
                 let mut made = Vec::new();
                 for item in items {
-                    match only(item).and_then(|(key, each)| Some((inside(key)?.strip_prefix("for ")?, each))) {
+                    match repetition(item) {
                         Some((count, each)) => {
-                            for n in 0..count.parse().expect("a number of times") {
+                            for n in 0..count {
                                 self.bind("n", &Value::from(n));
                                 made.push(self.made(each));
                             }
@@ -153,7 +158,7 @@ impl Known {
             }
             (Value::Object(wanted), Value::Object(got)) => self.meets_members(wanted, got, whole),
             (Value::Array(wanted), Value::Array(got)) => {
-                let (mut wanted, mut got) = (wanted.clone(), got.clone());
+                let (mut wanted, mut got) = (repeated(wanted), got.clone());
                 if wanted.len() != got.len() {
                     return Err(format!("{} are wanted and {} came: {got:?}", wanted.len(), got.len()));
                 }
@@ -202,7 +207,7 @@ impl Known {
             return self.meets(wanted, got, whole);
         };
         let mut left: Vec<&Value> = items.iter().collect();
-        for wanted in wanted {
+        for wanted in &repeated(wanted) {
             let fits = left.iter().position(|item| {
                 let mut tried = self.clone();
                 let met = tried.meets(wanted, item, whole).is_ok();
@@ -220,6 +225,7 @@ impl Known {
         let (name, wanted) = named(wanted);
         match inside(wanted) {
             Some(pattern) => self.meets_pattern(pattern, got)?,
+            None if self.whole_value(wanted) == Some(got) => {}
             None => {
                 let wanted = self.filled(wanted);
                 if got.as_str() != Some(&wanted) {
@@ -254,6 +260,11 @@ impl Known {
                     suffix.len() == 6 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
                 })
             }
+            "suffix" => {
+                let of = self.text(rest.trim_start_matches("of "));
+                let suffix = of.rsplit('-').next().unwrap_or_default();
+                text.is_some_and(|text| text.rsplit('-').next() == Some(suffix))
+            }
             "date" => number.is_some_and(|date| date > 1_500_000_000.0 && date < 10_000_000_000.0),
             "now" => near(now),
             #[expect(clippy::cast_precision_loss, reason = "hours from now")]
@@ -273,6 +284,20 @@ impl Known {
         };
         if met { Ok(()) } else { Err(format!("{got} is no <{pattern}>")) }
     }
+}
+
+/// A list of patterns with each `{"<for 3>": X}` as three times X.
+fn repeated(items: &[Value]) -> Vec<Value> {
+    let each = |item: &Value| {
+        let (count, what) = repetition(item).unwrap_or((1, item));
+        vec![what.clone(); count]
+    };
+    items.iter().flat_map(each).collect()
+}
+
+fn repetition(item: &Value) -> Option<(usize, &Value)> {
+    let (key, each) = only(item)?;
+    Some((inside(key)?.strip_prefix("for ")?.parse().expect("a number of times"), each))
 }
 
 /// The one member of an object.

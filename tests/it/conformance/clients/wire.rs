@@ -76,7 +76,7 @@ fn as_every_answer(operation: &str, answer: &Answer) -> Result<(), String> {
         if empty && !answer.body.is_empty() && answer.body != "{}" {
             return Err(format!("its answer has no members, and this is {}", answer.body));
         }
-        return absent_is_absent(&body);
+        return if answer.body.is_empty() { Ok(()) } else { absent_is_absent(&body) };
     }
     if answer.status != 400 {
         return Err(format!("status {}: {}", answer.status, answer.body));
