@@ -11,7 +11,7 @@ mod values;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clients::{Boto3, Client, CommandLine, Node, Reply, Wire};
+use clients::{Boto3, Client, CommandLine, Node, Reply, RustSdk, Wire};
 use coverage::Pair;
 use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl, REGION};
 use pawl_tests::postgres::Postgres;
@@ -227,7 +227,54 @@ fn every_case_holds_on_the_wire() {
 
 #[test]
 fn every_case_holds_with_boto3() {
-    let (wrong, _, unsayable) = play_all(&mut |pawl| Box::new(Boto3::to(pawl)));
+    let (wrong, provoked, unsayable) = play_all(&mut |pawl| Box::new(Boto3::to(pawl)));
     report("boto3", cases().len(), &wrong);
-    assert!(unsayable.is_empty(), "{unsayable:?}");
+    // The service model of a boto3 that is older than the suite lacks what came since.
+    let newer = ["ListResourcePolicies", "CrossAccountReplica", "PolicyName", "CrossAccountPrimaryARN"];
+    assert!(unsayable.iter().all(|what| newer.iter().any(|new| what.contains(new))), "{unsayable:?}");
+    if wanted().is_empty() {
+        coverage::check(&provoked);
+    }
+}
+
+#[test]
+fn every_case_holds_with_the_sdk_for_javascript() {
+    let (wrong, _, _) = play_all(&mut |pawl| Box::new(Node::to(pawl)));
+    report("@aws-sdk/client-secrets-manager", cases().len(), &wrong);
+}
+
+#[test]
+fn every_case_holds_with_the_sdk_for_rust() {
+    let (wrong, _, _) = play_all(&mut |pawl| Box::new(RustSdk::to(pawl)));
+    report("aws-sdk-secretsmanager", cases().len(), &wrong);
+}
+
+#[test]
+fn the_model_of_boto3_is_the_one_that_is_covered() {
+    let pawl = Pawl::start(Options::default());
+    let model = Boto3::to(&pawl).model();
+    let known = coverage::model();
+    for (operation, errors) in model.as_object().unwrap() {
+        for error in errors.as_array().unwrap() {
+            let pair = (operation.clone(), error.as_str().unwrap().to_owned());
+            assert!(known.contains(&pair), "operations.txt lacks {pair:?}");
+        }
+    }
+}
+
+#[test]
+fn every_subcommand_of_the_aws_command_line_runs() {
+    let pawl = Pawl::start(Options::default());
+    let story = script::read("command_line", include_str!("cases/command_line.case"));
+    let mut client = CommandLine(&pawl);
+    let (there, mut run) = (client.subcommands(), BTreeSet::new());
+    for call in story.iter().flat_map(Case::calls) {
+        run.insert(clients::kebab(&call.operation));
+    }
+    assert_eq!(there, run.into_iter().collect::<Vec<_>>(), "what `aws secretsmanager` has, and what the story runs");
+    assert_eq!(there.len(), 23);
+    let mut stage = Stage::new(&pawl, &mut client);
+    let wrong = stage.play(&story);
+    assert!(stage.unsayable.is_empty(), "{:?}", stage.unsayable);
+    report("aws", story.len(), &wrong);
 }

@@ -3,14 +3,14 @@
 mod boto3;
 mod command_line;
 mod node;
-//RS mod rust_sdk;
+mod rust_sdk;
 mod wire;
 mod worker;
 
 pub(crate) use boto3::Boto3;
-pub(crate) use command_line::CommandLine;
+pub(crate) use command_line::{CommandLine, kebab};
 pub(crate) use node::Node;
-//RS pub(crate) use rust_sdk::RustSdk;
+pub(crate) use rust_sdk::RustSdk;
 pub(crate) use wire::Wire;
 
 use serde_json::Value;
