@@ -7,7 +7,7 @@
 //! list, `{"<for 3>": X}` is X three times.
 //!
 //! To be met: `<any>`, `<text>`, `<version>`, `<arn NAME>`, `<arn NAME in REGION>`, `<suffix of name>` (of that ARN), `<date>`, `<now>`, `<in 30d>`,
-//! `<end of day 30>`, `<today>` (midnight), `<after name>`, `<absent>`, `<contains TEXT>`, `<chars 32 a A 0 !>` (that many, of
+//! `<end of day 30>`, `<today>` (midnight), `<after name>`, `<absent>`, `<maybe>`, `<contains TEXT>`, `<chars 32 a A 0 !>` (that many, of
 //! exactly these classes; `_` is the space), `<chars 9 of a A>` (of these classes at most), `<length 32>`. Lists of strings are
 //! sets.
 
@@ -188,7 +188,7 @@ impl Known {
         for (key, wanted) in wanted {
             let key = self.filled(key);
             match got.get(&key) {
-                None if wanted == "<absent>" => {}
+                None if wanted == "<absent>" || wanted == "<maybe>" => {}
                 None => return Err(format!("{key} is missing")),
                 Some(got) if UNORDERED.contains(&&*key) => {
                     self.meets_set(wanted, got, whole).map_err(|why| format!("{key}: {why}"))?;
@@ -248,7 +248,7 @@ impl Known {
         let (word, rest) = pattern.split_once(' ').unwrap_or((pattern, ""));
         let rest = &*self.filled(rest);
         let met = match word {
-            "any" => true,
+            "any" | "maybe" => true,
             "text" => text.is_some_and(|text| !text.is_empty()),
             "version" => text.is_some_and(|text| (32..=64).contains(&text.len())),
             "arn" => {

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use pawl_tests::command::Ran;
 use pawl_tests::pawl::Pawl;
 use serde_json::{Value, json};
@@ -52,6 +54,12 @@ impl Client for CommandLine<'_> {
     }
 
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
+        let mut input = input.clone();
+        // This command line takes a blob as the text that it is, and gives it in base64.
+        if let Some(blob) = input.get_mut("SecretBinary") {
+            let bytes = STANDARD.decode(blob.as_str().unwrap_or_default()).expect("base64");
+            *blob = String::from_utf8(bytes).expect("a blob that is a text").into();
+        }
         let ran = self.run(region, &[&kebab(operation), "--cli-input-json", &input.to_string()]);
         if ran.code == Some(0) {
             let printed = ran.stdout.trim();

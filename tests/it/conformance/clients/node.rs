@@ -7,7 +7,7 @@ use pawl_tests::pawl::Pawl;
 use serde_json::Value;
 
 use super::worker::Worker;
-use super::{Client, Reply};
+use super::{Client, NEWER, Reply};
 
 #[derive(Debug)]
 pub(crate) struct Node(Worker);
@@ -27,6 +27,10 @@ impl Client for Node {
     }
 
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
-        self.0.call(region, operation, input)
+        // It would leave them out and say nothing.
+        match NEWER.iter().find(|newer| input.get(**newer).is_some()) {
+            Some(newer) => Reply::Unsayable(format!("the field {newer}")),
+            None => self.0.call(region, operation, input),
+        }
     }
 }
