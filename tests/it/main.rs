@@ -7,6 +7,7 @@
 
 mod canary;
 mod clients;
+mod conformance;
 mod harness;
 mod kill;
 mod refusals;

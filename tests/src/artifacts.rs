@@ -58,11 +58,18 @@ fn build(target: &Path, arguments: &[&str]) {
     );
 }
 
-/// The `pawl` binary, built in the profile of the caller.
+/// The `pawl` binary, built in the profile of the caller; or the one that `PAWL_TEST_BINARY` names, which is taken as it is.
+///
+/// # Panics
+/// When it does not build.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "a tester's own choice, not a setting of the product")]
 pub fn pawl() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(given) = std::env::var_os("PAWL_TEST_BINARY") {
+            return PathBuf::from(given);
+        }
         let (folder, profile) = target();
         let mut arguments = vec!["--package", "pawl-cli", "--bin", "pawl"];
         if profile != "debug" {
@@ -71,6 +78,39 @@ pub fn pawl() -> &'static Path {
         build(&folder, &arguments);
         folder.join(profile).join("pawl")
     })
+}
+
+/// The `node_modules` with AWS's SDK for JavaScript, as `tests/it/conformance/node/package-lock.json` has it: installed into
+/// the target directory where it is missing.
+///
+/// # Panics
+/// When npm cannot install it.
+#[must_use]
+pub fn node_modules() -> PathBuf {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED
+        .get_or_init(|| {
+            let source = repository().join("tests/it/conformance/node");
+            let lock = std::fs::read(source.join("package-lock.json")).expect("a lock file");
+            let folder = target().0.join("node-clients");
+            let modules = folder.join("node_modules");
+            let stamp = folder.join("installed-lock.json");
+            if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+                return modules;
+            }
+            println!("installing into {}: @aws-sdk/client-secrets-manager", modules.display());
+            std::fs::create_dir_all(&folder).expect("a folder under the target directory");
+            for name in ["package.json", "package-lock.json"] {
+                std::fs::copy(source.join(name), folder.join(name)).expect("a copy");
+            }
+            let mut command = Command::new("npm");
+            command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+            let status = command.current_dir(&folder).status().expect("npm can be run");
+            assert!(status.success(), "npm ci in {} failed", folder.display());
+            std::fs::write(&stamp, lock).expect("a file under the target directory");
+            modules
+        })
+        .clone()
 }
 
 /// A guest of `tests/guests` as a component, by its package's name.

@@ -272,6 +272,12 @@ impl Pawl {
             .env("AWS_PAGER", "");
     }
 
+    /// Gives another program the environment of a client of this server, and nothing of this machine's.
+    pub fn client(&self, command: &mut Command) {
+        clean(command, self.scratch.path());
+        self.point_at(command);
+    }
+
     /// Runs `pawl ARGUMENTS` as a client of this server.
     ///
     /// # Panics
@@ -288,8 +294,7 @@ impl Pawl {
     /// When the AWS command line is not installed.
     pub fn aws(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new("aws");
-        clean(&mut command, self.scratch.path());
-        self.point_at(&mut command);
+        self.client(&mut command);
         let endpoint = format!("http://{}", self.address);
         Ran::of(
             command.args(["--endpoint-url", &endpoint, "--output", "json", "secretsmanager"]).args(arguments),
@@ -302,8 +307,7 @@ impl Pawl {
     /// When the script fails.
     pub fn boto3(&self, script: &str, arguments: &Value) -> Value {
         let mut command = Command::new("python3");
-        clean(&mut command, self.scratch.path());
-        self.point_at(&mut command);
+        self.client(&mut command);
         let whole = format!("{PREAMBLE}\n{script}\n");
         let ran = Ran::of(command.args(["-c", &whole, &arguments.to_string()]));
         assert!(ran.code == Some(0), "the boto3 script failed:\n{}{}", ran.stdout, ran.stderr);
