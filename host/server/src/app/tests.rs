@@ -81,3 +81,74 @@ async fn a_caller_who_hangs_up_leaves_nothing_stale_behind() {
     }
     assert!(landed > 0, "no change got as far as the store, so this has shown nothing");
 }
+
+/// What the service's model calls DecryptionFailure and InternalServiceError: no request provokes them, only a damaged store.
+#[tokio::test]
+async fn a_damaged_store_is_told_in_awss_words_and_without_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, store) = app(dir.path()).await;
+    let caller = Caller::root(&app.account, "us-east-1".parse().unwrap(), "request".to_owned());
+    for name in ["sealed", "document"] {
+        let (name, token): (SecretName, _) = (name.parse().unwrap(), token());
+        let value = SecretValue::text("canary".to_owned()).unwrap();
+        let put = |draft: &mut Draft<'_>| draft.put(&token, &value, &[]).map(drop);
+        app.create(&caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+        let full = store.load_full(&caller.region, &name).await.unwrap().unwrap();
+        let mut row = full.head.clone();
+        row.revision += 1;
+        let mut change = Change::new(Expect::Revision(full.head.revision), row);
+        if name.as_str() == "sealed" {
+            let mut version = full.values[0].clone();
+            *version.sealed.last_mut().unwrap() ^= 1;
+            change.put.push(version);
+        } else {
+            change.row.document = "{}".to_owned();
+        }
+        store.commit(change).await.unwrap();
+        app.cache.committed(
+            Key(caller.region.clone(), name.clone()),
+            None,
+            app.cache.generation(&Key(caller.region.clone(), name)),
+        );
+    }
+    let read =
+        async |id: &str| app.read_value(&caller, id, None, None).await.map(|_| ()).unwrap_err().into_api();
+    let sealed = read("sealed").await;
+    assert_eq!(sealed.code.as_str(), "DecryptionFailure");
+    let document = read("document").await;
+    assert_eq!((document.code.as_str(), document.status()), ("InternalServiceError", 500));
+    for told in [sealed, document] {
+        assert!(!told.message.contains("canary") && !told.message.contains("line"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_replica_reads_what_its_primary_last_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = app(dir.path()).await;
+    let caller = |region: &str| Caller::root(&app.account, region.parse().unwrap(), "request".to_owned());
+    let (east, west) = (caller("us-east-1"), caller("eu-west-1"));
+    let name: SecretName = "x".parse().unwrap();
+    app.create(&east, &name, |_| Ok(()), |_| Err(AppError::LostRace)).await.unwrap();
+    let wanted = [Wanted { region: west.region.clone(), kms_key_id: None }];
+    app.replicate(&east, Action::ReplicateSecretToRegions, "x", (&wanted, false)).await.unwrap();
+    for number in 0..5 {
+        let (token, value) = (token(), SecretValue::text(number.to_string()).unwrap());
+        app.change(&east, Action::PutSecretValue, "x", |draft| draft.put(&token, &value, &[]).map(drop))
+            .await
+            .unwrap();
+        let (held, id, read) = app.read_value(&west, "x", None, None).await.unwrap();
+        assert!(id == token && read.bytes().same_as(value.bytes()));
+        assert!(held.secret.arn.as_str().contains(":eu-west-1:"));
+    }
+    let refused = app.change(&west, Action::TagResource, "x", |_| Ok(())).await.unwrap_err();
+    assert!(matches!(refused, AppError::Secret(SecretError::Replica)));
+    app.stop_replication(&west, "x").await.unwrap();
+    let own = app.read_value(&west, "x", None, Some(&Label::previous())).await.unwrap();
+    assert!(own.2.bytes().same_as(SecretValue::text("3".to_owned()).unwrap().bytes()));
+    assert!(app.read(&east, Action::DescribeSecret, "x").await.unwrap().secret.replicas.is_empty());
+    // What was promoted is its own secret now: the other's deletion does not touch it.
+    let id = SecretId { name, place: None, arn: None };
+    app.change_at(&east, Action::DeleteSecret, &id, None, |_| Ok(((), Fate::Purged))).await.unwrap();
+    assert!(app.read_value(&west, "x", None, None).await.is_ok());
+}
