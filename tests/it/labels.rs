@@ -92,9 +92,15 @@ impl Secret {
         self.versions.get_mut(&to).expect("it is there").labels.insert(label);
     }
 
-    fn put(&mut self, token: Token, value: u8, labels: &[&'static str]) -> &'static [&'static str] {
+    fn put(&mut self, token: Token, value: u8, labels: &[&'static str]) -> Option<&'static [&'static str]> {
         if let Some(there) = self.versions.get(&token) {
-            return if there.value == value { OK } else { EXISTS };
+            return Some(if there.value == value { OK } else { EXISTS });
+        }
+        let (current, pending) = (self.holder(CURRENT), self.holder(PENDING));
+        let takes_current = labels.is_empty() || labels.contains(&CURRENT);
+        if takes_current && pending.is_some() && pending != current && !labels.contains(&PENDING) {
+            // Whether a new current version takes AWSPENDING from any other than the one before is not recorded.
+            return None;
         }
         let first = self.versions.is_empty();
         self.versions.insert(token, Version { value, ..Version::default() });
@@ -109,7 +115,7 @@ impl Secret {
             }
             self.attach(label, token);
         }
-        OK
+        Some(OK)
     }
 
     fn move_label(
@@ -171,7 +177,7 @@ impl Rules {
                 Step::Create { token, value } => {
                     let mut secret = Secret { created: (*token, *value), ..Secret::default() };
                     if let Some(value) = value {
-                        secret.put(*token, *value, &[]);
+                        secret.put(*token, *value, &[])?;
                     }
                     self.0 = Some(secret);
                 }
@@ -200,8 +206,8 @@ impl Rules {
                 return None;
             }
             Step::Create { .. } => EXISTS,
-            Step::Put { token, value, labels } => secret.put(*token, *value, labels),
-            Step::Update { token, value: Some(value) } => secret.put(*token, *value, &[]),
+            Step::Put { token, value, labels } => secret.put(*token, *value, labels)?,
+            Step::Update { token, value: Some(value) } => secret.put(*token, *value, &[])?,
             Step::Update { token, value: None } if secret.versions.contains_key(token) => return None,
             Step::Update { .. } => OK,
             Step::MoveLabel { label, to, from } => secret.move_label(label, *to, *from)?,
