@@ -10,6 +10,7 @@ mod clients;
 mod conformance;
 mod harness;
 mod kill;
+mod labels;
 mod refusals;
 mod rotations;
 mod sandbox;
