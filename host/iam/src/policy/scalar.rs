@@ -54,6 +54,11 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
         return seconds.checked_mul(1000).map(Timestamp::from_millis);
     }
     let day = |text: &str| {
+        // chrono takes signs, blanks and single digits too.
+        let digits = text.bytes().all(|c| c.is_ascii_digit() || c == b'-');
+        if !digits || !text.split('-').map(str::len).eq([4, 2, 2]) {
+            return None;
+        }
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
         Some(Timestamp::from(date.and_hms_opt(0, 0, 0)?.and_utc()))
     };
