@@ -4,10 +4,14 @@ use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::pawl::{AdvanceClockRequest, DescribeHostRequest, DescribeRotationRequest};
 use pawl_api::secrets_manager::Operation;
 use pawl_api::secrets_manager::shapes::{
-    CancelRotateSecretRequest, CreateSecretRequest, DeleteSecretRequest, DescribeSecretRequest,
-    GetRandomPasswordRequest, GetSecretValueRequest, ListSecretVersionIdsRequest, ListSecretsRequest,
-    PutSecretValueRequest, RestoreSecretRequest, RotateSecretRequest, TagResourceRequest,
-    UntagResourceRequest, UpdateSecretRequest, UpdateSecretVersionStageRequest,
+    AssociateCrossAccountReplicaRequest, BatchGetSecretValueRequest, CancelRotateSecretRequest,
+    CreateSecretRequest, DeleteResourcePolicyRequest, DeleteSecretRequest, DescribeSecretRequest,
+    DisassociateCrossAccountReplicaRequest, GetRandomPasswordRequest, GetResourcePolicyRequest,
+    GetSecretValueRequest, ListResourcePoliciesRequest, ListSecretVersionIdsRequest, ListSecretsRequest,
+    PutResourcePolicyRequest, PutSecretValueRequest, RemoveRegionsFromReplicationRequest,
+    ReplicateSecretToRegionsRequest, RestoreSecretRequest, RotateSecretRequest,
+    StopReplicationToReplicaRequest, TagResourceRequest, UntagResourceRequest, UpdateSecretRequest,
+    UpdateSecretVersionStageRequest, ValidateResourcePolicyRequest,
 };
 use pawl_api::{ApiError, Request, Target, decode};
 use serde_json::Value;
@@ -38,34 +42,67 @@ pub fn check_json_edge(data: &[u8]) -> bool {
 /// The shape that each operation takes; the compiler finds one that is missing.
 fn check_body(target: Target, body: &[u8]) -> bool {
     match target {
+        Target::SecretsManager(Operation::AssociateCrossAccountReplica) => {
+            check_shape::<AssociateCrossAccountReplicaRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::BatchGetSecretValue) => {
+            check_shape::<BatchGetSecretValueRequest>(target, body)
+        }
         Target::SecretsManager(Operation::CancelRotateSecret) => {
             check_shape::<CancelRotateSecretRequest>(target, body)
         }
         Target::SecretsManager(Operation::CreateSecret) => check_shape::<CreateSecretRequest>(target, body),
+        Target::SecretsManager(Operation::DeleteResourcePolicy) => {
+            check_shape::<DeleteResourcePolicyRequest>(target, body)
+        }
         Target::SecretsManager(Operation::DeleteSecret) => check_shape::<DeleteSecretRequest>(target, body),
         Target::SecretsManager(Operation::DescribeSecret) => {
             check_shape::<DescribeSecretRequest>(target, body)
         }
+        Target::SecretsManager(Operation::DisassociateCrossAccountReplica) => {
+            check_shape::<DisassociateCrossAccountReplicaRequest>(target, body)
+        }
         Target::SecretsManager(Operation::GetRandomPassword) => {
             check_shape::<GetRandomPasswordRequest>(target, body)
         }
+        Target::SecretsManager(Operation::GetResourcePolicy) => {
+            check_shape::<GetResourcePolicyRequest>(target, body)
+        }
         Target::SecretsManager(Operation::GetSecretValue) => {
             check_shape::<GetSecretValueRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::ListResourcePolicies) => {
+            check_shape::<ListResourcePoliciesRequest>(target, body)
         }
         Target::SecretsManager(Operation::ListSecretVersionIds) => {
             check_shape::<ListSecretVersionIdsRequest>(target, body)
         }
         Target::SecretsManager(Operation::ListSecrets) => check_shape::<ListSecretsRequest>(target, body),
+        Target::SecretsManager(Operation::PutResourcePolicy) => {
+            check_shape::<PutResourcePolicyRequest>(target, body)
+        }
         Target::SecretsManager(Operation::PutSecretValue) => {
             check_shape::<PutSecretValueRequest>(target, body)
         }
+        Target::SecretsManager(Operation::RemoveRegionsFromReplication) => {
+            check_shape::<RemoveRegionsFromReplicationRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::ReplicateSecretToRegions) => {
+            check_shape::<ReplicateSecretToRegionsRequest>(target, body)
+        }
         Target::SecretsManager(Operation::RestoreSecret) => check_shape::<RestoreSecretRequest>(target, body),
         Target::SecretsManager(Operation::RotateSecret) => check_shape::<RotateSecretRequest>(target, body),
+        Target::SecretsManager(Operation::StopReplicationToReplica) => {
+            check_shape::<StopReplicationToReplicaRequest>(target, body)
+        }
         Target::SecretsManager(Operation::TagResource) => check_shape::<TagResourceRequest>(target, body),
         Target::SecretsManager(Operation::UntagResource) => check_shape::<UntagResourceRequest>(target, body),
         Target::SecretsManager(Operation::UpdateSecret) => check_shape::<UpdateSecretRequest>(target, body),
         Target::SecretsManager(Operation::UpdateSecretVersionStage) => {
             check_shape::<UpdateSecretVersionStageRequest>(target, body)
+        }
+        Target::SecretsManager(Operation::ValidateResourcePolicy) => {
+            check_shape::<ValidateResourcePolicyRequest>(target, body)
         }
         Target::Pawl(PawlOperation::AdvanceClock) => check_shape::<AdvanceClockRequest>(target, body),
         Target::Pawl(PawlOperation::DescribeHost) => check_shape::<DescribeHostRequest>(target, body),
