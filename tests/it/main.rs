@@ -9,6 +9,7 @@ mod canary;
 mod clients;
 mod harness;
 mod kill;
+mod model;
 mod refusals;
 mod rotations;
 mod sandbox;

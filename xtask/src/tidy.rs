@@ -25,12 +25,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pawl-cli", &["pawl-core", "pawl-iam", "pawl-api", "pawl-runtime", "pawl-server"]),
     ("pawl-guest", &[]),
     ("pawl-tests", &[]),
-    ("xtask", &["pawl-tests"]),
+    ("xtask", &["pawl-api", "pawl-tests"]),
 ];
 
 /// What a member's tests may use beyond that.
 const TEST_EDGES: &[(&str, &[&str])] =
-    &[("pawl-runtime", &["pawl-rotators"]), ("pawl-tests", &["pawl-core"])];
+    &[("pawl-runtime", &["pawl-rotators"]), ("pawl-tests", &["pawl-core", "pawl-api"])];
 
 /// What a guest may depend on.
 const GUEST_EDGES: &[&str] = &["pawl-guest"];
