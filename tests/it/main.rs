@@ -11,6 +11,7 @@ mod conformance;
 mod harness;
 mod kill;
 mod labels;
+mod model;
 mod refusals;
 mod rotations;
 mod sandbox;

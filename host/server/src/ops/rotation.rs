@@ -155,6 +155,9 @@ pub(super) async fn cancel_rotate_secret(
         .app
         .change(caller, Action::CancelRotateSecret, &input.secret_id, |draft| {
             draft.secret.must_live()?;
+            if draft.secret.rotation_config.is_none() {
+                return Err(AppError::Api(refusal::rotation_never_configured()));
+            }
             let now = draft.now;
             Ok(draft.secret.cancel_rotation(now))
         })
