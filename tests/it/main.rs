@@ -16,6 +16,7 @@ mod refusals;
 mod rotations;
 mod sandbox;
 mod service;
+mod storm;
 
 use pawl_tests::pawl::Pawl;
 use serde_json::json;

@@ -219,8 +219,7 @@ impl<'a> Reader<'a> {
         let Some(after) = self.rest.strip_prefix("!! ") else { return Expected::Success };
         self.rest = after;
         let codes = self.word().split('|').map(str::to_owned).collect();
-        let (part, after) =
-            self.rest.strip_prefix('~').map_or((false, self.rest), |after| (true, after));
+        let (part, after) = self.rest.strip_prefix('~').map_or((false, self.rest), |after| (true, after));
         if !after.starts_with('"') {
             return Expected::Failure { codes, message: None };
         }

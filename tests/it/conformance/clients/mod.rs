@@ -28,7 +28,11 @@ pub(crate) const NEWER: [&str; 5] = [
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Success(Value),
-    Failure { code: String, message: String, status: u16 },
+    Failure {
+        code: String,
+        message: String,
+        status: u16,
+    },
     /// This client has no way to say it: a field or an operation that is newer than it.
     Unsayable(String),
 }
