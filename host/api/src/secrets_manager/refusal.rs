@@ -101,6 +101,8 @@ refusals! {
     /// A tag whose key AWS keeps for itself.
     reserved_tag() = InvalidParameterException,
         "Tag keys that begin with aws: are reserved for AWS's own use.";
+    /// One tag key twice in a request.
+    tag_twice() = InvalidParameterException, "A tag key can be given only once in a request.";
     /// A resource policy that is no policy.
     policy_syntax() = MalformedPolicyDocumentException, "This resource policy contains a syntax error.";
     /// A value that another account may not read, for it is sealed under the account's default key.
