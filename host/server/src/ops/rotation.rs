@@ -99,8 +99,8 @@ fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), Ap
     }
     let schedule = asked.schedule.clone().or_else(|| held.and_then(|c| c.schedule.clone()));
     let config = RotationConfig { enabled: true, function, schedule };
-    if held != Some(&config) {
-        draft.secret.rotation_config = Some(config);
+    if held.map(AsRef::as_ref) != Some(&config) {
+        draft.secret.rotation_config = Some(Box::new(config));
         draft.secret.reschedule(now);
         draft.secret.touch(now);
     }
