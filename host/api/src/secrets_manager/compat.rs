@@ -163,7 +163,14 @@ impl fmt::Display for Described {
 
 fn text(f: &mut fmt::Formatter<'_>, text: &Text) -> fmt::Result {
     if !text.choices.is_empty() {
-        let choices: Vec<String> = text.choices.iter().map(|choice| format!("`{choice}`")).collect();
+        let choices: Vec<String> = text
+            .choices
+            .iter()
+            .map(|choice| {
+                let new = if text.new_choices.contains(choice) { " (*1.44*)" } else { "" };
+                format!("`{choice}`{new}")
+            })
+            .collect();
         return write!(f, "one of {}", choices.join(", "));
     }
     lengths(f, "string", text.length, if text.bytes { " bytes" } else { " characters" })?;
