@@ -1,7 +1,10 @@
 //! The end-to-end tests: `pawl serve` as a process, AWS's own clients, a real PostgreSQL.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 

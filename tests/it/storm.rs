@@ -183,10 +183,8 @@ async fn exchange(stream: &mut TcpStream, request: &Request) -> Answer {
     stream.write_all(&request.bytes(true)).await.unwrap();
     let mut received = Vec::new();
     loop {
-        let mut piece = [0; 16 * 1024];
-        let count = stream.read(&mut piece).await.unwrap();
+        let count = stream.read_buf(&mut received).await.unwrap();
         assert!(count > 0, "the server hung up after {:?}", String::from_utf8_lossy(&received));
-        received.extend(&piece[..count]);
         if let Some(answer) = Answer::parse(&received) {
             return answer;
         }

@@ -169,9 +169,8 @@ impl Known {
                     wanted.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
                     got.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
                 }
-                let pairs = wanted.iter().zip(&got).enumerate();
-                pairs.fold(Ok(()), |so_far, (index, (wanted, got))| {
-                    so_far?;
+                let mut pairs = wanted.iter().zip(&got).enumerate();
+                pairs.try_for_each(|(index, (wanted, got))| {
                     self.meets(wanted, got, whole).map_err(|why| format!("[{index}]: {why}"))
                 })
             }

@@ -39,8 +39,6 @@ pub(crate) enum Reply {
 
 /// A client of Secrets Manager.
 pub(crate) trait Client {
-    /// Its name in a report.
-    fn name(&self) -> &'static str;
     /// Calls an operation in a region.
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply;
 }

@@ -43,10 +43,6 @@ impl RustSdk {
 }
 
 impl Client for RustSdk {
-    fn name(&self) -> &'static str {
-        "aws-sdk-secretsmanager"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         match Input::read(input) {
             Ok(input) => self.runtime.block_on(send(&self.sdk(region), operation, &input)),

@@ -47,10 +47,6 @@ impl Wire {
 }
 
 impl Client for Wire {
-    fn name(&self) -> &'static str {
-        "HTTP"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         let mut input = input.clone();
         if IDEMPOTENT.contains(&operation)
