@@ -202,7 +202,9 @@ impl Rules {
         let codes = match step {
             Step::Create { token, value } if secret.created == (*token, *value) && value.is_some() => OK,
             // Whether it is the same request is not recorded.
-            Step::Create { token, .. } if secret.versions.contains_key(token) || secret.created.0 == *token => {
+            Step::Create { token, .. }
+                if secret.versions.contains_key(token) || secret.created.0 == *token =>
+            {
                 return None;
             }
             Step::Create { .. } => EXISTS,
@@ -264,7 +266,9 @@ impl Player<'_> {
                 "GetSecretValue",
                 json!({"SecretId": id, "VersionId": version.as_ref().map(token), "VersionStage": label}),
             ),
-            Step::ListVersions => ("ListSecretVersionIds", json!({"SecretId": id, "IncludeDeprecated": true})),
+            Step::ListVersions => {
+                ("ListSecretVersionIds", json!({"SecretId": id, "IncludeDeprecated": true}))
+            }
         };
         input.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         self.pawl.try_call(operation, &input)
@@ -274,7 +278,11 @@ impl Player<'_> {
     fn compare(&self, rules: &Rules) -> Result<(), String> {
         let described = self.pawl.try_call("DescribeSecret", &json!({"SecretId": self.name}));
         let Some(secret) = &rules.0 else {
-            return if described.code() == MISSING[0] { Ok(()) } else { Err(format!("there is {}", described.body)) };
+            return if described.code() == MISSING[0] {
+                Ok(())
+            } else {
+                Err(format!("there is {}", described.body))
+            };
         };
         let described = described.json();
         if described["DeletedDate"].is_number() != secret.marked {
@@ -300,11 +308,17 @@ impl Player<'_> {
             .as_array()
             .into_iter()
             .flatten()
-            .map(|version| (version["VersionId"].as_str().unwrap().to_owned(), strings(&version["VersionStages"])))
+            .map(|version| {
+                (version["VersionId"].as_str().unwrap().to_owned(), strings(&version["VersionStages"]))
+            })
             .collect();
         let all = secret.versions.iter().map(|(token, version)| (self.token(*token), version.labels.clone()));
         let all: BTreeMap<String, BTreeSet<&str>> = all.collect();
-        if listed == all { Ok(()) } else { Err(format!("ListSecretVersionIds shows {listed:?}, the rules say {all:?}")) }
+        if listed == all {
+            Ok(())
+        } else {
+            Err(format!("ListSecretVersionIds shows {listed:?}, the rules say {all:?}"))
+        }
     }
 }
 

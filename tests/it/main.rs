@@ -1,7 +1,10 @@
 //! The end-to-end tests: `pawl serve` as a process, AWS's own clients, a real PostgreSQL.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
@@ -11,10 +14,12 @@ mod conformance;
 mod harness;
 mod kill;
 mod labels;
+mod model;
 mod refusals;
 mod rotations;
 mod sandbox;
 mod service;
+mod storm;
 
 use pawl_tests::pawl::Pawl;
 use serde_json::json;

@@ -80,37 +80,50 @@ pub fn pawl() -> &'static Path {
     })
 }
 
-/// The `node_modules` with AWS's SDK for JavaScript, as `tests/it/conformance/node/package-lock.json` has it: installed into
-/// the target directory where it is missing.
+/// The `node_modules` with AWS's SDK for JavaScript, installed into the target directory where it is missing.
 ///
 /// # Panics
 /// When npm cannot install it.
 #[must_use]
-pub fn node_modules() -> PathBuf {
+pub fn node_modules() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
-    INSTALLED
-        .get_or_init(|| {
-            let source = repository().join("tests/it/conformance/node");
-            let lock = std::fs::read(source.join("package-lock.json")).expect("a lock file");
-            let folder = target().0.join("node-clients");
-            let modules = folder.join("node_modules");
-            let stamp = folder.join("installed-lock.json");
-            if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-                return modules;
-            }
-            println!("installing into {}: @aws-sdk/client-secrets-manager", modules.display());
-            std::fs::create_dir_all(&folder).expect("a folder under the target directory");
-            for name in ["package.json", "package-lock.json"] {
-                std::fs::copy(source.join(name), folder.join(name)).expect("a copy");
-            }
-            let mut command = Command::new("npm");
-            command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-            let status = command.current_dir(&folder).status().expect("npm can be run");
-            assert!(status.success(), "npm ci in {} failed", folder.display());
-            std::fs::write(&stamp, lock).expect("a file under the target directory");
-            modules
-        })
-        .clone()
+    INSTALLED.get_or_init(|| {
+        let target = target().0;
+        install_node_modules(&target).unwrap_or_else(|why| panic!("{why}"));
+        target.join(NODE_CLIENTS).join("node_modules")
+    })
+}
+
+const NODE_CLIENTS: &str = "node-clients";
+
+/// Installs what `tests/it/conformance/node/package-lock.json` locks into cargo's target directory, where it is not yet.
+///
+/// # Errors
+/// When npm is not there or cannot install it.
+pub fn install_node_modules(target: &Path) -> Result<(), String> {
+    let told = |what: &Path, why: std::io::Error| format!("{}: {why}", what.display());
+    let source = repository().join("tests/it/conformance/node");
+    let lock_path = source.join("package-lock.json");
+    let lock = std::fs::read(&lock_path).map_err(|why| told(&lock_path, why))?;
+    let folder = target.join(NODE_CLIENTS);
+    let stamp = folder.join("installed-lock.json");
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    println!("installing into {}: @aws-sdk/client-secrets-manager", folder.display());
+    std::fs::create_dir_all(&folder).map_err(|why| told(&folder, why))?;
+    for name in ["package.json", "package-lock.json"] {
+        std::fs::copy(source.join(name), folder.join(name)).map_err(|why| told(&folder, why))?;
+    }
+    let status = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(&folder)
+        .status()
+        .map_err(|why| format!("npm cannot be run: {why}"))?;
+    if !status.success() {
+        return Err(format!("npm ci in {} failed", folder.display()));
+    }
+    std::fs::write(&stamp, lock).map_err(|why| told(&stamp, why))
 }
 
 /// A guest of `tests/guests` as a component, by its package's name.

@@ -69,6 +69,18 @@ fn packages(names: &[&str]) -> Result<(), String> {
     apt(&[&["install", "--no-install-recommends"], names].concat())
 }
 
+/// Installs Node where it is missing, and AWS's SDK for JavaScript into cargo's target directory: what the tests would do when
+/// they first need it, here before any test waits for it.
+pub(crate) fn node() -> Result<(), String> {
+    let missing: Vec<&str> = [("node", "nodejs"), ("npm", "npm")]
+        .into_iter()
+        .filter(|(program, _)| !succeeds(program, &["--version"]))
+        .map(|(_, package)| package)
+        .collect();
+    packages(&missing)?;
+    pawl_tests::artifacts::install_node_modules(&target())
+}
+
 /// The search path for programs, with AWS's clients on it: the machine's own, or a virtual environment under `target`.
 pub(crate) fn clients() -> Result<OsString, String> {
     let path = search_path();

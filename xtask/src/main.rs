@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is done to this repository, by one command each.
 
 mod bench;
+mod compat;
 mod demo;
 mod guests;
 mod machine;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   test     installs what is missing and runs every check there is; what CI runs
   bench    measures, and prints a table for docs/measurements.md
   guests   builds every WebAssembly guest and prints its digest
+  compat   writes docs/aws-compat.md from the table of AWS's model
   tidy     checks the house rules that no compiler knows
 ";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some("test") if rest.is_empty() => test::run(),
         Some("bench") => bench::run(&rest),
         Some("guests") if rest.is_empty() => guests::run(),
+        Some("compat") if rest.is_empty() => compat::run(),
         Some("tidy") if rest.is_empty() => tidy::run(),
         _ => {
             eprint!("{USAGE}");

@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<(), String> {
     let from = Instant::now();
     machine::guest_target()?;
     machine::postgres()?;
+    machine::node()?;
     let path = machine::clients()?;
     let members = metadata::members()?;
     let (guests, host): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| member.is_guest);

@@ -26,12 +26,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pawl-guest", &[]),
     ("pawl-fuzz", &["pawl-core", "pawl-iam", "pawl-api"]),
     ("pawl-tests", &[]),
-    ("xtask", &["pawl-tests"]),
+    ("xtask", &["pawl-api", "pawl-tests"]),
 ];
 
 /// What a member's tests may use beyond that.
 const TEST_EDGES: &[(&str, &[&str])] =
-    &[("pawl-runtime", &["pawl-rotators"]), ("pawl-tests", &["pawl-core"])];
+    &[("pawl-runtime", &["pawl-rotators"]), ("pawl-tests", &["pawl-core", "pawl-api"])];
 
 /// What a guest may depend on.
 const GUEST_EDGES: &[&str] = &["pawl-guest"];

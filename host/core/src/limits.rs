@@ -147,6 +147,12 @@ pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const STEP_COMMIT_WAIT: Duration = Duration::from_millis(100);
 /// Times that a change is rerun after a lost race.
 pub const CHANGE_TRIES_MAX: u32 = 8;
+/// Secrets whose dates of access wait to be written down, most; further reads are not noted until there is room.
+pub const ACCESS_NOTES_MAX: usize = 10_000;
+/// Dates of access that are written down in one transaction.
+pub const ACCESS_NOTES_AT_ONCE: usize = 500;
+/// How often dates of access are written down.
+pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
 /// Bytes that one secret takes in the cache, its texts, versions and values apart (measured: docs/measurements.md).
 pub const CACHE_SECRET_BYTES: usize = 1_200;
 /// Bytes that one version takes in the cache, its value apart.

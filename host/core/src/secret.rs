@@ -87,13 +87,13 @@ pub struct Secret {
     pub labels: Labels,
     /// How it is rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotation_config: Option<RotationConfig>,
+    pub rotation_config: Option<Box<RotationConfig>>,
     /// When the schedule next begins a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation_at: Option<Timestamp>,
     /// The rotation that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotation: Option<Rotation>,
+    pub rotation: Option<Box<Rotation>>,
 }
 
 /// What a put did.

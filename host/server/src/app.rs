@@ -1,6 +1,7 @@
 //! The only doors to a secret: [`App::read`], [`App::read_value`], [`App::create`] and [`App::change`]. Each finds the secret,
 //! asks the policy, does its one thing, and leaves a record; so no operation can forget any of it.
 
+mod access;
 mod regions;
 mod rows;
 
@@ -18,6 +19,7 @@ use pawl_keyring::{Keyring, SealContext, Sealed};
 use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, SealedVersion, Store};
 use tokio::sync::Notify;
 
+use self::access::AccessLog;
 pub use self::regions::Wanted;
 use self::rows::{decode, encode, hold, row};
 use crate::cache::{Generation, Held, Key, SealedCache};
@@ -36,6 +38,7 @@ pub struct App {
     cache: Arc<SealedCache>,
     /// One change of a secret at a time: those that would lose the race wait here instead.
     turns: Turns,
+    accessed: AccessLog,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     account: AccountId,
@@ -82,8 +85,8 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, keyring, cache_bytes, clock, rng, account, functions } = parts;
         let cache = Arc::new(SealedCache::of_bytes(cache_bytes));
-        let (turns, nudge) = (Turns::default(), Notify::new());
-        Self { store, keyring, cache, turns, clock, rng, account, functions, nudge }
+        let (turns, accessed, nudge) = (Turns::default(), AccessLog::default(), Notify::new());
+        Self { store, keyring, cache, turns, accessed, clock, rng, account, functions, nudge }
     }
 
     /// The clocks.
@@ -155,7 +158,7 @@ impl App {
         let (version, value) = self.open_selected(&held, version, label).await?;
         let now = self.clock.now();
         if held.secret.access_is_news(&version, now) {
-            self.note_access(caller, &held, &version).await;
+            self.note_access(Key(caller.region.clone(), held.secret.name.clone()), &held, &version);
         }
         Ok((held, version, value))
     }
@@ -280,8 +283,7 @@ impl App {
                 None => self.load(&key).await?.ok_or(AppError::NoSuchSecret)?,
             };
             must_be(id, &held.secret)?;
-            // Of a replica its region may note that it was read, and nothing else.
-            if held.secret.is_replica() && ask.action != Action::NoteAccess {
+            if held.secret.is_replica() {
                 authorise(self, caller, &ask, Some(&*self.view(held).await?))?;
                 return Err(SecretError::Replica.into());
             }
@@ -410,6 +412,13 @@ impl App {
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
         let began = self.cache.generation(key);
+        let Some(held) = self.load_unkept(key).await? else { return Ok(None) };
+        self.cache.keep_loaded(key.clone(), held.clone(), began);
+        Ok(Some(held))
+    }
+
+    /// A secret as the store has it; the cache does not learn of it.
+    async fn load_unkept(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
         let Some(full) = self.store.load_full(&key.0, &key.1).await? else { return Ok(None) };
         let mut sealed = LiteMap::new();
         for version in full.values {
@@ -418,23 +427,7 @@ impl App {
         let mut held = hold(&full.head, sealed)?;
         let labels = &held.secret.labels;
         held.sealed.retain(|version, _| labels.any_on(version));
-        let held = Arc::new(held);
-        self.cache.keep_loaded(key.clone(), held.clone(), began);
-        Ok(Some(held))
-    }
-
-    async fn note_access(&self, caller: &Caller, held: &Held, version: &VersionId) {
-        let id = SecretId { name: held.secret.name.clone(), place: None, arn: None };
-        let noted = self
-            .change_at(caller, Action::NoteAccess, &id, None, |draft| {
-                draft.secret.note_access(version, draft.now);
-                Ok(((), Fate::Kept))
-            })
-            .await;
-        if let Err(error) = noted {
-            // The date is information; the value was read with every right to it.
-            tracing::warn!(secret.arn = %held.secret.arn, %error, "the date of access could not be stored");
-        }
+        Ok(Some(Arc::new(held)))
     }
 
     /// One page of the region's secrets with their places: of replicas, what the region sees of their primaries (nothing, when

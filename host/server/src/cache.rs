@@ -40,6 +40,18 @@ impl Held {
         Self { revision, secret, sealed: LiteMap::new(), policy: None, sealed_under: None }
     }
 
+    /// The same once more; what is large is shared.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self {
+            revision: self.revision,
+            secret: self.secret.clone(),
+            sealed: self.sealed.clone(),
+            policy: self.policy.clone(),
+            sealed_under: self.sealed_under.clone(),
+        }
+    }
+
     /// What the values are bound to.
     #[must_use]
     pub fn seal_arn(&self) -> &SecretArn {
@@ -116,6 +128,18 @@ impl SealedCache {
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
         if generation.load(Ordering::SeqCst) == began.0 {
             self.held.insert(key, held);
+        }
+    }
+
+    /// Replaces what is held of a secret by what `with` makes of it, if it is still `seen`. For what is not in the store yet and
+    /// may be lost.
+    pub fn renew(&self, key: &Key, seen: &Held, with: impl FnOnce(&Held) -> Held) {
+        let Some((_, lock)) = self.shard(key) else { return };
+        let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) =
+            self.held.get(key).filter(|held| held.revision == seen.revision || held.secret.is_replica())
+        {
+            self.held.insert(key.clone(), Arc::new(with(&held)));
         }
     }
 

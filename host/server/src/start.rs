@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pawl_core::limits;
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{Keyring, RootKey, SealedKek, UnlockError, root_file};
 use pawl_runtime::database::postgres::PostgresDriver;
@@ -107,10 +108,13 @@ pub async fn serve(
     let (stop, stopping) = watch::channel(false);
     let scheduler = tokio::spawn(run_scheduler(host.clone(), stopping));
     let warming = tokio::spawn(warm(host.clone()));
+    let noting = tokio::spawn(note_accesses(host.clone()));
     listening(bound);
-    edge::serve(listener, edge::router(host), shutdown).await;
+    edge::serve(listener, edge::router(host.clone()), shutdown).await;
     stop.send_replace(true);
     warming.abort();
+    noting.abort();
+    host.app.write_accesses().await;
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
     }
@@ -236,6 +240,14 @@ fn clocks(dir: &Path, dev: bool) -> Result<(Arc<dyn Clock>, Option<DevClock>), S
         "this host runs on a development clock: dates can be moved, so it must not hold secrets that matter"
     );
     Ok((clock.clone(), Some(DevClock { clock, file })))
+}
+
+/// Writes dates of access down, a moment after they are noted.
+async fn note_accesses(host: Arc<Host>) {
+    loop {
+        tokio::time::sleep(limits::ACCESS_WRITE_EVERY).await;
+        host.app.write_accesses().await;
+    }
 }
 
 /// Compiles what is not compiled yet and starts a worker, so that the first rotation does not wait for it.

@@ -10,8 +10,8 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::{Rng, Timestamp};
 
 use crate::{
-    Change, CommitError, Cursor, Due, Entry, Expect, Full, LeaseState, ListQuery, Order, SealedVersion,
-    SecretRow, Store, StoreError,
+    Change, CommitError, Cursor, Direction, Due, Entry, Expect, Full, LeaseState, ListQuery, Order,
+    SealedVersion, SecretRow, SortBy, Store, StoreError,
 };
 
 /// One database, empty at first.
@@ -39,6 +39,7 @@ macro_rules! conformance_suite {
             a_purge_takes_the_values_along
             acknowledged_is_durable
             pages_follow_each_other
+            a_list_follows_changes
             a_page_follows_what_was_purged
             due_schedules_are_those_that_may_begin
             due_purges_are_those_of_the_past
@@ -106,6 +107,9 @@ fn row(text: &str) -> SecretRow {
         purge_at: None,
         next_rotation_at: None,
         rotation_due_at: None,
+        last_changed_at: at(0),
+        last_accessed_at: None,
+        replica_of: None,
     }
 }
 
@@ -151,6 +155,9 @@ pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
         purge_at: Some(at(1)),
         next_rotation_at: Some(at(-2)),
         rotation_due_at: Some(Timestamp::from_millis(-3)),
+        last_changed_at: at(4),
+        last_accessed_at: Some(at(-5)),
+        replica_of: Some(elsewhere()),
         ..row("a")
     };
     let mut change = Change::new(Expect::New, head.clone());
@@ -170,10 +177,21 @@ pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
         change.row.purge_at = None;
         change.row.next_rotation_at = None;
         change.row.rotation_due_at = None;
+        change.row.last_changed_at = at(5);
+        change.row.last_accessed_at = None;
+        change.row.replica_of = None;
     })
     .await
     .unwrap();
     assert_eq!(store.load(&region(), &name("a")).await.unwrap().unwrap().head, second);
+    let third = alter(&*store, &second, |change| {
+        change.row.last_changed_at = at(6);
+        change.row.replica_of = Some(elsewhere());
+    });
+    let third = third.await.unwrap();
+    assert_eq!(store.load(&region(), &name("a")).await.unwrap().unwrap().head, third);
+    let fourth = alter(&*store, &third, |change| change.row.last_accessed_at = Some(at(7))).await.unwrap();
+    assert_eq!(store.load(&region(), &name("a")).await.unwrap().unwrap().head, fourth);
 }
 
 /// A name belongs to one secret of a region, and to another one after it was purged.
@@ -187,9 +205,7 @@ pub async fn a_name_is_taken_once(backend: &impl Backend) {
     assert_eq!(full(&*store, "a").await.unwrap().head, first);
     assert_eq!(store.audit(0, 10).await.unwrap(), []);
 
-    let elsewhere: Region = "us-east-1".parse().unwrap();
-    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("a"), &Constant(7));
-    add(&*store, SecretRow { region: elsewhere, arn, ..row("a") }).await;
+    add(&*store, replica(&row("a"))).await;
 
     alter(&*store, &first, |change| change.delete = true).await.unwrap();
     store.commit(change).await.unwrap();
@@ -515,65 +531,146 @@ pub async fn acknowledged_is_durable(backend: &impl Backend) {
     store.close().await;
 }
 
+fn orders() -> impl Iterator<Item = Order> {
+    [SortBy::Created, SortBy::Name, SortBy::LastChanged, SortBy::LastAccessed]
+        .into_iter()
+        .flat_map(|by| [Direction::Ascending, Direction::Descending].map(|direction| Order { by, direction }))
+}
+
 async fn names(store: &dyn Store, query: ListQuery<'_>) -> Vec<String> {
     let rows = store.list(query).await.unwrap();
     rows.into_iter().map(|row| row.name.to_string()).collect()
 }
 
-/// Pages in both orders cover a region once, with those of one moment told apart by name.
+/// All pages of a list, each found by what its token says.
+async fn walk(store: &dyn Store, order: Order, limit: u32, include_deleted: bool) -> String {
+    let (region, mut seen, mut token) = (region(), Vec::new(), None);
+    loop {
+        let after: Option<Cursor> = token.map(|token: String| serde_json::from_str(&token).unwrap());
+        let query = ListQuery { region: &region, after: after.as_ref(), order, limit, include_deleted };
+        let page = store.list(query).await.unwrap();
+        assert!(page.len() <= limit as usize);
+        let Some(last) = page.last() else { break seen.join(" ") };
+        token = Some(serde_json::to_string(&Cursor::of(last, order.by)).unwrap());
+        seen.extend(page.iter().map(|row| row.name.to_string()));
+    }
+}
+
+/// What [`walk`] must answer: `expected` is ascending and marks the deleted with a star.
+fn walked(expected: &str, order: Order, include_deleted: bool) -> String {
+    let listed = |text: &&str| include_deleted || !text.ends_with('*');
+    let mut names: Vec<_> =
+        expected.split(' ').filter(listed).map(|text| text.trim_end_matches('*')).collect();
+    if order.direction == Direction::Descending {
+        names.reverse();
+    }
+    names.join(" ")
+}
+
+/// Pages in every order cover a region once, with those of one moment told apart by name, and the never accessed the oldest.
 pub async fn pages_follow_each_other(backend: &impl Backend) {
     let store = backend.open().await;
-    for (text, age) in [("e", 3), ("B", 1), ("b", 1), ("a", 2), ("c", 1), ("d", -5)] {
-        let purge_at = (text == "b").then(|| at(100));
-        add(&*store, SecretRow { created_at: at(age), purge_at, ..row(text) }).await;
-    }
-    let elsewhere: Region = "us-east-1".parse().unwrap();
-    let arn = SecretArn::mint(&elsewhere, &"000000000000".parse().unwrap(), &name("x"), &Constant(7));
-    add(&*store, SecretRow { region: elsewhere, arn, ..row("x") }).await;
-
-    for (order, include_deleted, expected) in [
-        (Order::OldestFirst, true, ["d", "B", "b", "c", "a", "e"].as_slice()),
-        (Order::NewestFirst, true, &["e", "a", "c", "b", "B", "d"]),
-        (Order::OldestFirst, false, &["d", "B", "c", "a", "e"]),
-        (Order::NewestFirst, false, &["e", "a", "c", "B", "d"]),
+    assert_eq!(walk(&*store, Order::default(), 3, true).await, "");
+    for (text, created, changed, accessed) in [
+        ("e", 3, 4, None),
+        ("B", 1, 5, Some(1)),
+        ("b", 1, 5, None),
+        ("a", 2, 9, Some(-1_800_000_001)),
+        ("c", 1, 5, Some(1)),
+        ("d", -5, 2, None),
+        ("zz", 1, 5, Some(7)),
+        ("z", 8, 1, Some(1)),
     ] {
-        let region = region();
-        for limit in 1..=7 {
-            let (mut seen, mut after) = (Vec::new(), None);
-            loop {
-                let query =
-                    ListQuery { region: &region, after: after.as_ref(), order, limit, include_deleted };
-                let page = store.list(query).await.unwrap();
-                assert!(page.len() <= limit as usize);
-                let Some(last) = page.last() else { break };
-                after = Some(Cursor::of(last));
-                seen.extend(page.iter().map(|row| row.name.to_string()));
-            }
-            assert_eq!(seen, expected, "{order:?}, {limit} at a time");
+        let purge_at = matches!(text, "b" | "z").then(|| at(100));
+        let (created_at, last_changed_at, last_accessed_at) = (at(created), at(changed), accessed.map(at));
+        add(&*store, SecretRow { created_at, last_changed_at, last_accessed_at, purge_at, ..row(text) })
+            .await;
+    }
+    add(&*store, replica(&row("x"))).await;
+
+    for order in orders() {
+        let expected = match order.by {
+            SortBy::Created => "d B b* c zz a e z*",
+            SortBy::Name => "B a b* c d e z* zz",
+            SortBy::LastChanged => "z* d e B b* c zz a",
+            SortBy::LastAccessed => "b* d e a B c z* zz",
+        };
+        for (include_deleted, limit) in
+            [false, true].into_iter().flat_map(|deleted| (1..10).map(move |n| (deleted, n)))
+        {
+            let seen = walk(&*store, order, limit, include_deleted).await;
+            let expected = walked(expected, order, include_deleted);
+            assert_eq!(seen, expected, "{order:?}, {limit} at a time, deleted: {include_deleted}");
         }
     }
 }
 
-/// A cursor is a place, not a row: it works after its row is gone.
+/// A changed, deleted, restored or purged secret stands in every list where it now belongs, once.
+pub async fn a_list_follows_changes(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut rows = Vec::new();
+    for (number, text) in ["a", "b", "c"].into_iter().enumerate() {
+        let number = i64::try_from(number).unwrap();
+        rows.push(
+            add(&*store, SecretRow { created_at: at(number), last_changed_at: at(number), ..row(text) })
+                .await,
+        );
+    }
+    let check = async |lists: [&str; 4]| {
+        for order in orders() {
+            let list = match order.by {
+                SortBy::Created => lists[0],
+                SortBy::Name => lists[1],
+                SortBy::LastChanged => lists[2],
+                SortBy::LastAccessed => lists[3],
+            };
+            for include_deleted in [false, true] {
+                let seen = walk(&*store, order, 2, include_deleted).await;
+                assert_eq!(
+                    seen,
+                    walked(list, order, include_deleted),
+                    "{order:?}, deleted: {include_deleted}"
+                );
+            }
+        }
+    };
+    check(["a b c"; 4]).await;
+    let a = alter(&*store, &rows[0], |change| change.row.last_changed_at = at(10)).await.unwrap();
+    check(["a b c", "a b c", "b c a", "a b c"]).await;
+    let b = alter(&*store, &rows[1], |change| change.row.last_accessed_at = Some(at(11))).await.unwrap();
+    check(["a b c", "a b c", "b c a", "a c b"]).await;
+    let a = alter(&*store, &a, |change| change.row.purge_at = Some(at(12))).await.unwrap();
+    check(["a* b c", "a* b c", "b c a*", "a* c b"]).await;
+    let a = alter(&*store, &a, |change| change.row.last_accessed_at = Some(at(13))).await.unwrap();
+    check(["a* b c", "a* b c", "b c a*", "c b a*"]).await;
+    let a = alter(&*store, &a, |change| {
+        change.row.purge_at = None;
+        change.row.last_changed_at = at(-1);
+    });
+    let a = a.await.unwrap();
+    check(["a b c", "a b c", "a b c", "c b a"]).await;
+    alter(&*store, &b, |change| change.delete = true).await.unwrap();
+    alter(&*store, &a, |_| {}).await.unwrap();
+    check(["a c", "a c", "a c", "c a"]).await;
+}
+
+/// A cursor is a place, not a row: it works after its row is gone. It is a place of one list, and refused in others.
 pub async fn a_page_follows_what_was_purged(backend: &impl Backend) {
     let store = backend.open().await;
     for (text, age) in [("a", 1), ("b", 2), ("c", 3)] {
         add(&*store, SecretRow { created_at: at(age), ..row(text) }).await;
     }
     let region = region();
-    let mut query = ListQuery {
-        region: &region,
-        after: None,
-        order: Order::OldestFirst,
-        limit: 2,
-        include_deleted: false,
-    };
+    let mut query =
+        ListQuery { region: &region, after: None, order: Order::default(), limit: 2, include_deleted: false };
     let page = store.list(query).await.unwrap();
-    let cursor = Cursor::of(&page[1]);
+    let cursor = Cursor::of(&page[1], SortBy::Created);
     alter(&*store, &page[1], |change| change.delete = true).await.unwrap();
     query.after = Some(&cursor);
     assert_eq!(names(&*store, query).await, ["c"]);
     assert_eq!(names(&*store, ListQuery { after: None, limit: 0, ..query }).await, [""; 0]);
+    query.order.by = SortBy::LastChanged;
+    assert!(matches!(store.list(query).await, Err(StoreError::Broken(_))));
 }
 
 fn due_names(due: Vec<Due>) -> Vec<String> {

@@ -25,7 +25,8 @@ use pawl_core::world::Timestamp;
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, StoreError};
 pub use record::{
-    Claim, Cursor, Due, Entry, Full, Health, LeaseState, ListQuery, Loaded, Order, SealedVersion, SecretRow,
+    Claim, Cursor, Direction, Due, Entry, Full, Health, LeaseState, ListQuery, Loaded, Order, SealedVersion,
+    SecretRow, SortBy,
 };
 pub use sqlite::{Options, SqliteStore};
 
@@ -56,7 +57,7 @@ pub trait Store: Send + Sync {
     /// not happen.
     fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError>;
 
-    /// One page of a region's secrets, by their age.
+    /// One page of a region's secrets. Costs what is on it, in every order, however many secrets there are before it or deleted.
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>>;
 
     /// Secrets whose schedule is due and that have no live rotation, the longest due first. Costs what is due.

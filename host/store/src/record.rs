@@ -28,6 +28,12 @@ pub struct SecretRow {
     pub next_rotation_at: Option<Timestamp>,
     /// From when its live rotation may be worked on; none when no rotation is live.
     pub rotation_due_at: Option<Timestamp>,
+    /// When anything about it was last changed.
+    pub last_changed_at: Timestamp,
+    /// When a value of it was last read; none when never.
+    pub last_accessed_at: Option<Timestamp>,
+    /// The region of its primary, when it is a replica.
+    pub replica_of: Option<Region>,
 }
 
 /// The sealed value of one version.
@@ -76,30 +82,62 @@ pub struct Full {
     pub values: Vec<SealedVersion>,
 }
 
-/// In which order a list goes.
+/// What a list is sorted by. The name tells apart those that are alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
-    /// By date of creation.
+pub enum SortBy {
+    /// The date of creation.
     #[default]
-    OldestFirst,
-    /// By date of creation, backwards.
-    NewestFirst,
+    Created,
+    /// The name, by its bytes.
+    Name,
+    /// The date of the last change.
+    LastChanged,
+    /// The date of the last access; those never accessed are the oldest.
+    LastAccessed,
 }
 
-/// The place of one secret in a list: the next page begins after it, whatever was added or purged meanwhile.
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// The oldest, or the first by name.
+    #[default]
+    Ascending,
+    /// The other end. Those that are alike go backwards as well.
+    Descending,
+}
+
+/// In which order a list goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// By what.
+    pub by: SortBy,
+    /// From which end.
+    pub direction: Direction,
+}
+
+/// The place of one secret in a list: the next page begins after it, whatever was added, changed or purged meanwhile. A secret
+/// that a change moves from before the place to after it is listed again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// When the secret was made.
-    pub created_at: Timestamp,
-    /// Its name, which tells apart those of the same moment.
+    /// What the list is sorted by; a place means nothing in another one.
+    pub by: SortBy,
+    /// The moment by which the secret is sorted; none when by name, and when never accessed.
+    pub at: Option<Timestamp>,
+    /// Its name.
     pub name: SecretName,
 }
 
 impl Cursor {
-    /// The place of `row`.
+    /// The place of `row` in a list sorted so.
     #[must_use]
-    pub fn of(row: &SecretRow) -> Self {
-        Self { created_at: row.created_at, name: row.name.clone() }
+    pub fn of(row: &SecretRow, by: SortBy) -> Self {
+        let at = match by {
+            SortBy::Created => Some(row.created_at),
+            SortBy::Name => None,
+            SortBy::LastChanged => Some(row.last_changed_at),
+            SortBy::LastAccessed => row.last_accessed_at,
+        };
+        Self { by, at, name: row.name.clone() }
     }
 }
 
@@ -108,7 +146,7 @@ impl Cursor {
 pub struct ListQuery<'a> {
     /// Of this region.
     pub region: &'a Region,
-    /// After this place; from the beginning without it.
+    /// After this place of a list sorted the same way; from the beginning without it.
     pub after: Option<&'a Cursor>,
     /// In this order.
     pub order: Order,

@@ -31,8 +31,11 @@ use self::fault::fault;
 use self::rows::Reader;
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
-use crate::record::{Claim, Due, Entry, Full, Health, ListQuery, Loaded, Order, SecretRow};
+use crate::record::{Claim, Direction, Due, Entry, Full, Health, ListQuery, Loaded, SecretRow};
 use crate::{Answer, Store};
+
+/// After every name.
+const BEYOND_NAMES: &str = "\u{10ffff}";
 
 /// How an embedded store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,15 +198,19 @@ impl Store for SqliteStore {
 
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>> {
         Box::pin(async move {
-            let (statement, beyond) = match query.order {
-                Order::OldestFirst => (sql::LIST_OLDEST_FIRST, i64::MIN),
-                Order::NewestFirst => (sql::LIST_NEWEST_FIRST, i64::MAX),
+            let (moment, name) = match query.after {
+                Some(cursor) if cursor.by == query.order.by => {
+                    (rows::moment_or_never(cursor.at), cursor.name.as_str())
+                }
+                Some(_) => return Err(StoreError::Broken("a place in a list that is sorted otherwise")),
+                None => match query.order.direction {
+                    Direction::Ascending => (i64::MIN, ""),
+                    Direction::Descending => (i64::MAX, BEYOND_NAMES),
+                },
             };
-            let (created_at, name) =
-                query.after.map_or((beyond, ""), |cursor| (cursor.created_at.millis(), cursor.name.as_str()));
-            let rows = sqlx::query(statement)
+            let rows = sqlx::query(sql::list(query.order))
                 .bind(query.region.as_str())
-                .bind(created_at)
+                .bind(moment)
                 .bind(name)
                 .bind(query.include_deleted)
                 .bind(rows_max(query.limit))

@@ -44,5 +44,6 @@ pub(crate) fn check(provoked: &BTreeSet<Pair>) -> Vec<String> {
     let say = |what: &str, (operation, error): &Pair| format!("coverage: {operation} {error} {what}");
     let new = uncovered.difference(&listed).map(|pair| say("is provoked by no case", pair));
     let stale = listed.difference(&uncovered);
-    new.chain(stale.map(|pair| say("is provoked, or not of the model: take it out of uncovered.txt", pair))).collect()
+    new.chain(stale.map(|pair| say("is provoked, or not of the model: take it out of uncovered.txt", pair)))
+        .collect()
 }

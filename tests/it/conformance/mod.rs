@@ -27,8 +27,20 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = &files![
-    "wire", "ids", "limits", "tokens", "secrets", "labels", "deletion", "tags", "passwords", "batch", "lists", "policies",
-    "replication", "rotation",
+    "wire",
+    "ids",
+    "limits",
+    "tokens",
+    "secrets",
+    "labels",
+    "deletion",
+    "tags",
+    "passwords",
+    "batch",
+    "lists",
+    "policies",
+    "replication",
+    "rotation",
 ];
 
 /// Roles of the database for the cases of rotation: each for one case.
@@ -94,8 +106,10 @@ impl<'a> Stage<'a> {
                 Step::Call(call) => {
                     known.ahead = self.ahead;
                     self.play_call(call, &mut known).map_err(|why| {
-                        format!("{}.case:{} {}\n  {} ({}): {why}\n", case.file, call.line, case.name,
-                            call.operation, case.source)
+                        format!(
+                            "{}.case:{} {}\n  {} ({}): {why}\n",
+                            case.file, call.line, case.name, call.operation, case.source
+                        )
                     })?;
                 }
             }
@@ -199,7 +213,9 @@ fn report(client: &str, count: usize, wrong: &[String]) {
 }
 
 /// Plays all cases, those that move the clock on a server of their own.
-fn play_all(make: &mut dyn FnMut(&Pawl) -> Box<dyn Client>) -> (Vec<String>, BTreeSet<Pair>, BTreeSet<String>) {
+fn play_all(
+    make: &mut dyn FnMut(&Pawl) -> Box<dyn Client>,
+) -> (Vec<String>, BTreeSet<Pair>, BTreeSet<String>) {
     let cases = cases();
     let (moving, still): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.moves_clock());
     let (mut wrong, mut provoked, mut unsayable) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
@@ -270,7 +286,11 @@ fn every_subcommand_of_the_aws_command_line_runs() {
     for call in story.iter().flat_map(Case::calls) {
         run.insert(clients::kebab(&call.operation));
     }
-    assert_eq!(there, run.into_iter().collect::<Vec<_>>(), "what `aws secretsmanager` has, and what the story runs");
+    assert_eq!(
+        there,
+        run.into_iter().collect::<Vec<_>>(),
+        "what `aws secretsmanager` has, and what the story runs"
+    );
     assert_eq!(there.len(), 23);
     let mut stage = Stage::new(&pawl, &mut client);
     let wrong = stage.play(&story);

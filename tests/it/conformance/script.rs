@@ -91,15 +91,15 @@ pub(crate) fn read(file: &'static str, text: &str) -> Vec<Case> {
             break;
         }
         if let Some(name) = reader.take_word("case") {
-            let name = reader.to_line_end(name);
+            let name = reader.rest_of_line(name);
             cases.push(Case { file, name, source: String::new(), steps: Vec::new() });
             continue;
         }
         let Some(case) = cases.last_mut() else { reader.fail("a file begins with a case") };
         if let Some(source) = reader.take_word("from") {
-            case.source = reader.to_line_end(source);
+            case.source = reader.rest_of_line(source);
         } else if let Some(time) = reader.take_word("advance") {
-            let time = reader.to_line_end(time);
+            let time = reader.rest_of_line(time);
             case.steps.push(Step::Advance(hours(&time).unwrap_or_else(|| reader.fail("`31d` or `5h`"))));
         } else {
             let call = reader.call();
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         self.rest.strip_prefix(word).filter(|after| after.starts_with(' ')).map(str::trim_start)
     }
 
-    fn to_line_end(&mut self, from: &'a str) -> String {
+    fn rest_of_line(&mut self, from: &'a str) -> String {
         let (line, after) = from.split_once('\n').unwrap_or((from, ""));
         self.rest = after;
         line.trim().to_owned()
@@ -219,8 +219,7 @@ impl<'a> Reader<'a> {
         let Some(after) = self.rest.strip_prefix("!! ") else { return Expected::Success };
         self.rest = after;
         let codes = self.word().split('|').map(str::to_owned).collect();
-        let (part, after) =
-            self.rest.strip_prefix('~').map_or((false, self.rest), |after| (true, after));
+        let (part, after) = self.rest.strip_prefix('~').map_or((false, self.rest), |after| (true, after));
         if !after.starts_with('"') {
             return Expected::Failure { codes, message: None };
         }

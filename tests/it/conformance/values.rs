@@ -78,8 +78,10 @@ impl Known {
         let (mut out, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             out.push_str(before);
-            let name: String =
-                after.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_').collect();
+            let name: String = after
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_')
+                .collect();
             match after[name.len()..].strip_prefix('}') {
                 Some(beyond) if !name.is_empty() => {
                     out.push_str(&self.text(&name));
@@ -167,9 +169,8 @@ impl Known {
                     wanted.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
                     got.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
                 }
-                let pairs = wanted.iter().zip(&got).enumerate();
-                pairs.fold(Ok(()), |so_far, (index, (wanted, got))| {
-                    so_far?;
+                let mut pairs = wanted.iter().zip(&got).enumerate();
+                pairs.try_for_each(|(index, (wanted, got))| {
                     self.meets(wanted, got, whole).map_err(|why| format!("[{index}]: {why}"))
                 })
             }
@@ -360,6 +361,11 @@ mod tests {
         assert!(!met(json!({"At": "<now>"}), false));
         assert!(!met(json!({"At": "<after at>"}), false));
         assert!(!met(json!({"ARN": "<arn b>"}), false));
-        assert!(is_of("aB", "2 a A") && !is_of("ab", "2 a A") && is_of("ab", "2 of a A") && !is_of("a1", "2 of a A"));
+        assert!(
+            is_of("aB", "2 a A")
+                && !is_of("ab", "2 a A")
+                && is_of("ab", "2 of a A")
+                && !is_of("a1", "2 of a A")
+        );
     }
 }

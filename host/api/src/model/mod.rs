@@ -92,6 +92,8 @@ pub struct Text {
     pub pattern: Option<&'static Pattern>,
     /// What it must be one of, in the order in which AWS's error lists them; empty for any text.
     pub choices: &'static [&'static str],
+    /// Those of the choices that came with botocore 1.44.
+    pub new_choices: &'static [&'static str],
 }
 
 /// What a number may be.
@@ -150,13 +152,19 @@ impl Text {
     /// Any text of this length.
     #[must_use]
     pub const fn of(length: Length) -> Self {
-        Self { length, bytes: false, pattern: None, choices: &[] }
+        Self { length, bytes: false, pattern: None, choices: &[], new_choices: &[] }
     }
 
     /// One of `choices`.
     #[must_use]
     pub const fn one_of(choices: &'static [&'static str]) -> Self {
         Self { choices, ..Self::of(Length::ANY) }
+    }
+
+    /// This, some of its choices as of botocore 1.44.
+    #[must_use]
+    pub const fn since_1_44(self, new_choices: &'static [&'static str]) -> Self {
+        Self { new_choices, ..self }
     }
 
     /// This, if all of it matches.

@@ -336,7 +336,8 @@ fn elements<'de, A: SeqAccess<'de>>(
     }
     let quoted = walk.quotes.is_some() && list.element.is_scalar() && !member.sensitive;
     let quote = quoted.then(|| format!("[{}]", quotes.join(", ")));
-    if count == 0 && !member.required {
+    // AWS takes a list that may be empty, and is, for one that is not there.
+    if count == 0 && !member.required && list.length.broken_by(0).next().is_none() {
         walk.unusual = true;
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! AWS Secrets Manager, 2017-10-17.
 
+pub mod compat;
 pub mod model;
 pub mod operation;
 pub mod refusal;

@@ -71,6 +71,10 @@ refusals! {
     /// Rotate for the first time without a function.
     function_missing() = InvalidRequestException,
         "No Lambda rotation function ARN is associated with this secret.";
+    /// CancelRotateSecret where rotation was never configured: what its reference gives for InvalidRequestException.
+    rotation_never_configured() = InvalidRequestException,
+        "You tried to enable rotation on a secret that doesn't already have a Lambda function ARN configured and you didn't \
+         include such an ARN as a parameter in this call.";
     /// The function does not exist, or may not be used.
     function_not_invocable() = AccessDeniedException,
         "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to \
@@ -97,6 +101,8 @@ refusals! {
     /// A tag whose key AWS keeps for itself.
     reserved_tag() = InvalidParameterException,
         "Tag keys that begin with aws: are reserved for AWS's own use.";
+    /// One tag key twice in a request.
+    tag_twice() = InvalidParameterException, "A tag key can be given only once in a request.";
     /// A resource policy that is no policy.
     policy_syntax() = MalformedPolicyDocumentException, "This resource policy contains a syntax error.";
     /// A value that another account may not read, for it is sealed under the account's default key.

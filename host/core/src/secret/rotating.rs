@@ -73,7 +73,7 @@ impl Secret {
         if let Some(pending) = unfinished {
             match self.rotation.as_mut().filter(|r| r.token == pending) {
                 Some(rotation) => rotation.retry_now(function, digest, now),
-                None => self.rotation = Some(Rotation::begin(pending.clone(), function, digest, now)),
+                None => self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now))),
             }
             return Ok(if pending == *token {
                 Rotate::Begun(pending)
@@ -94,7 +94,7 @@ impl Secret {
         let version = Version { created_at: now, last_accessed_day: None, content: None };
         self.versions.insert(token.clone(), version);
         self.labels.attach(Label::pending(), token);
-        self.rotation = Some(Rotation::begin(token.clone(), function, digest, now));
+        self.rotation = Some(Box::new(Rotation::begin(token.clone(), function, digest, now)));
         Ok(Rotate::Begun(token.clone()))
     }
 
@@ -128,7 +128,7 @@ impl Secret {
         let version = Version { created_at: now, last_accessed_day: None, content: None };
         self.versions.insert(token.clone(), version);
         self.labels.attach(Label::pending(), token);
-        self.rotation = Some(Rotation::check(token.clone(), function, digest, now));
+        self.rotation = Some(Box::new(Rotation::check(token.clone(), function, digest, now)));
         self.touch(now);
         Ok(Some(current))
     }
@@ -180,7 +180,7 @@ impl Secret {
     /// [`RotationDeedError::Superseded`] when it does not.
     pub fn owned_by(&self, token: &VersionId) -> Result<&Rotation, RotationDeedError> {
         self.rotation
-            .as_ref()
+            .as_deref()
             .filter(|r| r.token == *token && r.status.running().is_some())
             .filter(|_| self.labels.pending() == Some(token) || self.labels.current() == Some(token))
             .ok_or(RotationDeedError::Superseded)
@@ -284,6 +284,6 @@ impl Secret {
     /// When this secret's rotation is to be worked on; none when nothing runs.
     #[must_use]
     pub fn rotation_due_at(&self) -> Option<Timestamp> {
-        self.rotation.as_ref().and_then(Rotation::due_at)
+        self.rotation.as_deref().and_then(Rotation::due_at)
     }
 }

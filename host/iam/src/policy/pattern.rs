@@ -55,9 +55,12 @@ impl Pattern {
             match c {
                 '*' | '?' if syntax.wildcards => {
                     flush(&mut literal, &mut tokens);
-                    let token = if c == '*' { Token::Many } else { Token::One };
-                    if token != Token::Many || tokens.last() != Some(&Token::Many) {
-                        tokens.push(token);
+                    match (c, tokens.last()) {
+                        ('*', Some(Token::Many)) => {}
+                        ('*', _) => tokens.push(Token::Many),
+                        // `*?` is `?*`: what follows a star then begins with a text, which can be searched.
+                        (_, Some(Token::Many)) => tokens.insert(tokens.len() - 1, Token::One),
+                        _ => tokens.push(Token::One),
                     }
                 }
                 '$' if syntax.variables && rest.as_str().starts_with('{') => {
@@ -198,17 +201,53 @@ fn strip<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
 
 /// What is left of the text after the first place where this part fits.
 fn find<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
-    if let ([Token::Text(wanted)], Case::Exact) = (part, case) {
-        return text.split_once(&**wanted).map(|(_, after)| after);
-    }
-    let mut rest = text.chars();
-    loop {
-        if let Some(after) = strip(part, rest.as_str(), case) {
-            return Some(after);
+    match (part, case) {
+        ([], _) => Some(text),
+        ([Token::Text(wanted)], Case::Exact) => text.split_once(&**wanted).map(|(_, after)| after),
+        (_, Case::Exact) => find_with_gaps(part, text),
+        // Names of actions are short.
+        (_, Case::Ascii) => {
+            let mut rest = text.chars();
+            loop {
+                if let Some(after) = strip(part, rest.as_str(), case) {
+                    return Some(after);
+                }
+                rest.next()?;
+            }
         }
-        rest.next()?;
     }
 }
+
+/// The same where `?` stands between texts. Each place is tried, in a form that the processor compares many characters
+/// of at a time: an author can make this the slowest part of a decision.
+fn find_with_gaps<'x>(part: &[Token<'_>], text: &'x str) -> Option<&'x str> {
+    let mut wanted: Vec<(u32, u32)> = Vec::new();
+    for token in part {
+        match token {
+            Token::Text(text) => wanted.extend(text.chars().map(|c| (u32::from(c), u32::MAX))),
+            Token::One => wanted.push((0, 0)),
+            Token::Variable { .. } | Token::Many => return None,
+        }
+    }
+    if wanted.is_empty() {
+        return Some(text);
+    }
+    let (wanted, masks): (Vec<u32>, Vec<u32>) = wanted.into_iter().unzip();
+    let held: Vec<u32> = text.chars().map(u32::from).collect();
+    let fits = |window: &[u32]| {
+        let chunks = window.chunks(LANES).zip(wanted.chunks(LANES)).zip(masks.chunks(LANES));
+        chunks.into_iter().all(|((held, wanted), masks)| {
+            let pairs = held.iter().zip(wanted).zip(masks);
+            pairs.fold(0, |differ, ((held, wanted), mask)| differ | ((held ^ wanted) & mask)) == 0
+        })
+    };
+    let at = held.windows(wanted.len()).position(fits)?;
+    let end = text.char_indices().nth(at + wanted.len()).map_or(text.len(), |(end, _)| end);
+    text.get(end..)
+}
+
+/// Characters that are compared before it is asked whether one differed.
+const LANES: usize = 32;
 
 /// Whether the text ends with this part.
 fn is_end(part: &[Token<'_>], text: &str, case: Case) -> bool {

@@ -37,7 +37,7 @@ impl Principal {
         Self::new(PrincipalKind::Root, Some(account), format!("arn:aws:iam::{account}:root"))
     }
 
-    /// A user, by name, with his path before it: `ops/maria`.
+    /// A user, by name, with his path before it: `ops/writer`.
     #[must_use]
     pub fn user(account: &AccountId, name: &str) -> Self {
         Self::new(PrincipalKind::User, Some(account), format!("arn:aws:iam::{account}:user/{name}"))

@@ -44,7 +44,7 @@ async fn matching(
     input: &BatchGetSecretValueRequest,
 ) -> Result<BatchGetSecretValueResponse, AppError> {
     let list = format!("BatchGetSecretValue:{}:{:?}", caller.region, input.filters);
-    let now = host.app.clock().wall();
+    let now = host.app.clock().now();
     let after = input.next_token.as_deref().map(|token| host.pages.open(&list, token, now)).transpose()?;
     let filters = filters(input.filters.as_deref());
     let most = limits::BATCH_SECRETS_MAX;

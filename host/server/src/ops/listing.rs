@@ -25,7 +25,7 @@ pub(super) async fn list_secrets(
     let include_deleted = input.include_planned_deletion.unwrap_or(false);
     // A token is of use for this very list only.
     let list = format!("ListSecrets:{}:{sort:?}:{include_deleted}:{:?}", caller.region, input.filters);
-    let now = host.app.clock().wall();
+    let now = host.app.clock().now();
     let after = input.next_token.as_deref().map(|token| host.pages.open(&list, token, now)).transpose()?;
     let filters = filters(input.filters.as_deref());
     let size = page::size(input.max_results);

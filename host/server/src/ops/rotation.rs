@@ -99,8 +99,8 @@ fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), Ap
     }
     let schedule = asked.schedule.clone().or_else(|| held.and_then(|c| c.schedule.clone()));
     let config = RotationConfig { enabled: true, function, schedule };
-    if held != Some(&config) {
-        draft.secret.rotation_config = Some(config);
+    if held.map(AsRef::as_ref) != Some(&config) {
+        draft.secret.rotation_config = Some(Box::new(config));
         draft.secret.reschedule(now);
         draft.secret.touch(now);
     }
@@ -155,6 +155,9 @@ pub(super) async fn cancel_rotate_secret(
         .app
         .change(caller, Action::CancelRotateSecret, &input.secret_id, |draft| {
             draft.secret.must_live()?;
+            if draft.secret.rotation_config.is_none() {
+                return Err(AppError::Api(refusal::rotation_never_configured()));
+            }
             let now = draft.now;
             Ok(draft.secret.cancel_rotation(now))
         })

@@ -270,6 +270,10 @@ pub(super) fn tags(tags: Vec<shapes::Tag>) -> Result<Vec<Tag>, AppError> {
     if tags.iter().any(reserved) {
         return Err(AppError::Api(refusal::reserved_tag()));
     }
+    let twice = |(n, tag): (usize, &Tag)| tags.iter().skip(n + 1).any(|other| other.key == tag.key);
+    if tags.iter().enumerate().any(twice) {
+        return Err(AppError::Api(refusal::tag_twice()));
+    }
     Ok(tags)
 }
 

@@ -103,8 +103,9 @@ pub(super) async fn list_secret_version_ids(
         .map(|(id, v)| (format!("{:020}|{id}", v.created_at.millis()), (id, v)))
         .collect();
     let page = (input.next_token.as_deref(), input.max_results);
-    let (page, next_token) =
-        host.pages.cut(versions, true, page, (secret.arn.as_str(), host.app.clock().wall()))?;
+    // A token is of use for this very list only.
+    let list = format!("{}:{deprecated}", secret.arn);
+    let (page, next_token) = host.pages.cut(versions, true, page, (&list, host.app.clock().now()))?;
     let entries = page
         .into_iter()
         .map(|(id, version)| SecretVersionsListEntry {

@@ -66,7 +66,7 @@ async fn current(host: &Host, caller: &Caller, id: &SecretId) -> Result<Option<R
 
 fn due(secret: &Secret, host: &Host) -> Option<Rotation> {
     let now = host.app.clock().now();
-    secret.rotation.clone().filter(|rotation| rotation.due_at().is_some_and(|at| at <= now))
+    secret.rotation.as_deref().filter(|rotation| rotation.due_at().is_some_and(|at| at <= now)).cloned()
 }
 
 /// One step's surroundings.

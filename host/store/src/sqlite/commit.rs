@@ -1,11 +1,14 @@
 //! Changes that happen together, in one transaction.
 
+use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use sqlx::pool::PoolConnection;
+use sqlx::query::QueryScalar;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
 use super::fault::fault;
-use super::sql;
+use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
 use crate::record::SecretRow;
@@ -67,6 +70,9 @@ async fn insert(connection: &mut SqliteConnection, change: &Change) -> Result<Op
         .bind(row.purge_at.map(Timestamp::millis))
         .bind(row.next_rotation_at.map(Timestamp::millis))
         .bind(row.rotation_due_at.map(Timestamp::millis))
+        .bind(row.last_changed_at.millis())
+        .bind(rows::moment_or_never(row.last_accessed_at))
+        .bind(row.replica_of.as_ref().map(Region::as_str))
         .fetch_optional(connection)
         .await
         .map_err(fault)
@@ -78,23 +84,37 @@ async fn replace(
     change: &Change,
     seen: u64,
 ) -> Result<Option<i64>, StoreError> {
-    let row = &change.row;
-    let fence = change.fence.map(integer).transpose()?;
-    let query = if change.delete {
-        sqlx::query_scalar(sql::DELETE_SECRET).bind(row.arn.as_str()).bind(integer(seen)?).bind(fence)
-    } else {
-        sqlx::query_scalar(sql::UPDATE_SECRET)
-            .bind(row.arn.as_str())
-            .bind(integer(seen)?)
-            .bind(revision(row, seen)?)
-            .bind(&row.document)
-            .bind(row.purge_at.map(Timestamp::millis))
-            .bind(row.next_rotation_at.map(Timestamp::millis))
-            .bind(row.rotation_due_at.map(Timestamp::millis))
-            .bind(change.release_lease)
-            .bind(fence)
-    };
+    if change.delete {
+        let query = expected(sql::DELETE_SECRET, change, seen)?;
+        return query.fetch_optional(connection).await.map_err(fault);
+    }
+    let updated = update(sql::UPDATE_SECRET, change, seen)?.fetch_optional(&mut *connection).await;
+    if let Some(id) = updated.map_err(fault)? {
+        return Ok(Some(id));
+    }
+    let query = update(sql::UPDATE_SECRET_AND_PLACE, change, seen)?;
     query.fetch_optional(connection).await.map_err(fault)
+}
+
+type IdQuery<'q> = QueryScalar<'q, Sqlite, i64, SqliteArguments>;
+
+fn expected<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<IdQuery<'q>, StoreError> {
+    let fence = change.fence.map(integer).transpose()?;
+    Ok(sqlx::query_scalar(statement).bind(change.row.arn.as_str()).bind(integer(seen)?).bind(fence))
+}
+
+fn update<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<IdQuery<'q>, StoreError> {
+    let row = &change.row;
+    Ok(expected(statement, change, seen)?
+        .bind(revision(row, seen)?)
+        .bind(&row.document)
+        .bind(row.purge_at.map(Timestamp::millis))
+        .bind(rows::moment_or_never(row.last_accessed_at))
+        .bind(row.last_changed_at.millis())
+        .bind(row.next_rotation_at.map(Timestamp::millis))
+        .bind(row.rotation_due_at.map(Timestamp::millis))
+        .bind(row.replica_of.as_ref().map(Region::as_str))
+        .bind(change.release_lease))
 }
 
 /// Why nothing was replaced: another holder, or another change.

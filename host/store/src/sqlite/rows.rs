@@ -1,6 +1,7 @@
 //! From rows to records. A value that this program would not have written is an error that names its column.
 
 use pawl_core::arn::SecretArn;
+use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -10,6 +11,13 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
 use crate::record::{Claim, Due, Entry, LeaseState, Loaded, SealedVersion, SecretRow};
+
+/// The stored form of a secret's last access: never is before every moment.
+pub(super) fn moment_or_never(at: Option<Timestamp>) -> i64 {
+    at.map_or(NEVER, Timestamp::millis)
+}
+
+const NEVER: i64 = i64::MIN;
 
 /// One row of a table, whose name the errors give.
 pub(super) struct Reader<'a> {
@@ -62,7 +70,17 @@ impl<'a> Reader<'a> {
             purge_at: self.moment("purge_at")?,
             next_rotation_at: self.moment("next_rotation_at")?,
             rotation_due_at: self.moment("rotation_due_at")?,
+            last_changed_at: Timestamp::from_millis(self.get("last_changed_at")?),
+            last_accessed_at: Some(self.get("last_accessed_at")?)
+                .filter(|at| *at != NEVER)
+                .map(Timestamp::from_millis),
+            replica_of: self.replica_of()?,
         })
+    }
+
+    fn replica_of(&self) -> Result<Option<Region>, StoreError> {
+        let text = self.get::<Option<String>>("replica_of")?;
+        text.map(Region::try_from).transpose().map_err(|_| self.inconsistent("replica_of"))
     }
 
     pub(super) fn loaded(&self) -> Result<Loaded, StoreError> {

@@ -10,7 +10,10 @@ use super::sql;
 use crate::error::StoreError;
 
 /// Number, name and text, in their order.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("migrations/0001_initial.sql")),
+    (2, "lists", include_str!("migrations/0002_lists.sql")),
+];
 
 /// The newest schema that this program knows.
 pub(super) fn known() -> i64 {
@@ -35,7 +38,15 @@ pub(super) async fn found(connection: &mut SqliteConnection) -> Result<Option<i6
 /// Brings the schema up to what this program knows.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     found(connection).await?;
-    let migrations = MIGRATIONS
+    run(connection, MIGRATIONS).await
+}
+
+/// Runs those of `migrations` that have not been run.
+pub(super) async fn run(
+    connection: &mut SqliteConnection,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Result<(), StoreError> {
+    let migrations = migrations
         .iter()
         .map(|&(version, name, text)| {
             Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)

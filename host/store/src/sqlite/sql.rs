@@ -1,15 +1,55 @@
 //! Every statement. One text serves SQLite and PostgreSQL, but for those marked *SQLite*.
 
+use crate::record::{Direction, Order, SortBy};
+
 /// The columns of a [`SecretRow`](crate::SecretRow), in no order that matters: rows are read by name.
 macro_rules! head {
     () => {
-        "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at"
+        "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
+         last_changed_at, last_accessed_at, replica_of"
     };
 }
 
 macro_rules! lease {
     () => {
         "lease_epoch, lease_owner, lease_until"
+    };
+}
+
+/// The secret $1 at revision $2 and, if it matters, under the claim $3.
+macro_rules! expected {
+    () => {
+        "arn = $1 AND revision = $2 AND (CAST($3 AS BIGINT) IS NULL OR lease_epoch = $3)"
+    };
+}
+
+macro_rules! update {
+    () => {
+        "revision = $4, document = $5, last_changed_at = $8, next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
+         lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
+         lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
+         lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END"
+    };
+}
+
+/// A page of the secrets `$after` a place, in an order: those that live, and those scheduled for deletion as well if $4. Each have
+/// indexes of their own, and it is merged from both without sorting.
+macro_rules! list {
+    ($after:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            head!(),
+            " FROM secrets WHERE region = $1 AND purge_at IS NULL AND ",
+            $after,
+            " UNION ALL \
+             SELECT ",
+            head!(),
+            " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND ",
+            $after,
+            " ORDER BY ",
+            $order,
+            " LIMIT $5"
+        )
     };
 }
 
@@ -34,31 +74,32 @@ declare! {
         "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
          WHERE s.arn = $1 AND v.version_id = $2"
     ];
-    LIST_OLDEST_FIRST = [
-        "SELECT ", head!(), " FROM secrets \
-         WHERE region = $1 AND (created_at, name) > ($2, $3) AND ($4 OR purge_at IS NULL) \
-         ORDER BY created_at, name LIMIT $5"
-    ];
-    LIST_NEWEST_FIRST = [
-        "SELECT ", head!(), " FROM secrets \
-         WHERE region = $1 AND (created_at, name) < ($2, $3) AND ($4 OR purge_at IS NULL) \
-         ORDER BY created_at DESC, name DESC LIMIT $5"
-    ];
+    LIST_CREATED_UP = [list!("(created_at, name) > ($2, $3)", "created_at, name")];
+    LIST_CREATED_DOWN = [list!("(created_at, name) < ($2, $3)", "created_at DESC, name DESC")];
+    LIST_NAME_UP = [list!("name > $3", "name")];
+    LIST_NAME_DOWN = [list!("name < $3", "name DESC")];
+    LIST_CHANGED_UP = [list!("(last_changed_at, name) > ($2, $3)", "last_changed_at, name")];
+    LIST_CHANGED_DOWN = [list!("(last_changed_at, name) < ($2, $3)", "last_changed_at DESC, name DESC")];
+    LIST_ACCESSED_UP = [list!("(last_accessed_at, name) > ($2, $3)", "last_accessed_at, name")];
+    LIST_ACCESSED_DOWN = [list!("(last_accessed_at, name) < ($2, $3)", "last_accessed_at DESC, name DESC")];
 
     INSERT_SECRET = [
-        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT DO NOTHING RETURNING id"
     ];
+    /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
+    /// stands in, be its value the same or not. Finds no row when a column of many indexes changes as well.
     UPDATE_SECRET = [
-        "UPDATE secrets SET revision = $3, document = $4, purge_at = $5, next_rotation_at = $6, rotation_due_at = $7, \
-           lease_owner = CASE WHEN $8 THEN NULL ELSE lease_owner END, \
-           lease_until = CASE WHEN $8 THEN NULL ELSE lease_until END, \
-           lease_epoch = CASE WHEN $8 THEN lease_epoch + 1 ELSE lease_epoch END \
-         WHERE arn = $1 AND revision = $2 AND (CAST($9 AS BIGINT) IS NULL OR lease_epoch = $9) RETURNING id"
+        "UPDATE secrets SET ", update!(),
+        " WHERE purge_at IS NOT DISTINCT FROM $6 AND last_accessed_at = $7 AND ", expected!(), " RETURNING id"
+    ];
+    /// The rare case: the secret is deleted, restored, or read for the first time of a day.
+    UPDATE_SECRET_AND_PLACE = [
+        "UPDATE secrets SET purge_at = $6, last_accessed_at = $7, ", update!(),
+        " WHERE ", expected!(), " RETURNING id"
     ];
     DELETE_SECRET = [
-        "DELETE FROM secrets \
-         WHERE arn = $1 AND revision = $2 AND (CAST($3 AS BIGINT) IS NULL OR lease_epoch = $3) RETURNING id"
+        "DELETE FROM secrets WHERE ", expected!(), " RETURNING id"
     ];
     EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];
     PUT_VERSION = [
@@ -125,4 +166,18 @@ declare! {
     PAGE_COUNT = ["PRAGMA page_count"];
     /// *SQLite*
     FREE_PAGES = ["PRAGMA freelist_count"];
+}
+
+/// The statement that lists in this order.
+pub(super) const fn list(order: Order) -> &'static str {
+    match (order.by, order.direction) {
+        (SortBy::Created, Direction::Ascending) => LIST_CREATED_UP,
+        (SortBy::Created, Direction::Descending) => LIST_CREATED_DOWN,
+        (SortBy::Name, Direction::Ascending) => LIST_NAME_UP,
+        (SortBy::Name, Direction::Descending) => LIST_NAME_DOWN,
+        (SortBy::LastChanged, Direction::Ascending) => LIST_CHANGED_UP,
+        (SortBy::LastChanged, Direction::Descending) => LIST_CHANGED_DOWN,
+        (SortBy::LastAccessed, Direction::Ascending) => LIST_ACCESSED_UP,
+        (SortBy::LastAccessed, Direction::Descending) => LIST_ACCESSED_DOWN,
+    }
 }

@@ -2,6 +2,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use pawl_core::secret::Secret;
 use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr};
 use tempfile::TempDir;
 
@@ -9,7 +10,7 @@ use super::*;
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
-use crate::record::SealedVersion;
+use crate::record::{Order, SealedVersion, SortBy};
 
 struct TempFile(TempDir);
 
@@ -53,6 +54,9 @@ fn row(number: usize) -> SecretRow {
         purge_at: None,
         next_rotation_at: None,
         rotation_due_at: None,
+        last_changed_at: Timestamp::from_millis(0),
+        last_accessed_at: None,
+        replica_of: None,
     }
 }
 
@@ -75,6 +79,17 @@ async fn every_statement_prepares() {
     }
 }
 
+async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
+    let mut connection = store.writer.acquire().await.unwrap();
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let rows = sqlx::query(explain).fetch_all(&mut *connection).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    let dear =
+        |step: &String| step.contains("TEMP B-TREE") || (step.starts_with("SCAN") && !step.contains("USING"));
+    assert!(!plan.iter().any(dear), "{statement}: {plan:?}");
+    plan
+}
+
 #[tokio::test]
 async fn queries_cost_what_they_answer() {
     let file = TempFile::new();
@@ -83,25 +98,41 @@ async fn queries_cost_what_they_answer() {
         (sql::LOAD, "sqlite_autoindex_secrets_2"),
         (sql::SEALED, "sqlite_autoindex_versions_1"),
         (sql::VALUES_OF, "sqlite_autoindex_versions_1"),
-        (sql::LIST_OLDEST_FIRST, "secrets_listed"),
-        (sql::LIST_NEWEST_FIRST, "secrets_listed"),
         (sql::DUE_SCHEDULES, "secrets_scheduled"),
         (sql::DUE_PURGES, "secrets_deleted"),
         (sql::CLAIM_ROTATIONS, "secrets_rotating"),
         (sql::BREAK_LEASES, "secrets_leased"),
         (sql::UPDATE_SECRET, "sqlite_autoindex_secrets_1"),
+        (sql::UPDATE_SECRET_AND_PLACE, "sqlite_autoindex_secrets_1"),
+        (sql::DELETE_SECRET, "sqlite_autoindex_secrets_1"),
         (sql::FENCE_HOLDS, "sqlite_autoindex_secrets_1"),
         (sql::RENEW_LEASE, "sqlite_autoindex_secrets_1"),
     ] {
-        let mut connection = store.writer.acquire().await.unwrap();
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let rows = sqlx::query(explain).fetch_all(&mut *connection).await.unwrap();
-        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let plan = plan(&store, statement).await;
         assert!(plan.iter().any(|step| step.contains(index)), "{statement}: {plan:?}");
-        let table_scan = |step: &String| {
-            step.contains("TEMP B-TREE") || (step.starts_with("SCAN") && !step.contains("USING"))
-        };
-        assert!(!plan.iter().any(table_scan), "{statement}: {plan:?}");
+    }
+}
+
+/// A page begins where its cursor is, in the live ones and in the deleted ones, and nothing is sorted: each order twice.
+#[tokio::test]
+async fn lists_are_read_off_an_index() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    for (by, index, place) in [
+        (SortBy::Created, "by_created", "(created_at,name)%(?,?)"),
+        (SortBy::Name, "by_name", "name%?"),
+        (SortBy::LastChanged, "by_changed", "(last_changed_at,name)%(?,?)"),
+        (SortBy::LastAccessed, "by_accessed", "(last_accessed_at,name)%(?,?)"),
+    ] {
+        for (direction, than) in [(Direction::Ascending, ">"), (Direction::Descending, "<")] {
+            let statement = sql::list(Order { by, direction });
+            let place = place.replace('%', than);
+            let search =
+                |which: &str| format!("SEARCH secrets USING INDEX {which}_{index} (region=? AND {place})");
+            let expected = ["MERGE (UNION ALL)", "LEFT", &search("live"), "RIGHT", &search("deleted")]
+                .map(str::to_owned);
+            assert_eq!(plan(&store, statement).await, expected, "{statement}");
+        }
     }
 }
 
@@ -187,8 +218,79 @@ async fn a_newer_schema_is_refused_untouched() {
     assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
     assert_eq!(
         newer.to_string(),
-        "the store has schema 7 and this program knows 1: run the newer pawl that made it, or restore a backup"
+        "the store has schema 7 and this program knows 2: run the newer pawl that made it, or restore a backup"
     );
+}
+
+/// A store that the first release made has its secrets in every list once this one has opened it.
+#[tokio::test]
+async fn a_store_of_the_first_schema_is_brought_up_to_date() {
+    let file = TempFile::new();
+    create_file(&file.path()).unwrap();
+    let mut connection = file.raw().await;
+    schema::run(&mut connection, &schema::MIGRATIONS[..1]).await.unwrap();
+    let mut secret =
+        Secret::new(row(0).arn, row(0).region, row(0).name, Timestamp::from_millis(1_700_000_000_000));
+    let never = serde_json::to_string(&secret).unwrap();
+    secret.touch(Timestamp::from_millis(1_700_000_000_500));
+    secret.last_accessed_day = Some(Timestamp::from_millis(1_800_000_000_000).day());
+    let accessed = serde_json::to_string(&secret).unwrap();
+    for (number, document, purge_at) in [
+        (0, never.as_str(), None),
+        (1, &accessed, None),
+        (2, &accessed, Some(9)),
+        (3, "{}", None),
+        (4, "no document at all", None),
+    ] {
+        let row = row(number);
+        sqlx::query(
+            "INSERT INTO secrets (arn, region, name, revision, document, created_at, purge_at) \
+             VALUES ($1, $2, $3, 3, $4, 1600000000000, $5)",
+        )
+        .bind(row.arn.as_str())
+        .bind(row.region.as_str())
+        .bind(row.name.as_str())
+        .bind(document)
+        .bind(purge_at)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    }
+    connection.execute("INSERT INTO versions VALUES (2, 'v', x'01')").await.unwrap();
+    connection.close().await.unwrap();
+
+    let store = file.store(Options::default()).await;
+    let region = row(0).region;
+    let order = Order { by: SortBy::LastAccessed, direction: Direction::Ascending };
+    let query = ListQuery { region: &region, after: None, order, limit: 10, include_deleted: true };
+    let moments = |row: SecretRow| {
+        let millis = (row.last_changed_at.millis(), row.last_accessed_at.map(Timestamp::millis));
+        (row.name.to_string(), row.revision, millis, row.purge_at, row.replica_of)
+    };
+    let seen: Vec<_> = store.list(query).await.unwrap().into_iter().map(moments).collect();
+    let expected = |name: &str, changed, accessed, purge_at: Option<i64>| {
+        (name.to_owned(), 3, (changed, accessed), purge_at.map(Timestamp::from_millis), None)
+    };
+    let day = Some(1_800_000_000_000 - 1_800_000_000_000 % 86_400_000);
+    assert_eq!(
+        seen,
+        [
+            expected("s0", 1_700_000_000_000, None, None),
+            expected("s3", 1_600_000_000_000, None, None),
+            expected("s4", 1_600_000_000_000, None, None),
+            expected("s1", 1_700_000_000_500, day, None),
+            expected("s2", 1_700_000_000_500, day, Some(9)),
+        ]
+    );
+    for by in [SortBy::Created, SortBy::Name, SortBy::LastChanged] {
+        let order = Order { by, ..order };
+        assert_eq!(store.list(ListQuery { order, include_deleted: false, ..query }).await.unwrap().len(), 4);
+    }
+    let health = store.check().await.unwrap();
+    assert_eq!((health.problems, health.schema, health.versions), (vec![], 2, 1));
+    let mut change = Change::new(Expect::Revision(3), SecretRow { revision: 4, ..row(1) });
+    change.put = creation(1, 10).put;
+    store.commit(change).await.unwrap();
 }
 
 #[tokio::test]

@@ -25,10 +25,6 @@ impl Boto3 {
 }
 
 impl Client for Boto3 {
-    fn name(&self) -> &'static str {
-        "boto3"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         self.0.call(region, operation, input)
     }

@@ -49,10 +49,6 @@ pub(crate) fn kebab(operation: &str) -> String {
 }
 
 impl Client for CommandLine<'_> {
-    fn name(&self) -> &'static str {
-        "aws"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         let mut input = input.clone();
         // This command line takes a blob as the text that it is, and gives it in base64.

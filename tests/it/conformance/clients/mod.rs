@@ -28,15 +28,17 @@ pub(crate) const NEWER: [&str; 5] = [
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Success(Value),
-    Failure { code: String, message: String, status: u16 },
+    Failure {
+        code: String,
+        message: String,
+        status: u16,
+    },
     /// This client has no way to say it: a field or an operation that is newer than it.
     Unsayable(String),
 }
 
 /// A client of Secrets Manager.
 pub(crate) trait Client {
-    /// Its name in a report.
-    fn name(&self) -> &'static str;
     /// Calls an operation in a region.
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply;
 }

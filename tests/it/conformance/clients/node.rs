@@ -22,10 +22,6 @@ impl Node {
 }
 
 impl Client for Node {
-    fn name(&self) -> &'static str {
-        "@aws-sdk/client-secrets-manager"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         // It would leave them out and say nothing.
         match NEWER.iter().find(|newer| input.get(**newer).is_some()) {

@@ -43,10 +43,6 @@ impl RustSdk {
 }
 
 impl Client for RustSdk {
-    fn name(&self) -> &'static str {
-        "aws-sdk-secretsmanager"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         match Input::read(input) {
             Ok(input) => self.runtime.block_on(send(&self.sdk(region), operation, &input)),
@@ -60,9 +56,23 @@ struct Input(Value);
 
 /// Members by what the SDK takes for them.
 const TEXTS: [&str; 17] = [
-    "SecretId", "Name", "ClientRequestToken", "Description", "KmsKeyId", "SecretString", "Type", "VersionId",
-    "VersionStage", "RemoveFromVersionId", "MoveToVersionId", "NextToken", "ExcludeCharacters", "ResourcePolicy",
-    "RotationLambdaARN", "RotationToken", "ExternalSecretRotationRoleArn",
+    "SecretId",
+    "Name",
+    "ClientRequestToken",
+    "Description",
+    "KmsKeyId",
+    "SecretString",
+    "Type",
+    "VersionId",
+    "VersionStage",
+    "RemoveFromVersionId",
+    "MoveToVersionId",
+    "NextToken",
+    "ExcludeCharacters",
+    "ResourcePolicy",
+    "RotationLambdaARN",
+    "RotationToken",
+    "ExternalSecretRotationRoleArn",
 ];
 const ENUMS: [&str; 2] = ["SortOrder", "SortBy"];
 const LISTS_OF_TEXTS: [&str; 4] = ["VersionStages", "TagKeys", "SecretIdList", "RemoveReplicaRegions"];
@@ -74,14 +84,17 @@ impl Input {
         let members = input.as_object().ok_or("an input that is no object")?;
         for (name, value) in members {
             let name = name.as_str();
-            let texts = |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
-            let objects = |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_object));
+            let texts =
+                |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+            let objects =
+                |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_object));
             let right = match value {
                 Value::String(_) => TEXTS.contains(&name) || ENUMS.contains(&name) || name == "SecretBinary",
                 Value::Number(_) => NUMBERS.contains(&name),
                 Value::Bool(_) => true,
                 Value::Array(_) => {
-                    (LISTS_OF_TEXTS.contains(&name) && texts(value)) || (LISTS.contains(&name) && objects(value))
+                    (LISTS_OF_TEXTS.contains(&name) && texts(value))
+                        || (LISTS.contains(&name) && objects(value))
                 }
                 Value::Object(_) => name == "RotationRules",
                 Value::Null => false,
@@ -198,29 +211,51 @@ async fn send(sdk: &Sdk, operation: &str, i: &Input) -> Reply {
     match operation {
         "CancelRotateSecret" => call!(sdk.cancel_rotate_secret().set_secret_id(id())),
         "DeleteResourcePolicy" => call!(sdk.delete_resource_policy().set_secret_id(id())),
-        "DeleteSecret" => call!(sdk.delete_secret().set_secret_id(id())
-            .set_recovery_window_in_days(i.number("RecoveryWindowInDays"))
-            .set_force_delete_without_recovery(i.flag("ForceDeleteWithoutRecovery"))),
+        "DeleteSecret" => call!(
+            sdk.delete_secret()
+                .set_secret_id(id())
+                .set_recovery_window_in_days(i.number("RecoveryWindowInDays"))
+                .set_force_delete_without_recovery(i.flag("ForceDeleteWithoutRecovery"))
+        ),
         "DescribeSecret" => call!(sdk.describe_secret().set_secret_id(id())),
         "GetResourcePolicy" => call!(sdk.get_resource_policy().set_secret_id(id())),
-        "GetSecretValue" => call!(sdk.get_secret_value().set_secret_id(id()).set_version_id(i.text("VersionId"))
-            .set_version_stage(i.text("VersionStage"))),
-        "PutResourcePolicy" => call!(sdk.put_resource_policy().set_secret_id(id())
-            .set_resource_policy(i.text("ResourcePolicy")).set_block_public_policy(i.flag("BlockPublicPolicy"))),
-        "RemoveRegionsFromReplication" => call!(sdk.remove_regions_from_replication().set_secret_id(id())
-            .set_remove_replica_regions(i.texts("RemoveReplicaRegions"))),
-        "ReplicateSecretToRegions" => call!(sdk.replicate_secret_to_regions().set_secret_id(id())
-            .set_add_replica_regions(i.regions())
-            .set_force_overwrite_replica_secret(i.flag("ForceOverwriteReplicaSecret"))),
+        "GetSecretValue" => call!(
+            sdk.get_secret_value()
+                .set_secret_id(id())
+                .set_version_id(i.text("VersionId"))
+                .set_version_stage(i.text("VersionStage"))
+        ),
+        "PutResourcePolicy" => call!(
+            sdk.put_resource_policy()
+                .set_secret_id(id())
+                .set_resource_policy(i.text("ResourcePolicy"))
+                .set_block_public_policy(i.flag("BlockPublicPolicy"))
+        ),
+        "RemoveRegionsFromReplication" => call!(
+            sdk.remove_regions_from_replication()
+                .set_secret_id(id())
+                .set_remove_replica_regions(i.texts("RemoveReplicaRegions"))
+        ),
+        "ReplicateSecretToRegions" => call!(
+            sdk.replicate_secret_to_regions()
+                .set_secret_id(id())
+                .set_add_replica_regions(i.regions())
+                .set_force_overwrite_replica_secret(i.flag("ForceOverwriteReplicaSecret"))
+        ),
         "RestoreSecret" => call!(sdk.restore_secret().set_secret_id(id())),
         "StopReplicationToReplica" => call!(sdk.stop_replication_to_replica().set_secret_id(id())),
         "TagResource" => call!(sdk.tag_resource().set_secret_id(id()).set_tags(i.tags())),
         "UntagResource" => call!(sdk.untag_resource().set_secret_id(id()).set_tag_keys(i.texts("TagKeys"))),
-        "UpdateSecretVersionStage" => call!(sdk.update_secret_version_stage().set_secret_id(id())
-            .set_version_stage(i.text("VersionStage")).set_move_to_version_id(i.text("MoveToVersionId"))
-            .set_remove_from_version_id(i.text("RemoveFromVersionId"))),
-        "ValidateResourcePolicy" => call!(sdk.validate_resource_policy().set_secret_id(id())
-            .set_resource_policy(i.text("ResourcePolicy"))),
+        "UpdateSecretVersionStage" => call!(
+            sdk.update_secret_version_stage()
+                .set_secret_id(id())
+                .set_version_stage(i.text("VersionStage"))
+                .set_move_to_version_id(i.text("MoveToVersionId"))
+                .set_remove_from_version_id(i.text("RemoveFromVersionId"))
+        ),
+        "ValidateResourcePolicy" => call!(
+            sdk.validate_resource_policy().set_secret_id(id()).set_resource_policy(i.text("ResourcePolicy"))
+        ),
         "GetRandomPassword" | "ListSecrets" | "ListSecretVersionIds" | "BatchGetSecretValue" => {
             send_list(sdk, operation, i).await
         }
@@ -230,42 +265,88 @@ async fn send(sdk: &Sdk, operation: &str, i: &Input) -> Reply {
 
 async fn send_list(sdk: &Sdk, operation: &str, i: &Input) -> Reply {
     match operation {
-        "BatchGetSecretValue" => call!(sdk.batch_get_secret_value().set_secret_id_list(i.texts("SecretIdList"))
-            .set_filters(i.filters()).set_max_results(i.size()).set_next_token(i.text("NextToken"))),
-        "ListSecretVersionIds" => call!(sdk.list_secret_version_ids().set_secret_id(i.text("SecretId"))
-            .set_include_deprecated(i.flag("IncludeDeprecated")).set_max_results(i.size())
-            .set_next_token(i.text("NextToken"))),
-        "ListSecrets" => call!(sdk.list_secrets().set_filters(i.filters()).set_max_results(i.size())
-            .set_include_planned_deletion(i.flag("IncludePlannedDeletion")).set_next_token(i.text("NextToken"))
-            .set_sort_order(i.text("SortOrder").map(|order| order.as_str().into()))
-            .set_sort_by(i.text("SortBy").map(|by| by.as_str().into()))),
-        _ => call!(sdk.get_random_password().set_password_length(i.number("PasswordLength"))
-            .set_exclude_characters(i.text("ExcludeCharacters")).set_exclude_numbers(i.flag("ExcludeNumbers"))
-            .set_exclude_punctuation(i.flag("ExcludePunctuation")).set_exclude_uppercase(i.flag("ExcludeUppercase"))
-            .set_exclude_lowercase(i.flag("ExcludeLowercase")).set_include_space(i.flag("IncludeSpace"))
-            .set_require_each_included_type(i.flag("RequireEachIncludedType"))),
+        "BatchGetSecretValue" => call!(
+            sdk.batch_get_secret_value()
+                .set_secret_id_list(i.texts("SecretIdList"))
+                .set_filters(i.filters())
+                .set_max_results(i.size())
+                .set_next_token(i.text("NextToken"))
+        ),
+        "ListSecretVersionIds" => call!(
+            sdk.list_secret_version_ids()
+                .set_secret_id(i.text("SecretId"))
+                .set_include_deprecated(i.flag("IncludeDeprecated"))
+                .set_max_results(i.size())
+                .set_next_token(i.text("NextToken"))
+        ),
+        "ListSecrets" => call!(
+            sdk.list_secrets()
+                .set_filters(i.filters())
+                .set_max_results(i.size())
+                .set_include_planned_deletion(i.flag("IncludePlannedDeletion"))
+                .set_next_token(i.text("NextToken"))
+                .set_sort_order(i.text("SortOrder").map(|order| order.as_str().into()))
+                .set_sort_by(i.text("SortBy").map(|by| by.as_str().into()))
+        ),
+        _ => call!(
+            sdk.get_random_password()
+                .set_password_length(i.number("PasswordLength"))
+                .set_exclude_characters(i.text("ExcludeCharacters"))
+                .set_exclude_numbers(i.flag("ExcludeNumbers"))
+                .set_exclude_punctuation(i.flag("ExcludePunctuation"))
+                .set_exclude_uppercase(i.flag("ExcludeUppercase"))
+                .set_exclude_lowercase(i.flag("ExcludeLowercase"))
+                .set_include_space(i.flag("IncludeSpace"))
+                .set_require_each_included_type(i.flag("RequireEachIncludedType"))
+        ),
     }
 }
 
 async fn send_write(sdk: &Sdk, operation: &str, i: &Input) -> Reply {
     let (id, token) = (i.text("SecretId"), i.text("ClientRequestToken"));
     match operation {
-        "CreateSecret" => call!(sdk.create_secret().set_name(i.text("Name")).set_client_request_token(token)
-            .set_description(i.text("Description")).set_kms_key_id(i.text("KmsKeyId"))
-            .set_secret_binary(i.binary()).set_secret_string(i.text("SecretString")).set_tags(i.tags())
-            .set_add_replica_regions(i.regions()).set_type(i.text("Type"))
-            .set_force_overwrite_replica_secret(i.flag("ForceOverwriteReplicaSecret"))),
-        "PutSecretValue" => call!(sdk.put_secret_value().set_secret_id(id).set_client_request_token(token)
-            .set_secret_binary(i.binary()).set_secret_string(i.text("SecretString"))
-            .set_version_stages(i.texts("VersionStages")).set_rotation_token(i.text("RotationToken"))),
-        "RotateSecret" => call!(sdk.rotate_secret().set_secret_id(id).set_client_request_token(token)
-            .set_rotation_lambda_arn(i.text("RotationLambdaARN")).set_rotation_rules(i.rules())
-            .set_external_secret_rotation_metadata(i.metadata())
-            .set_external_secret_rotation_role_arn(i.text("ExternalSecretRotationRoleArn"))
-            .set_rotate_immediately(i.flag("RotateImmediately"))),
-        "UpdateSecret" => call!(sdk.update_secret().set_secret_id(id).set_client_request_token(token)
-            .set_description(i.text("Description")).set_kms_key_id(i.text("KmsKeyId")).set_type(i.text("Type"))
-            .set_secret_binary(i.binary()).set_secret_string(i.text("SecretString"))),
+        "CreateSecret" => call!(
+            sdk.create_secret()
+                .set_name(i.text("Name"))
+                .set_client_request_token(token)
+                .set_description(i.text("Description"))
+                .set_kms_key_id(i.text("KmsKeyId"))
+                .set_secret_binary(i.binary())
+                .set_secret_string(i.text("SecretString"))
+                .set_tags(i.tags())
+                .set_add_replica_regions(i.regions())
+                .set_type(i.text("Type"))
+                .set_force_overwrite_replica_secret(i.flag("ForceOverwriteReplicaSecret"))
+        ),
+        "PutSecretValue" => call!(
+            sdk.put_secret_value()
+                .set_secret_id(id)
+                .set_client_request_token(token)
+                .set_secret_binary(i.binary())
+                .set_secret_string(i.text("SecretString"))
+                .set_version_stages(i.texts("VersionStages"))
+                .set_rotation_token(i.text("RotationToken"))
+        ),
+        "RotateSecret" => call!(
+            sdk.rotate_secret()
+                .set_secret_id(id)
+                .set_client_request_token(token)
+                .set_rotation_lambda_arn(i.text("RotationLambdaARN"))
+                .set_rotation_rules(i.rules())
+                .set_external_secret_rotation_metadata(i.metadata())
+                .set_external_secret_rotation_role_arn(i.text("ExternalSecretRotationRoleArn"))
+                .set_rotate_immediately(i.flag("RotateImmediately"))
+        ),
+        "UpdateSecret" => call!(
+            sdk.update_secret()
+                .set_secret_id(id)
+                .set_client_request_token(token)
+                .set_description(i.text("Description"))
+                .set_kms_key_id(i.text("KmsKeyId"))
+                .set_type(i.text("Type"))
+                .set_secret_binary(i.binary())
+                .set_secret_string(i.text("SecretString"))
+        ),
         _ => Reply::Unsayable(format!("the operation {operation}")),
     }
 }

@@ -47,10 +47,6 @@ impl Wire {
 }
 
 impl Client for Wire {
-    fn name(&self) -> &'static str {
-        "HTTP"
-    }
-
     fn call(&mut self, region: &str, operation: &str, input: &Value) -> Reply {
         let mut input = input.clone();
         if IDEMPOTENT.contains(&operation)
@@ -85,7 +81,10 @@ fn as_every_answer(operation: &str, answer: &Answer) -> Result<(), String> {
     let member = if coverage::is_modelled(&code) { "Message" } else { "message" };
     let members: Vec<&String> = body.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
     if members != ["__type", member] {
-        return Err(format!("the members of an error are __type and {member}, and these are {}", answer.body));
+        return Err(format!(
+            "the members of an error are __type and {member}, and these are {}",
+            answer.body
+        ));
     }
     if body["__type"] != code.as_str() {
         return Err(format!("the code has a namespace: {}", answer.body));

@@ -28,8 +28,10 @@ const PAGE_MAX: i64 = limits::PAGE_ENTRIES_MAX as i64;
 pub(super) const PAGE_TOKEN: Kind = text(1, limits::NEXT_TOKEN_CHARS_MAX);
 pub(super) const REGION: Kind =
     Kind::Text(Text::of(Length::within(1, limits::REGION_CHARS_MAX)).matching(&Pattern::REGION));
-pub(super) const STATUS: Kind =
-    Kind::Text(Text::one_of(&["InSync", "Failed", "InProgress", "Pending", "Detached"]));
+pub(super) const STATUS: Kind = Kind::Text(
+    Text::one_of(&["InSync", "Failed", "InProgress", "Pending", "Detached"])
+        .since_1_44(&["Pending", "Detached"]),
+);
 pub(super) const STATUS_MESSAGE: Kind = text(1, limits::STATUS_MESSAGE_CHARS_MAX);
 
 pub(super) const SECRET_ID: Member = member("SecretId", ID_OR_NAME).required();

@@ -18,6 +18,7 @@ shapes! {
             #[serde(rename = "ARN")] arn: String,
             name: String,
             version_id: String,
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
             version_stages: Vec<String>,
             created_date: EpochSeconds,
         }
@@ -119,6 +120,7 @@ shapes! {
             #[serde(rename = "ARN")] arn: String,
             name: String,
             version_id: String,
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
             version_stages: Vec<String>,
             created_date: EpochSeconds,
         }

@@ -1,0 +1,98 @@
+//! Dates of access: noted in memory at once, and written down together, soon after.
+//!
+//! The first read of a secret on a day changes its LastAccessedDate. Were that a commit of its own, the first reads of a day would
+//! go at the pace of the disk. So the cache is told at once, which every later read sees, and the store in batches. A crash in
+//! between loses dates of access of the last moments, and nothing else (ADR 8).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pawl_core::limits;
+use pawl_core::names::VersionId;
+use pawl_core::world::Timestamp;
+
+use super::{App, Commit, Edited, Fate};
+use crate::cache::{Held, Key};
+use crate::error::AppError;
+use crate::identity::Caller;
+use crate::policy::Action;
+
+/// Versions that were read, and when, of secrets that are not yet written down.
+#[derive(Default)]
+pub(super) struct AccessLog(Mutex<HashMap<Key, Vec<(VersionId, Timestamp)>>>);
+
+impl AccessLog {
+    /// Notes a read; false when there is no room for more.
+    fn note(&self, key: Key, version: &VersionId, now: Timestamp) -> bool {
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() >= limits::ACCESS_NOTES_MAX {
+            return false;
+        }
+        let noted = log.entry(key).or_default();
+        if !noted.iter().any(|(held, _)| held == version) {
+            noted.push((version.clone(), now));
+        }
+        true
+    }
+
+    fn take(&self, most: usize) -> Vec<(Key, Vec<(VersionId, Timestamp)>)> {
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys: Vec<Key> = log.keys().take(most).cloned().collect();
+        keys.into_iter().filter_map(|key| log.remove_entry(&key)).collect()
+    }
+}
+
+impl App {
+    /// Notes that a value was read, in memory.
+    pub(super) fn note_access(&self, key: Key, held: &Arc<Held>, version: &VersionId) {
+        let now = self.clock.now();
+        if !self.accessed.note(key.clone(), version, now) {
+            // The next read of it notes it again.
+            return;
+        }
+        self.cache.renew(&key, held, |held| {
+            let mut secret = held.secret.clone();
+            secret.note_access(version, now);
+            Held { secret, ..held.copied() }
+        });
+    }
+
+    /// Writes down what was noted. To be called now and then, and at the end.
+    pub async fn write_accesses(&self) {
+        loop {
+            let noted = self.accessed.take(limits::ACCESS_NOTES_AT_ONCE);
+            if noted.is_empty() {
+                return;
+            }
+            if let Err(error) = self.write_together(&noted).await {
+                // The dates are information; the values were read with every right to it.
+                tracing::warn!(%error, secrets = noted.len(), "dates of access could not be stored");
+                return;
+            }
+        }
+    }
+
+    async fn write_together(&self, noted: &[(Key, Vec<(VersionId, Timestamp)>)]) -> Result<(), AppError> {
+        let keys: Vec<Key> = noted.iter().map(|(key, _)| key.clone()).collect();
+        let _turns = self.turns.take_all(&keys).await;
+        let mut prepared = Vec::with_capacity(noted.len());
+        for (key, versions) in noted {
+            let began = self.cache.generation(key);
+            // From the store: what is in memory has the date already.
+            let Some(before) = self.load_unkept(key).await? else { continue };
+            let mut secret = before.secret.clone();
+            for (version, at) in versions {
+                secret.note_access(version, *at);
+            }
+            if secret == before.secret {
+                continue;
+            }
+            let caller = Caller::scheduler(key.0.clone(), "dates of access".to_owned());
+            let edited = Edited { secret, now: self.clock.now(), puts: Vec::new() };
+            let (action, fence, fate) = (Action::NoteAccess, None, Fate::Kept);
+            let commit = Commit { before: Some(before), action, began, fence, fate };
+            prepared.push(self.prepare(&caller, edited, commit)?);
+        }
+        self.commit_all(prepared).await
+    }
+}
