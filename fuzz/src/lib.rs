@@ -6,15 +6,19 @@
 #![expect(clippy::expect_used, reason = "a check that fails must say so and stop")]
 
 mod arn;
+mod filter;
 mod json_edge;
 mod name;
+mod policy;
 mod schedule;
 mod sigv4;
 mod wire;
 
 pub use arn::check_arn;
+pub use filter::check_filter;
 pub use json_edge::check_json_edge;
 pub use name::check_name;
+pub use policy::check_policy;
 pub use schedule::check_schedule;
 pub use sigv4::check_sigv4;
 
@@ -24,8 +28,10 @@ pub type Check = fn(&[u8]) -> bool;
 /// Every target by its name, which is also that of its folder of seeds.
 pub const TARGETS: &[(&str, Check)] = &[
     ("arn", check_arn),
+    ("filter", check_filter),
     ("json_edge", check_json_edge),
     ("name", check_name),
+    ("policy", check_policy),
     ("schedule", check_schedule),
     ("sigv4", check_sigv4),
 ];
