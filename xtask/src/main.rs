@@ -3,6 +3,7 @@
 mod bench;
 mod compat;
 mod demo;
+mod fuzz;
 mod guests;
 mod machine;
 mod metadata;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   demo     builds Pawl, rotates a real PostgreSQL password with it, and shows what happened
   test     installs what is missing and runs every check there is; what CI runs
   bench    measures, and prints a table for docs/measurements.md
+  fuzz     looks for inputs that a parser cannot bear: [--seconds N] [TARGET]
   guests   builds every WebAssembly guest and prints its digest
   compat   writes docs/aws-compat.md from the table of AWS's model
   tidy     checks the house rules that no compiler knows
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("demo") if rest.is_empty() => demo::run(),
         Some("test") if rest.is_empty() => test::run(),
         Some("bench") => bench::run(&rest),
+        Some("fuzz") => fuzz::run(&rest),
         Some("guests") if rest.is_empty() => guests::run(),
         Some("compat") if rest.is_empty() => compat::run(),
         Some("tidy") if rest.is_empty() => tidy::run(),

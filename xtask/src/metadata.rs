@@ -24,14 +24,24 @@ fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// All members.
-pub(crate) fn members() -> Result<Vec<Member>, String> {
+/// What `cargo metadata` says.
+fn metadata() -> Result<Value, String> {
     let output = stage::cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
         .map_err(|error| format!("cargo metadata cannot be run: {error}"))?;
-    let metadata: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|_| format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr)))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Where Cargo builds.
+pub(crate) fn target_dir() -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text(&metadata()?, "target_directory")))
+}
+
+/// All members.
+pub(crate) fn members() -> Result<Vec<Member>, String> {
+    let metadata = metadata()?;
     let member = |package: &Value| Member {
         name: text(package, "name"),
         manifest: PathBuf::from(text(package, "manifest_path")),

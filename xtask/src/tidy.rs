@@ -30,8 +30,11 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// What a member's tests may use beyond that.
-const TEST_EDGES: &[(&str, &[&str])] =
-    &[("pawl-runtime", &["pawl-rotators"]), ("pawl-tests", &["pawl-core", "pawl-api"])];
+const TEST_EDGES: &[(&str, &[&str])] = &[
+    ("pawl-runtime", &["pawl-rotators"]),
+    // The benches load a million secrets without the server.
+    ("pawl-tests", &["pawl-core", "pawl-api", "pawl-keyring", "pawl-store"]),
+];
 
 /// What a guest may depend on.
 const GUEST_EDGES: &[&str] = &["pawl-guest"];
