@@ -27,8 +27,9 @@ pub fn check_policy(data: &[u8]) -> bool {
     };
     let value: Value = serde_json::from_str(text).expect("a policy is JSON");
     let respelt = serde_json::to_string_pretty(&value).expect("a value is JSON");
-    // Blanks count: indented, the text may be longer than a policy can be.
-    if respelt.chars().count() <= pawl_core::limits::POLICY_CHARS_MAX {
+    // A fraction's digits are not all kept, so it cannot be spelt again; and blanks count, so that the longer text may be too long.
+    let can_be_respelt = !has_fractions(&value);
+    if can_be_respelt && respelt.chars().count() <= pawl_core::limits::POLICY_CHARS_MAX {
         assert_eq!(PolicyDocument::parse(&respelt).as_ref(), Ok(&document), "one policy, two spellings");
     }
 
@@ -41,9 +42,21 @@ pub fn check_policy(data: &[u8]) -> bool {
     let mut context = principal.context();
     lines.filter_map(|line| line.split_once('=')).for_each(|(key, value)| push(&mut context, key, value));
     let request = AccessRequest { principal: &principal, action, resource, context: &context };
-    check_verdict(&document, &value, &request);
+    assert_eq!(document.decide(&request), document.decide(&request), "one question, one answer");
+    if can_be_respelt {
+        check_verdict(&document, &value, &request);
+    }
     check_findings(&document, &request);
     true
+}
+
+fn has_fractions(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(items) => items.iter().any(has_fractions),
+        Value::Object(members) => members.values().any(has_fractions),
+        _ => false,
+    }
 }
 
 fn principal(account: &AccountId, text: &str) -> Principal {
@@ -100,7 +113,6 @@ fn with(value: &Value, statements: Vec<Value>) -> Option<PolicyDocument> {
 
 fn check_verdict(document: &PolicyDocument, value: &Value, request: &AccessRequest<'_>) {
     let verdict = document.decide(request);
-    assert_eq!(document.decide(request), verdict, "one question, one answer");
     let all = statements(value);
     let effect = |index: usize| all.get(index).and_then(|one| one.get("Effect")).and_then(Value::as_str);
     let alone = |index: usize| with(value, vec![(*all.get(index)?).clone()]);
