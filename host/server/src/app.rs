@@ -441,10 +441,10 @@ impl App {
         query: ListQuery<'_>,
     ) -> Result<Vec<(Cursor, Option<Secret>)>, AppError> {
         authorise(self, caller, &Action::ListSecrets.into(), None)?;
-        let sort = query.sort;
+        let by = query.order.by;
         let mut secrets = Vec::new();
         for row in self.store.list(query).await? {
-            let (cursor, secret) = (Cursor::of(&row, sort), decode(&row)?);
+            let (cursor, secret) = (Cursor::of(&row, by), decode(&row)?);
             if !secret.is_replica() {
                 secrets.push((cursor, Some(secret)));
                 continue;
