@@ -1,5 +1,6 @@
 //! What the end-to-end tests, the benches and `cargo xtask demo` stand on: a private PostgreSQL, a `pawl serve` that can be
 //! killed at any point, AWS's own clients, and a proxy that sees every statement.
+//! `PAWL_TEST_BINARY` names a `pawl` to test in the place of one that is built from this checkout.
 //!
 //! Everything here panics when the ground gives way: a test can do nothing about a database that does not start.
 #![expect(

@@ -158,7 +158,7 @@ impl App {
         let (version, value) = self.open_selected(&held, version, label).await?;
         let now = self.clock.now();
         if held.secret.access_is_news(&version, now) {
-            self.note_access(Key(caller.region.clone(), held.secret.name.clone()), &held, &version);
+            self.note_access(Key(caller.region.clone(), held.secret.name.clone()), &version);
         }
         Ok((held, version, value))
     }
@@ -180,11 +180,13 @@ impl App {
             (id, label) => {
                 let label = label.unwrap_or(&current);
                 let on = secret.labels.on(label);
-                if let Some(id) = id
-                    && secret.versions.contains_key(id)
-                    && on != Some(id)
-                {
-                    return Err(AppError::LabelElsewhere);
+                if let Some(id) = id.filter(|id| on != Some(id)) {
+                    let known = secret.versions.contains_key(id);
+                    return Err(if known {
+                        AppError::LabelElsewhere
+                    } else {
+                        AppError::NoSuchVersion(id.clone())
+                    });
                 }
                 on.ok_or_else(|| AppError::NoValueForLabel(label.clone()))?
             }
@@ -441,10 +443,11 @@ impl App {
         query: ListQuery<'_>,
     ) -> Result<Vec<(Cursor, Option<Secret>)>, AppError> {
         authorise(self, caller, &Action::ListSecrets.into(), None)?;
-        let sort = query.sort;
+        self.write_some_accesses().await;
+        let by = query.order.by;
         let mut secrets = Vec::new();
         for row in self.store.list(query).await? {
-            let (cursor, secret) = (Cursor::of(&row, sort), decode(&row)?);
+            let (cursor, secret) = (Cursor::of(&row, by), decode(&row)?);
             if !secret.is_replica() {
                 secrets.push((cursor, Some(secret)));
                 continue;

@@ -131,14 +131,11 @@ impl SealedCache {
         }
     }
 
-    /// Replaces what is held of a secret by what `with` makes of it, if it is still `seen`. For what is not in the store yet and
-    /// may be lost.
-    pub fn renew(&self, key: &Key, seen: &Held, with: impl FnOnce(&Held) -> Held) {
+    /// Replaces what is held of a secret by what `with` makes of it: for what may be lost, and is not in the store yet.
+    pub fn renew(&self, key: &Key, with: impl FnOnce(&Held) -> Held) {
         let Some((_, lock)) = self.shard(key) else { return };
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) =
-            self.held.get(key).filter(|held| held.revision == seen.revision || held.secret.is_replica())
-        {
+        if let Some(held) = self.held.get(key) {
             self.held.insert(key.clone(), Arc::new(with(&held)));
         }
     }

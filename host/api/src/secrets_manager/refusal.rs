@@ -91,7 +91,8 @@ refusals! {
         "ExternalSecretRotationMetadata and ExternalSecretRotationRoleArn are only for secrets that are managed by an \
          external service.";
     /// A replica in another account.
-    cross_account() = InvalidRequestException, "Replication between accounts isn't available for this secret.";
+    cross_account() = InvalidRequestException,
+        "This host serves one account, so no secret of it can have a replica, or a primary, in another account.";
     /// A page's token that this server did not give.
     next_token() = InvalidNextTokenException, "The NextToken value is invalid.";
     /// More tags than a secret may have.

@@ -73,7 +73,9 @@ impl Secret {
         if let Some(pending) = unfinished {
             match self.rotation.as_mut().filter(|r| r.token == pending) {
                 Some(rotation) => rotation.retry_now(function, digest, now),
-                None => self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now))),
+                None => {
+                    self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now)))
+                }
             }
             return Ok(if pending == *token {
                 Rotate::Begun(pending)

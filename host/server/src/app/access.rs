@@ -5,7 +5,7 @@
 //! between loses dates of access of the last moments, and nothing else (ADR 8).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use pawl_core::limits;
 use pawl_core::names::VersionId;
@@ -44,30 +44,37 @@ impl AccessLog {
 
 impl App {
     /// Notes that a value was read, in memory.
-    pub(super) fn note_access(&self, key: Key, held: &Arc<Held>, version: &VersionId) {
+    pub(super) fn note_access(&self, key: Key, version: &VersionId) {
         let now = self.clock.now();
         if !self.accessed.note(key.clone(), version, now) {
             // The next read of it notes it again.
             return;
         }
-        self.cache.renew(&key, held, |held| {
+        self.cache.renew(&key, |held| {
             let mut secret = held.secret.clone();
             secret.note_access(version, now);
             Held { secret, ..held.copied() }
         });
     }
 
-    /// Writes down what was noted. To be called now and then, and at the end.
+    /// Writes down all that was noted. To be called now and then, and at the end.
     pub async fn write_accesses(&self) {
-        loop {
-            let noted = self.accessed.take(limits::ACCESS_NOTES_AT_ONCE);
-            if noted.is_empty() {
-                return;
-            }
-            if let Err(error) = self.write_together(&noted).await {
+        while self.write_some_accesses().await {}
+    }
+
+    /// Writes down some of what was noted; whether there may be more. A list is preceded by it, so that it shows what was read
+    /// before.
+    pub(super) async fn write_some_accesses(&self) -> bool {
+        let noted = self.accessed.take(limits::ACCESS_NOTES_AT_ONCE);
+        if noted.is_empty() {
+            return false;
+        }
+        match self.write_together(&noted).await {
+            Ok(()) => true,
+            Err(error) => {
                 // The dates are information; the values were read with every right to it.
                 tracing::warn!(%error, secrets = noted.len(), "dates of access could not be stored");
-                return;
+                false
             }
         }
     }
@@ -78,14 +85,10 @@ impl App {
         let mut prepared = Vec::with_capacity(noted.len());
         for (key, versions) in noted {
             let began = self.cache.generation(key);
-            // From the store: what is in memory has the date already.
-            let Some(before) = self.load_unkept(key).await? else { continue };
+            let Some(before) = self.stored(key).await? else { continue };
             let mut secret = before.secret.clone();
             for (version, at) in versions {
                 secret.note_access(version, *at);
-            }
-            if secret == before.secret {
-                continue;
             }
             let caller = Caller::scheduler(key.0.clone(), "dates of access".to_owned());
             let edited = Edited { secret, now: self.clock.now(), puts: Vec::new() };

@@ -27,7 +27,6 @@ pub struct Wanted {
 
 /// A row in the middle of a change of several.
 struct Slot {
-    key: Key,
     began: Generation,
     held: Option<Arc<Held>>,
 }
@@ -258,7 +257,7 @@ impl App {
     async fn slot(&self, key: Key) -> Result<Slot, AppError> {
         let began = self.cache.generation(&key);
         let held = self.load(&key).await?;
-        Ok(Slot { key, began, held })
+        Ok(Slot { began, held })
     }
 
     fn purge(

@@ -6,7 +6,7 @@ use pawl_api::secrets_manager::shapes::{
     SecretValueError,
 };
 use pawl_core::limits;
-use pawl_store::Sort;
+use pawl_store::Order;
 
 use super::scan::{Scan, filters, scan};
 use super::{Answer, told, versions};
@@ -49,8 +49,8 @@ async fn matching(
     let filters = filters(input.filters.as_deref());
     let most = limits::BATCH_SECRETS_MAX;
     let size = input.max_results.and_then(|n| usize::try_from(n).ok()).unwrap_or(most).clamp(1, most);
-    let (sort, include_deleted) = (Sort::default(), false);
-    let found = scan(host, caller, Scan { sort, filters: &filters, include_deleted, after, size }).await?;
+    let (order, include_deleted) = (Order::default(), false);
+    let found = scan(host, caller, Scan { order, filters: &filters, include_deleted, after, size }).await?;
     let ids = found.secrets.iter().map(|secret| secret.arn.to_string()).collect();
     let mut answer = read_all(host, caller, ids).await;
     answer.next_token = found.next.and_then(|place| host.pages.seal(&list, &place, now));

@@ -2,7 +2,7 @@
 
 use pawl_api::secrets_manager::shapes::{ListSecretsRequest, ListSecretsResponse, SecretListEntry};
 use pawl_core::secret::Secret;
-use pawl_store::{Sort, SortBy};
+use pawl_store::{Direction, Order, SortBy};
 
 use super::scan::{Scan, filters, scan};
 use super::{Answer, page, secrets};
@@ -21,15 +21,19 @@ pub(super) async fn list_secrets(
         Some("last-accessed-date") => SortBy::LastAccessed,
         _ => SortBy::Created,
     };
-    let sort = Sort { by, descending: input.sort_order.as_deref() == Some("desc") };
+    let direction = match input.sort_order.as_deref() {
+        Some("desc") => Direction::Descending,
+        _ => Direction::Ascending,
+    };
+    let order = Order { by, direction };
     let include_deleted = input.include_planned_deletion.unwrap_or(false);
     // A token is of use for this very list only.
-    let list = format!("ListSecrets:{}:{sort:?}:{include_deleted}:{:?}", caller.region, input.filters);
+    let list = format!("ListSecrets:{}:{order:?}:{include_deleted}:{:?}", caller.region, input.filters);
     let now = host.app.clock().now();
     let after = input.next_token.as_deref().map(|token| host.pages.open(&list, token, now)).transpose()?;
     let filters = filters(input.filters.as_deref());
     let size = page::size(input.max_results);
-    let found = scan(host, caller, Scan { sort, filters: &filters, include_deleted, after, size }).await?;
+    let found = scan(host, caller, Scan { order, filters: &filters, include_deleted, after, size }).await?;
     Ok(ListSecretsResponse {
         secret_list: found.secrets.iter().map(entry).collect(),
         next_token: found.next.and_then(|place| host.pages.seal(&list, &place, now)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pawl_api::error::ErrorCode;
+use pawl_api::secrets_manager::refusal;
 use pawl_api::secrets_manager::shapes::{
     AssociateCrossAccountReplicaRequest, DisassociateCrossAccountReplicaRequest,
     RemoveRegionsFromReplicationRequest, ReplicaRegion, ReplicateSecretToRegionsRequest, ReplicationResponse,
@@ -90,10 +91,7 @@ async fn refuse_cross_account<T>(
         ));
     }
     host.app.read(caller, action, secret_id).await?.secret.must_live()?;
-    Err(refuse(
-        ErrorCode::InvalidRequestException,
-        "This host serves one account, so no secret of it can have a replica in another account.",
-    ))
+    Err(AppError::Api(refusal::cross_account()))
 }
 
 /// The regions that a request names, each once.

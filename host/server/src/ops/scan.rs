@@ -4,7 +4,7 @@ use pawl_api::secrets_manager::shapes;
 use pawl_core::filter::{FilterKey, Filters};
 use pawl_core::limits;
 use pawl_core::secret::Secret;
-use pawl_store::{Cursor, ListQuery, Sort};
+use pawl_store::{Cursor, ListQuery, Order};
 
 use crate::error::AppError;
 use crate::host::Host;
@@ -12,7 +12,7 @@ use crate::identity::Caller;
 
 /// What is walked, and from where.
 pub(super) struct Scan<'a> {
-    pub(super) sort: Sort,
+    pub(super) order: Order,
     pub(super) filters: &'a Filters,
     pub(super) include_deleted: bool,
     pub(super) after: Option<Cursor>,
@@ -28,14 +28,15 @@ pub(super) struct Page {
 /// One page. It costs what it looks at, and that is bounded: when few secrets pass, a page may be short and still have a next one
 /// (as ListSecrets documents of AWS).
 pub(super) async fn scan(host: &Host, caller: &Caller, scan: Scan<'_>) -> Result<Page, AppError> {
-    let Scan { sort, filters, include_deleted, after, size } = scan;
+    let Scan { order, filters, include_deleted, after, size } = scan;
     let (mut found, mut place): (Vec<(Cursor, Secret)>, _) = (Vec::new(), after);
     let mut budget = limits::LIST_ROWS_MAX;
     loop {
         let want = size.saturating_add(1).saturating_sub(found.len());
         let want = u32::try_from(want).unwrap_or(u32::MAX);
         let limit = if filters.is_empty() { want } else { limits::STORE_ROWS_MAX }.min(budget);
-        let query = ListQuery { region: &caller.region, after: place.as_ref(), sort, limit, include_deleted };
+        let query =
+            ListQuery { region: &caller.region, after: place.as_ref(), order, limit, include_deleted };
         let rows = host.app.list(caller, query).await?;
         let seen = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let last = rows.last().map(|(cursor, _)| cursor.clone());

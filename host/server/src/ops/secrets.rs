@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use pawl_api::error::ErrorCode;
 use pawl_api::secrets_manager::refusal;
 use pawl_api::secrets_manager::shapes::{
     self, CreateSecretRequest, CreateSecretResponse, DeleteSecretRequest, DeleteSecretResponse,
@@ -18,7 +17,7 @@ use pawl_core::world::Timestamp;
 use super::versions::{stages, token};
 use super::{Answer, replication};
 use crate::app::{Action, Ask, Fate};
-use crate::error::{AppError, refuse};
+use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -29,10 +28,7 @@ pub(super) async fn create_secret(
     input: CreateSecretRequest,
 ) -> Answer<CreateSecretRequest> {
     if input.cross_account_primary_arn.is_some() {
-        return Err(refuse(
-            ErrorCode::InvalidRequestException,
-            "This host serves one account, so no secret of it can follow a secret of another account.",
-        ));
+        return Err(AppError::Api(refusal::cross_account()));
     }
     let name = SecretName::try_from(input.name)?;
     let token = token(input.client_request_token)?;
