@@ -64,6 +64,8 @@ pub const FILTERS_MAX: usize = 10;
 pub const FILTER_VALUES_MAX: usize = 10;
 /// Characters of one value of a filter.
 pub const FILTER_VALUE_CHARS_MAX: usize = 512;
+/// Regions that a secret can be replicated to; AWS has fewer.
+pub const REPLICA_REGIONS_MAX: usize = 64;
 /// Secrets of one BatchGetSecretValue, by ids or by a page.
 pub const BATCH_SECRETS_MAX: usize = 20;
 /// Characters of an ARN, least.
@@ -153,10 +155,10 @@ pub const ACCESS_NOTES_MAX: usize = 10_000;
 pub const ACCESS_NOTES_AT_ONCE: usize = 500;
 /// How often dates of access are written down.
 pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
-/// Bytes that one secret takes in the cache, its texts, versions and values apart (measured: docs/measurements.md).
+/// Bytes that one secret takes in the cache beside its document, values and policy (measured: docs/measurements.md).
 pub const CACHE_SECRET_BYTES: usize = 1_200;
-/// Bytes that one version takes in the cache, its value apart.
-pub const CACHE_VERSION_BYTES: usize = 250;
+/// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
+pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
@@ -189,6 +191,8 @@ pub const LEASE: Duration = Duration::from_secs(90);
 pub const STEP_WALL: Duration = Duration::from_secs(30);
 /// Tries of a rotation's step after transient failures before a person must act.
 pub const STEP_TRIES_MAX: u32 = 20;
+/// Tries of a trial's testSecret.
+pub const CHECK_TRIES_MAX: u32 = 5;
 /// Wait before the second try of a step; doubles with each.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait between two tries of a step.

@@ -209,6 +209,9 @@ pub struct Rotation {
     /// Runs testSecret alone, on a copy of the current value: RotateSecret with `RotateImmediately` false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check: bool,
+    /// Of a trial: its temporary version is gone, and what its token names since is somebody else's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub swept: bool,
 }
 
 impl Rotation {
@@ -229,6 +232,7 @@ impl Rotation {
             log: Vec::new(),
             exposed: false,
             check: false,
+            swept: false,
         }
     }
 
@@ -298,7 +302,7 @@ impl Rotation {
             }
             Outcome::Transient(reason) => {
                 self.failed_tries = self.failed_tries.saturating_add(1);
-                let retried = self.failed_tries < limits::STEP_TRIES_MAX;
+                let retried = self.failed_tries < self.tries_max();
                 self.failure = Some(FailureRecord { step, at: now, reason, retried });
                 if retried {
                     self.not_before = now + backoff(self.failed_tries, rng);
@@ -329,6 +333,11 @@ impl Rotation {
         if self.status != Status::Succeeded && self.status != Status::Abandoned {
             self.end(Status::Abandoned, now);
         }
+    }
+
+    /// A trial holds the schedule up while it is tried again, so it is given up sooner.
+    const fn tries_max(&self) -> u32 {
+        if self.check { limits::CHECK_TRIES_MAX } else { limits::STEP_TRIES_MAX }
     }
 
     fn give_up(&mut self, step: Step, now: Timestamp) {

@@ -2,6 +2,8 @@
 
 mod rotating;
 
+use std::collections::BTreeSet;
+
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +137,9 @@ pub enum SecretError {
     /// The version does not exist.
     #[error("Not a valid version: {0}")]
     NoSuchVersion(VersionId),
+    /// AWSCURRENT cannot be on a version that a rotation has not given a value yet.
+    #[error("You can't move AWSCURRENT to version {0}, which has no value yet.")]
+    NoValue(VersionId),
     /// More labels than AWS allows on a version.
     #[error("A version can have at most {max} staging labels.", max = limits::LABELS_PER_VERSION_MAX)]
     TooManyLabels,
@@ -208,10 +213,15 @@ impl Secret {
         labels: &[Label],
         now: Timestamp,
     ) -> Result<Put, PutError> {
+        if self.trial() == Some(token) {
+            return Err(PutError::TokenInUse { token: token.clone(), arn: self.arn.clone() });
+        }
         let becomes_current =
             labels.is_empty() || labels.contains(&Label::current()) || self.labels.current().is_none();
-        let current_besides = becomes_current && !labels.is_empty() && !labels.contains(&Label::current());
-        if labels.len() + usize::from(current_besides) > limits::LABELS_PER_VERSION_MAX {
+        let mut borne: BTreeSet<Label> = self.labels.of(token).into_iter().collect();
+        borne.extend(labels.iter().cloned());
+        borne.extend(becomes_current.then(Label::current));
+        if borne.len() > limits::LABELS_PER_VERSION_MAX {
             return Err(PutError::TooManyLabels);
         }
         match self.versions.get_mut(token) {
@@ -266,6 +276,9 @@ impl Secret {
             if !self.versions.contains_key(id) {
                 return Err(SecretError::NoSuchVersion(id.clone()));
             }
+        }
+        if let Some(to) = to.filter(|to| *label == Label::current() && !self.has_value(to)) {
+            return Err(SecretError::NoValue(to.clone()));
         }
         self.labels.update(label, from, to)?;
         if to.is_some_and(|to| self.labels.of(to).len() > limits::LABELS_PER_VERSION_MAX) {

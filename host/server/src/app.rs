@@ -136,7 +136,20 @@ impl App {
         id: &str,
     ) -> Result<Arc<Held>, AppError> {
         let id = self.place(caller, id)?;
-        let held = self.find(caller, &id).await?;
+        self.read_at(caller, ask, &id).await
+    }
+
+    /// [`App::read`] for a secret that is known by name or ARN.
+    ///
+    /// # Errors
+    /// As [`App::read`].
+    pub async fn read_at(
+        &self,
+        caller: &Caller,
+        ask: impl Into<Ask<'_>>,
+        id: &SecretId,
+    ) -> Result<Arc<Held>, AppError> {
+        let held = self.find(caller, id).await?;
         authorise(self, caller, &ask.into(), Some(&held))?;
         Ok(held)
     }
@@ -320,8 +333,9 @@ impl App {
 
     /// What is to be stored and what is to be told for one secret's change.
     fn prepare(&self, caller: &Caller, edited: Edited, commit: Commit) -> Result<Prepared, AppError> {
-        let Edited { mut secret, now, puts } = edited;
+        let Edited { mut secret, now, mut puts } = edited;
         secret.drop_deprecated(now);
+        puts.retain(|put| secret.versions.contains_key(&put.version_id));
         let before = commit.before.as_deref();
         let gone = |id: &&VersionId| !secret.versions.contains_key(*id);
         let remove_versions =
@@ -354,10 +368,15 @@ impl App {
         let key = Key(secret.region.clone(), secret.name.clone());
         let policy = match before {
             Some(held) if held.secret.policy == secret.policy => held.policy.clone(),
-            _ => rows::policy(&secret)?,
+            _ => rows::policy(&secret),
         };
-        let held = Arc::new(Held { revision, secret, sealed, policy, sealed_under: None });
-        let kept = commit.fate != Fate::Purged;
+        let weight = rows::weight(&change.row, &sealed);
+        // A version that has a label again comes from the store, with the next read.
+        let whole = secret.labels.labelled().into_iter().all(|id| {
+            sealed.contains_key(id) || secret.versions.get(id).is_none_or(|version| version.content.is_none())
+        });
+        let held = Arc::new(Held { revision, secret, sealed, policy, sealed_under: None, weight });
+        let kept = commit.fate != Fate::Purged && whole;
         Ok(Prepared { change, key, held, kept, began: commit.began })
     }
 
@@ -447,7 +466,16 @@ impl App {
         let by = query.order.by;
         let mut secrets = Vec::new();
         for row in self.store.list(query).await? {
-            let (cursor, secret) = (Cursor::of(&row, by), decode(&row)?);
+            let cursor = Cursor::of(&row, by);
+            let secret = match decode(&row) {
+                Ok(secret) => secret,
+                Err(error) => {
+                    // One damaged row must not hide all the others.
+                    tracing::error!(secret.arn = %row.arn, %error, "a secret is left out of a list");
+                    secrets.push((cursor, None));
+                    continue;
+                }
+            };
             if !secret.is_replica() {
                 secrets.push((cursor, Some(secret)));
                 continue;
@@ -457,7 +485,11 @@ impl App {
                 Ok(view) => secrets.push((cursor, Some(view.secret.clone()))),
                 // The primary has let go of it meanwhile.
                 Err(AppError::NoSuchSecret) => secrets.push((cursor, None)),
-                Err(error) => return Err(error),
+                Err(error @ AppError::Store(_)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(secret.arn = %row.arn, %error, "a secret is left out of a list");
+                    secrets.push((cursor, None));
+                }
             }
         }
         Ok(secrets)

@@ -27,17 +27,31 @@ pub struct Held {
     pub secret: Secret,
     /// The sealed values of the versions that have labels.
     pub sealed: LiteMap<VersionId, Arc<Sealed>>,
-    /// The policy on it, ready to decide.
-    pub policy: Option<Arc<PolicyDocument>>,
+    /// The policy on it.
+    pub policy: Policy,
     /// The ARN under which the values are sealed, where it is not the secret's own: a replica's values are its primary's.
     pub sealed_under: Option<SecretArn>,
+    /// Bytes of memory that it takes, roughly.
+    pub weight: u64,
+}
+
+/// The policy on a secret, ready to decide.
+#[derive(Clone, Debug)]
+pub enum Policy {
+    /// There is none.
+    None,
+    /// What it says.
+    Document(Arc<PolicyDocument>),
+    /// It was stored by a program that read it otherwise: it denies, until it is replaced.
+    Unreadable,
 }
 
 impl Held {
     /// A secret without values and policy, as a list has it.
     #[must_use]
     pub const fn bare(revision: u64, secret: Secret) -> Self {
-        Self { revision, secret, sealed: LiteMap::new(), policy: None, sealed_under: None }
+        let sealed = LiteMap::new();
+        Self { revision, secret, sealed, policy: Policy::None, sealed_under: None, weight: 0 }
     }
 
     /// The same once more; what is large is shared.
@@ -49,6 +63,7 @@ impl Held {
             sealed: self.sealed.clone(),
             policy: self.policy.clone(),
             sealed_under: self.sealed_under.clone(),
+            weight: self.weight,
         }
     }
 
@@ -82,21 +97,11 @@ pub struct Generation(u64);
 struct Weigh;
 
 impl Weighter<Key, Arc<Held>> for Weigh {
-    fn weight(&self, key: &Key, held: &Arc<Held>) -> u64 {
-        let secret = &held.secret;
-        let tags: usize = secret.tags.iter().flatten().map(|tag| tag.key.len() + tag.value.len() + 64).sum();
-        let sealed: usize = held.sealed.values().map(|sealed| sealed.as_bytes().len() + 64).sum();
-        let policy = secret.policy.as_ref().map_or(0, |text| text.len() * POLICY_WEIGHT);
-        let log: usize =
-            secret.rotation.iter().flat_map(|r| &r.log).map(|line| line.message.len() + 64).sum();
-        let texts = key.1.as_str().len() * 3 + secret.description.as_ref().map_or(0, String::len);
-        let rest = limits::CACHE_SECRET_BYTES + secret.versions.len() * limits::CACHE_VERSION_BYTES;
-        (rest + texts + tags + sealed + policy + log) as u64
+    fn weight(&self, _key: &Key, held: &Arc<Held>) -> u64 {
+        // Nothing that weighs nothing is ever given up.
+        held.weight.max(1)
     }
 }
-
-/// What a policy takes in memory when it is ready to decide, for each byte of its text.
-const POLICY_WEIGHT: usize = 4;
 
 impl SealedCache {
     /// A cache that takes about `bytes` of memory when it is full.

@@ -97,7 +97,9 @@ impl AppError {
             Self::NoSuchSecret | Self::NoSuchVersion(_) | Self::NoValueForLabel(_) => {
                 ErrorCode::ResourceNotFoundException
             }
-            Self::LabelElsewhere | Self::EarlierRotation | Self::Secret(SecretError::MarkedForDeletion) => {
+            Self::LabelElsewhere
+            | Self::EarlierRotation
+            | Self::Secret(SecretError::MarkedForDeletion | SecretError::NoValue(_)) => {
                 ErrorCode::InvalidRequestException
             }
             Self::Secret(

@@ -1,13 +1,16 @@
 //! The policy's door, and the record of who went through it.
 
+use std::borrow::Cow;
+
 use pawl_core::arn::SecretArn;
 use pawl_core::names::{Label, VersionId};
+use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
 use pawl_iam::policy::{AccessRequest, ConditionContext, Principal, Verdict};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::cache::Held;
+use crate::cache::{Held, Policy};
 use crate::error::AppError;
 use crate::identity::{Caller, Standing};
 
@@ -99,7 +102,7 @@ pub struct Ask<'a> {
     pub action: Action,
     version: Option<&'a VersionId>,
     label: Option<&'a Label>,
-    more: Vec<(&'static str, String)>,
+    more: Vec<(Cow<'static, str>, String)>,
 }
 
 impl From<Action> for Ask<'_> {
@@ -119,8 +122,23 @@ impl<'a> Ask<'a> {
     /// A condition key of the request, where the request has it.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: Option<impl ToString>) -> Self {
-        self.more.extend(value.map(|value| (key, value.to_string())));
+        self.more.extend(value.map(|value| (Cow::Borrowed(key), value.to_string())));
         self
+    }
+
+    /// A condition key of the request that has several values.
+    #[must_use]
+    pub fn with_each(mut self, key: &'static str, values: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.more.extend(values.into_iter().map(|value| (Cow::Borrowed(key), value.to_string())));
+        self
+    }
+
+    /// The tags that the request sets.
+    #[must_use]
+    pub fn with_tags(mut self, tags: &[Tag]) -> Self {
+        self.more
+            .extend(tags.iter().map(|tag| (format!("aws:RequestTag/{}", tag.key).into(), tag.value.clone())));
+        self.with_each("aws:TagKeys", tags.iter().map(|tag| &tag.key))
     }
 }
 
@@ -152,10 +170,18 @@ pub(crate) fn authorise(
     if !allowed {
         return Err(AppError::Denied { principal: caller.principal.clone(), action, resource: None });
     }
-    let policy = held.and_then(|held| Some((held, held.policy.as_ref()?)));
-    let Some((held, policy)) = policy.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action))
-    else {
+    let Some(held) = held.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action)) else {
         return Ok(());
+    };
+    let denied = || AppError::Denied {
+        principal: caller.principal.clone(),
+        action,
+        resource: Some(held.secret.arn.clone()),
+    };
+    let policy = match &held.policy {
+        Policy::None => return Ok(()),
+        Policy::Unreadable => return Err(denied()),
+        Policy::Document(policy) => policy,
     };
     let principal = Principal::root(app.account());
     let context = context(app, caller, ask, held, &principal);
@@ -166,11 +192,7 @@ pub(crate) fn authorise(
         context: &context,
     };
     match policy.decide(&request) {
-        Verdict::Denied { .. } => Err(AppError::Denied {
-            principal: caller.principal.clone(),
-            action,
-            resource: Some(held.secret.arn.clone()),
-        }),
+        Verdict::Denied { .. } => Err(denied()),
         Verdict::Allowed { .. } | Verdict::NoStatement => Ok(()),
     }
 }

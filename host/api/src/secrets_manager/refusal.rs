@@ -110,6 +110,8 @@ refusals! {
     default_key_elsewhere() = InvalidRequestException,
         "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service \
          key.";
+    /// More regions than a secret can be replicated to.
+    too_many_regions(most) = InvalidParameterException, "A secret can be replicated to at most {most} regions.";
     /// A write to a replica.
     replica() = InvalidParameterException,
         "Operation not permitted on a replica secret. Call must be made in primary secret's region.";

@@ -65,13 +65,10 @@ impl Secret {
         let function = config.function.clone();
         self.touch(now);
         // A trial makes way: what is asked for now proves more.
-        if let Some(check) = self.rotation.as_mut().filter(|r| r.check && r.token != *token) {
-            check.cancel(now);
-            self.drop_ended_check();
-        }
+        self.end_check(now);
         let unfinished = self.labels.pending().filter(|p| self.labels.current() != Some(p)).cloned();
         if let Some(pending) = unfinished {
-            match self.rotation.as_mut().filter(|r| r.token == pending) {
+            match self.rotation.as_mut().filter(|r| r.token == pending && !r.check) {
                 Some(rotation) => rotation.retry_now(function, digest, now),
                 None => {
                     self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now)))
@@ -114,13 +111,10 @@ impl Secret {
     ) -> Result<Option<VersionId>, RotateError> {
         let Some(config) = &self.rotation_config else { return Err(RotateError::NoFunction) };
         let function = config.function.clone();
-        if self.rotation.as_ref().is_some_and(|r| r.check && r.token == *token) {
+        if self.rotation.as_ref().is_some_and(|r| r.check && r.token == *token && !r.swept) {
             return Ok(None); // The same request again.
         }
-        if let Some(check) = self.rotation.as_mut().filter(|r| r.check) {
-            check.cancel(now);
-            self.drop_ended_check();
-        }
+        self.end_check(now);
         if self.versions.contains_key(token) {
             return Err(RotateError::TokenInUse { token: token.clone(), arn: self.arn.clone() });
         }
@@ -142,15 +136,28 @@ impl Secret {
         }
     }
 
-    fn has_value(&self, id: &VersionId) -> bool {
+    pub(super) fn has_value(&self, id: &VersionId) -> bool {
         self.versions.get(id).is_some_and(|version| version.content.is_some())
     }
 
-    /// A trial that has ended, however it did, takes its temporary version with it.
+    /// The token of a trial that is under way: its version is nobody else's.
+    pub(super) fn trial(&self) -> Option<&VersionId> {
+        self.rotation.as_deref().filter(|r| r.check && r.status.running().is_some()).map(|r| &r.token)
+    }
+
+    fn end_check(&mut self, now: Timestamp) {
+        if let Some(check) = self.rotation.as_mut().filter(|r| r.check) {
+            check.cancel(now);
+        }
+        self.drop_ended_check();
+    }
+
+    /// A trial that has ended, however it did, takes its temporary version with it. Once: a version that has its token later is
+    /// a caller's.
     pub(super) fn drop_ended_check(&mut self) {
-        let Some(check) = self.rotation.as_ref().filter(|r| r.check && r.status.running().is_none()) else {
-            return;
-        };
+        let ended = |r: &&mut Box<Rotation>| r.check && !r.swept && r.status.running().is_none();
+        let Some(check) = self.rotation.as_mut().filter(ended) else { return };
+        check.swept = true;
         let token = check.token.clone();
         if self.labels.pending() == Some(&token) {
             self.labels.detach(&Label::pending());

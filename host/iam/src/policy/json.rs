@@ -7,6 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use super::error::{Fault, Place, PolicyError, excerpt};
 
+/// Up to here floats have the digits that were written.
+const EXACT_MAX: f64 = 1e15;
+
 /// A JSON text. Numbers keep their digits, as conditions compare decimals.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
@@ -82,6 +85,10 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+        // Its digits are lost by now, and a number that is nearly the author's compares as another.
+        if value.abs() >= EXACT_MAX {
+            return Err(E::custom("a number of more than 15 digits must be written as text"));
+        }
         Ok(Json::Number(value.to_string()))
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, NaiveDate};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use pawl_core::world::Timestamp;
 
 /// A decimal number, exactly, in units of 10^-18.
@@ -76,5 +76,9 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
 
 /// A network, or an address as a network of one.
 pub(super) fn network(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|net| net.trunc())
+    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?.trunc();
+    // An IPv4 address as IPv6 writes it is the IPv4 address: so are those of requests taken.
+    let IpNet::V6(six) = net else { return Some(net) };
+    let four = six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(96));
+    Some(four.and_then(|(addr, bits)| Some(IpNet::V4(Ipv4Net::new(addr, bits).ok()?))).unwrap_or(net))
 }

@@ -53,13 +53,7 @@ impl App {
         if !replicates(&primary.secret, row) {
             return Err(AppError::NoSuchSecret);
         }
-        Ok(Arc::new(Held {
-            revision: primary.revision,
-            secret: primary.secret.seen_as(row),
-            sealed: primary.sealed.clone(),
-            policy: primary.policy.clone(),
-            sealed_under: Some(primary.secret.arn.clone()),
-        }))
+        Ok(Arc::new(seen(&primary, row)))
     }
 
     /// When a replica was last read; none when it never was, or is not there.
@@ -117,10 +111,19 @@ impl App {
             let status = if own || free { ReplicaStatus::InSync } else { ReplicaStatus::NameTaken };
             let kms_key_id = kms_key_id.clone();
             secret.set_replica(Replica { region: region.clone(), kms_key_id: kms_key_id.clone(), status });
+            if let Some(row) = there.held.as_ref().filter(|row| own && row.secret.kms_key_id != kms_key_id) {
+                let renewed = Secret { kms_key_id, ..row.secret.clone() };
+                let edited = Edited { secret: renewed, now, puts: Vec::new() };
+                let commit = commit(Some(row.clone()), ask.action, there.began);
+                prepared.push(self.prepare(caller, edited, commit)?);
+                continue;
+            }
             if own || !free {
                 continue;
             }
             if let Some(held) = &there.held {
+                // Making way is being deleted.
+                authorise(self, caller, &Action::DeleteSecret.into(), Some(held))?;
                 prepared.push(self.purge(caller, ask.action, &there, held)?);
             }
             let replica = Secret::replica(&secret, region.clone(), kms_key_id, now);
@@ -193,10 +196,16 @@ impl App {
     pub async fn stop_replication(&self, caller: &Caller, id: &str) -> Result<Arc<Held>, AppError> {
         let (id, ask) = (self.place(caller, id)?, Ask::from(Action::StopReplicationToReplica));
         let own = Key(caller.region.clone(), id.name.clone());
-        let region = self.stored(&own).await?.ok_or(AppError::NoSuchSecret)?.secret.replica_of.clone();
-        let main = Key(region.ok_or_else(not_a_replica)?, id.name.clone());
-        let _turns = self.turns.take_all(&[own.clone(), main.clone()]).await;
-        retried!(self.try_stop(caller, &ask, &id, (own.clone(), main.clone())).await)
+        for _ in 0..limits::CHANGE_TRIES_MAX {
+            let region = self.stored(&own).await?.ok_or(AppError::NoSuchSecret)?.secret.replica_of.clone();
+            let main = Key(region.ok_or_else(not_a_replica)?, id.name.clone());
+            let _turns = self.turns.take_all(&[own.clone(), main.clone()]).await;
+            match self.try_stop(caller, &ask, &id, (own.clone(), main)).await {
+                Err(AppError::LostRace) => {}
+                done => return done,
+            }
+        }
+        Err(AppError::LostRace)
     }
 
     async fn try_stop(
@@ -214,9 +223,16 @@ impl App {
         if !row.secret.is_replica() {
             return Err(not_a_replica());
         }
-        let view = self.view(row.clone()).await?;
+        // Another primary's by now: its turn has not been taken.
+        if row.secret.replica_of.as_ref() != Some(&main.0) {
+            return Err(AppError::LostRace);
+        }
+        if !replicates(&whole.secret, &row.secret) {
+            return Err(AppError::NoSuchSecret);
+        }
+        let view = seen(&whole, &row.secret);
         authorise(self, caller, ask, Some(&view))?;
-        let mut draft = self.draft(view.secret.clone(), None);
+        let mut draft = self.draft(view.secret, None);
         draft.secret.stand_alone(draft.now);
         let values = self.store.load_full(&main.0, &main.1).await?.ok_or(AppError::NoSuchSecret)?;
         for version in values.values {
@@ -226,6 +242,11 @@ impl App {
                 let value = self.keyring.open(&context, &Sealed::from_bytes(version.sealed)?)?;
                 draft.adopt(&version.version_id, &value)?;
             }
+        }
+        let with_value = draft.secret.versions.values().filter(|version| version.content.is_some()).count();
+        if draft.puts.len() != with_value {
+            let what = format!("the values of {} are not all there", whole.secret.arn);
+            return Err(AppError::Inconsistent { what });
         }
         let mut secret = whole.secret.clone();
         secret.replicas.retain(|held| held.region != caller.region);
@@ -270,6 +291,18 @@ impl App {
         let edited = Edited { secret: held.secret.clone(), now: self.clock.now(), puts: Vec::new() };
         let commit = Commit { fate: Fate::Purged, ..commit(Some(held.clone()), action, slot.began) };
         self.prepare(caller, edited, commit)
+    }
+}
+
+/// What a replica's row shows of its primary.
+fn seen(primary: &Held, row: &Secret) -> Held {
+    Held {
+        revision: primary.revision,
+        secret: primary.secret.seen_as(row),
+        sealed: primary.sealed.clone(),
+        policy: primary.policy.clone(),
+        sealed_under: Some(primary.secret.arn.clone()),
+        weight: primary.weight,
     }
 }
 

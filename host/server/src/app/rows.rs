@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use litemap::LiteMap;
+use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_iam::policy::PolicyDocument;
@@ -10,24 +11,36 @@ use pawl_keyring::Sealed;
 use pawl_store::SecretRow;
 use serde::Serialize;
 
-use crate::cache::Held;
+use crate::cache::{Held, Policy};
 use crate::error::AppError;
 
 pub(super) fn hold(row: &SecretRow, sealed: LiteMap<VersionId, Arc<Sealed>>) -> Result<Held, AppError> {
     let secret = decode(row)?;
-    let policy = policy(&secret)?;
-    Ok(Held { revision: row.revision, secret, sealed, policy, sealed_under: None })
+    let (policy, weight) = (policy(&secret), weight(row, &sealed));
+    Ok(Held { revision: row.revision, secret, sealed, policy, sealed_under: None, weight })
 }
 
-/// A secret's policy, ready to decide. One that cannot be read is the host's fault, and nothing is served under it.
-pub(super) fn policy(secret: &Secret) -> Result<Option<Arc<PolicyDocument>>, AppError> {
-    let Some(text) = &secret.policy else { return Ok(None) };
+/// A secret's policy, ready to decide.
+pub(super) fn policy(secret: &Secret) -> Policy {
+    let Some(text) = &secret.policy else { return Policy::None };
     match PolicyDocument::parse(text) {
-        Ok(policy) => Ok(Some(Arc::new(policy))),
-        Err(error) => Err(AppError::Inconsistent {
-            what: format!("the policy stored with {} cannot be read: {error}", secret.arn),
-        }),
+        Ok(policy) => Policy::Document(Arc::new(policy)),
+        Err(error) => {
+            tracing::error!(secret.arn = %secret.arn, %error, "the policy of a secret cannot be read, so it denies everything");
+            Policy::Unreadable
+        }
     }
+}
+
+/// Bytes of memory that a secret takes when it is held, roughly.
+pub(super) fn weight(row: &SecretRow, sealed: &LiteMap<VersionId, Arc<Sealed>>) -> u64 {
+    let values: usize = sealed.values().map(|sealed| sealed.as_bytes().len() + 64).sum();
+    // What a document says takes about as much again for what holds it; a policy is compiled, text by text.
+    let policy = match row.document.contains("\"policy\":") {
+        true => row.document.matches("\\\"").count() / 2 * limits::CACHE_POLICY_TEXT_BYTES,
+        false => 0,
+    };
+    (limits::CACHE_SECRET_BYTES + row.document.len() * 2 + values + policy) as u64
 }
 
 pub(super) fn decode(row: &SecretRow) -> Result<Secret, AppError> {

@@ -10,6 +10,7 @@ use pawl_api::secrets_manager::shapes::{
     ReplicationStatus, StopReplicationToReplicaRequest, StopReplicationToReplicaResponse,
 };
 use pawl_core::arn::SecretId;
+use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::replica::{Replica, ReplicaStatus};
 use pawl_core::secret::Secret;
@@ -28,10 +29,16 @@ pub(super) async fn replicate_secret_to_regions(
 ) -> Answer<ReplicateSecretToRegionsRequest> {
     let wanted = wanted(caller, Some(input.add_replica_regions))?;
     let overwrite = input.force_overwrite_replica_secret.unwrap_or(false);
-    let ask = Ask::from(Action::ReplicateSecretToRegions)
-        .with("secretsmanager:ForceOverwriteReplicaSecret", input.force_overwrite_replica_secret);
+    let ask = ask(&wanted, input.force_overwrite_replica_secret);
     let held = host.app.replicate(caller, ask, &input.secret_id, (&wanted, overwrite)).await?;
     answer(host, &held.secret).await
+}
+
+/// What policies are asked about a replication.
+pub(super) fn ask(wanted: &[Wanted], overwrite: Option<bool>) -> Ask<'static> {
+    Ask::from(Action::ReplicateSecretToRegions)
+        .with_each("secretsmanager:AddReplicaRegions", wanted.iter().map(|wanted| &wanted.region))
+        .with("secretsmanager:ForceOverwriteReplicaSecret", overwrite)
 }
 
 /// `secretsmanager.RemoveRegionsFromReplication`
@@ -104,6 +111,9 @@ pub(super) fn wanted(caller: &Caller, regions: Option<Vec<ReplicaRegion>>) -> Re
             return Err(invalid_replica_region());
         }
         wanted.insert(region, kms_key_id.filter(|key| !key.is_empty()));
+    }
+    if wanted.len() > limits::REPLICA_REGIONS_MAX {
+        return Err(AppError::Api(refusal::too_many_regions(limits::REPLICA_REGIONS_MAX)));
     }
     Ok(wanted.into_iter().map(|(region, kms_key_id)| Wanted { region, kms_key_id }).collect())
 }

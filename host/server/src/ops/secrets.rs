@@ -76,12 +76,13 @@ pub(super) async fn create_secret(
             },
         )
         .await?;
-    // A crash in between leaves a secret without its replicas; the same request again makes them.
+    // A crash in between leaves a secret without its replicas; the same request again (with its value) makes them.
     let replication_status = if regions.is_empty() {
         None
     } else {
         let (id, wanted) = (held.secret.arn.to_string(), (regions.as_slice(), overwrite));
-        let held = host.app.replicate(caller, Action::CreateSecret, &id, wanted).await?;
+        let ask = replication::ask(&regions, input.force_overwrite_replica_secret);
+        let held = host.app.replicate(caller, ask, &id, wanted).await?;
         replication::status(host, &held.secret).await?
     };
     Ok(CreateSecretResponse {
@@ -100,9 +101,13 @@ pub(super) async fn update_secret(
 ) -> Answer<UpdateSecretRequest> {
     let token = token(input.client_request_token)?;
     let value = given_value(input.secret_string, input.secret_binary).map_err(AppError::Api)?;
+    let ask = Ask::from(Action::UpdateSecret)
+        .with("secretsmanager:Description", input.description.as_ref())
+        .with("secretsmanager:KmsKeyId", input.kms_key_id.as_ref())
+        .with("secretsmanager:Type", input.r#type.as_ref());
     let (held, ()) = host
         .app
-        .change(caller, Action::UpdateSecret, &input.secret_id, |draft| {
+        .change(caller, ask, &input.secret_id, |draft| {
             draft.secret.must_live()?;
             if let Some(description) = &input.description {
                 draft.secret.description = present(Some(description.clone()));

@@ -4,7 +4,7 @@ use pawl_api::secrets_manager::shapes::{Empty, TagResourceRequest, UntagResource
 
 use super::Answer;
 use super::secrets::tags;
-use crate::app::Action;
+use crate::app::{Action, Ask};
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -16,7 +16,7 @@ pub(super) async fn tag_resource(
 ) -> Answer<TagResourceRequest> {
     let tags = tags(input.tags)?;
     host.app
-        .change(caller, Action::TagResource, &input.secret_id, |draft| {
+        .change(caller, Ask::from(Action::TagResource).with_tags(&tags), &input.secret_id, |draft| {
             let now = draft.now;
             Ok(draft.secret.tag(tags.clone(), now)?)
         })
@@ -30,8 +30,9 @@ pub(super) async fn untag_resource(
     caller: &Caller,
     input: UntagResourceRequest,
 ) -> Answer<UntagResourceRequest> {
+    let ask = Ask::from(Action::UntagResource).with_each("aws:TagKeys", &input.tag_keys);
     host.app
-        .change(caller, Action::UntagResource, &input.secret_id, |draft| {
+        .change(caller, ask, &input.secret_id, |draft| {
             let now = draft.now;
             Ok(draft.secret.untag(&input.tag_keys, now)?)
         })

@@ -11,7 +11,7 @@ use pawl_core::limits;
 use pawl_core::names::{Label, NameError, VersionId};
 
 use super::Answer;
-use crate::app::Action;
+use crate::app::{Action, Ask};
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
@@ -57,9 +57,10 @@ pub(super) async fn put_secret_value(
         .into_iter()
         .map(Label::try_from)
         .collect::<Result<_, NameError>>()?;
+    let ask = Ask::from(Action::PutSecretValue).with_each("secretsmanager:VersionStage", &labels);
     let (held, ()) = host
         .app
-        .change(caller, Action::PutSecretValue, &input.secret_id, |draft| {
+        .change(caller, ask, &input.secret_id, |draft| {
             draft.secret.must_live()?;
             draft.put(&token, &value, &labels)?;
             Ok(())
@@ -133,9 +134,10 @@ pub(super) async fn update_secret_version_stage(
     let label = Label::try_from(input.version_stage)?;
     let from = input.remove_from_version_id.map(VersionId::try_from).transpose()?;
     let to = input.move_to_version_id.map(VersionId::try_from).transpose()?;
+    let ask = Ask::from(Action::UpdateSecretVersionStage).about_version(None, Some(&label));
     let (held, ()) = host
         .app
-        .change(caller, Action::UpdateSecretVersionStage, &input.secret_id, |draft| {
+        .change(caller, ask, &input.secret_id, |draft| {
             draft.secret.update_stage(&label, from.as_ref(), to.as_ref(), draft.now)?;
             Ok(())
         })

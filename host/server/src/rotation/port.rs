@@ -26,7 +26,7 @@ pub(super) struct RotationPort {
 impl RotationPort {
     /// The secret as it is now, if the rotation still owns it.
     async fn owned(&self) -> Result<Arc<Held>, PortError> {
-        let held = self.host.app.read(&self.caller, Action::RotationStep, self.id.name.as_str()).await?;
+        let held = self.host.app.read_at(&self.caller, Action::RotationStep, &self.id).await?;
         held.secret.owned_by(&self.token).map_err(AppError::from)?;
         Ok(held)
     }

@@ -34,7 +34,8 @@ pub(super) async fn run(host: Arc<Host>, claim: Claim) {
 }
 
 async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
-    let id = SecretId { name: claim.name.clone(), place: None, arn: None };
+    // By ARN: a secret that was deleted and made anew under the name is not this claim's.
+    let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
     let budget = Arc::new(LoginBudget::default());
     let mut next = current(host, &scheduler, &id).await?;
@@ -60,7 +61,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
 /// The rotation that is to be run now, if there is one.
 async fn current(host: &Host, caller: &Caller, id: &SecretId) -> Result<Option<Rotation>, AppError> {
     let step = Caller { standing: Standing::Rotation, ..caller.clone() };
-    let held = host.app.read(&step, Action::RotationStep, id.name.as_str()).await?;
+    let held = host.app.read_at(&step, Action::RotationStep, id).await?;
     Ok(due(&held.secret, host))
 }
 
@@ -172,14 +173,19 @@ impl Job<'_> {
             .change_at(self.caller, Action::RotationStep, self.id, Some(self.claim.epoch), |draft| {
                 let (now, ended) = (draft.now, (step, outcome.clone()));
                 draft.secret.step_ended(&rotation.token, ended, run.clone(), now, &**host.app.rng());
-                let goes_on = due(&draft.secret, host).is_some();
+                let goes_on = self.goes_on(&draft.secret, rotation).is_some();
                 Ok(((), if goes_on { Fate::Kept } else { Fate::Released }))
             })
             .await?;
         if let Some(ended) = held.secret.rotation.as_ref().filter(|r| r.status.running().is_none()) {
             tell_end(&held.secret, ended);
         }
-        Ok(due(&held.secret, host))
+        Ok(self.goes_on(&held.secret, rotation))
+    }
+
+    /// The same rotation, when its next step is due. Another one is claimed anew.
+    fn goes_on(&self, secret: &Secret, rotation: &Rotation) -> Option<Rotation> {
+        due(secret, self.host).filter(|next| next.token == rotation.token)
     }
 }
 
