@@ -296,3 +296,86 @@ impl Secret {
         self.rotation.as_deref().and_then(Rotation::due_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::FunctionArn;
+    use crate::secret::{PutError, RotationConfig};
+
+    struct Zeros;
+    impl Rng for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn id(n: u8) -> VersionId {
+        format!("{n:032}").parse().unwrap()
+    }
+
+    fn mark(n: u8) -> ContentMark {
+        ContentMark(n.to_string())
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn configured() -> Secret {
+        let (region, name) = ("us-east-1".parse().unwrap(), "x".parse().unwrap());
+        let arn = SecretArn::mint(&region, &"000000000000".parse().unwrap(), &name, &Zeros);
+        let mut secret = Secret::new(arn, region, name, NOW);
+        secret.put(&id(1), &mark(1), &[], NOW).unwrap();
+        let function = FunctionArn::given("f".to_owned());
+        secret.rotation_config = Some(Box::new(RotationConfig { enabled: true, function, schedule: None }));
+        secret
+    }
+
+    fn tried(outcome: Option<Outcome>) -> Secret {
+        let mut secret = configured();
+        let digest = Digest::from_bytes([0; 32]);
+        assert_eq!(secret.begin_check(&id(2), digest, NOW).unwrap(), Some(id(1)));
+        secret.fill_check(&id(2), &mark(1));
+        if let Some(outcome) = outcome {
+            let run =
+                StepRun { started_at: NOW, took: std::time::Duration::ZERO, log: Vec::new(), exposed: false };
+            secret.step_ended(&id(2), (Step::TestSecret, outcome), run, NOW, &Zeros);
+        }
+        secret
+    }
+
+    #[test]
+    fn a_trial_leaves_nothing_behind_however_it_ends() {
+        for outcome in [Outcome::Done, Outcome::Permanent("no".to_owned()), Outcome::Superseded] {
+            let secret = tried(Some(outcome));
+            assert_eq!(secret.labels.pending(), None);
+            assert_eq!(secret.versions.keys().collect::<Vec<_>>(), [&id(1)]);
+            assert_eq!((secret.labels.current(), secret.last_rotated_at), (Some(&id(1)), None));
+        }
+        let mut cancelled = tried(None);
+        assert_eq!(cancelled.cancel_rotation(NOW), Some(id(2)));
+        assert_eq!(cancelled.versions.len(), 1);
+    }
+
+    #[test]
+    fn what_a_caller_puts_under_an_ended_trials_token_is_the_callers() {
+        let mut secret = tried(Some(Outcome::Done));
+        secret.put(&id(2), &mark(2), &[Label::pending()], NOW).unwrap();
+        secret.put(&id(3), &mark(3), &["BLUE".parse().unwrap()], NOW).unwrap();
+        secret.update_stage(&"BLUE".parse().unwrap(), Some(&id(3)), None, NOW).unwrap();
+        assert_eq!(secret.labels.pending(), Some(&id(2)));
+        // And a rotation that takes it up is a whole one.
+        let begun = secret.rotate(&id(2), Digest::from_bytes([0; 32]), NOW).unwrap();
+        assert_eq!(begun, Rotate::Begun(id(2)));
+        assert!(secret.rotation.as_ref().is_some_and(|r| !r.check && r.is_at(Step::CreateSecret)));
+    }
+
+    #[test]
+    fn a_running_trials_version_is_its_own_and_makes_way_for_a_rotation() {
+        let mut secret = tried(None);
+        let refused = secret.put(&id(2), &mark(1), &[], NOW);
+        assert!(matches!(refused, Err(PutError::TokenInUse { .. })));
+        assert_eq!(secret.rotate(&id(2), Digest::from_bytes([0; 32]), NOW).unwrap(), Rotate::Begun(id(2)));
+        assert!(secret.rotation.as_ref().is_some_and(|r| !r.check));
+        assert!(secret.versions.get(&id(2)).is_some_and(|version| version.content.is_none()));
+    }
+}

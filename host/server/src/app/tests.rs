@@ -152,3 +152,63 @@ async fn a_replica_reads_what_its_primary_last_acknowledged() {
     app.change_at(&east, Action::DeleteSecret, &id, None, |_| Ok(((), Fate::Purged))).await.unwrap();
     assert!(app.read_value(&west, "x", None, None).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_label_that_comes_back_brings_its_value_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = app(dir.path()).await;
+    let caller = Caller::root(&app.account, "us-east-1".parse().unwrap(), "request".to_owned());
+    let value = SecretValue::text("kept".to_owned()).unwrap();
+    let ids = [token(), token(), token()];
+    let put = |draft: &mut Draft<'_>| draft.put(&ids[0], &value, &[]).map(drop);
+    app.create(&caller, &"x".parse().unwrap(), put, |_| Err(AppError::LostRace)).await.unwrap();
+    for id in &ids[1..] {
+        let put = |draft: &mut Draft<'_>| draft.put(id, &value, &[]).map(drop);
+        app.change(&caller, Action::PutSecretValue, "x", put).await.unwrap();
+    }
+    let back = |draft: &mut Draft<'_>| {
+        Ok(draft.secret.update_stage(&Label::current(), Some(&ids[2]), Some(&ids[0]), draft.now)?)
+    };
+    app.change(&caller, Action::UpdateSecretVersionStage, "x", back).await.unwrap();
+    app.change(&caller, Action::RotateSecret, "x", |draft| {
+        let copy = token();
+        let version = draft.secret.versions.get(&ids[0]).unwrap().clone();
+        draft.secret.versions.insert(copy.clone(), version);
+        draft.copy_for_check(&ids[0], &copy)
+    })
+    .await
+    .unwrap();
+}
+
+/// A replica whose name passes to another primary while it is promoted: whichever way that goes, what is promoted has its value.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_replica_has_a_value_whoever_it_belonged_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = app(dir.path()).await;
+    let app = Arc::new(app);
+    let caller = |region: &str| Caller::root(&app.account, region.parse().unwrap(), "request".to_owned());
+    let (one, two, there) = (caller("us-east-1"), caller("ap-south-1"), caller("eu-west-1"));
+    let wanted = [Wanted { region: there.region.clone(), kms_key_id: None }];
+    let replicate = Action::ReplicateSecretToRegions;
+    let mut promoted = 0;
+    for round in 0..60 {
+        let name: SecretName = format!("x{round}").parse().unwrap();
+        for caller in [&one, &two] {
+            let (token, value) = (token(), SecretValue::text(caller.region.to_string()).unwrap());
+            let put = |draft: &mut Draft<'_>| draft.put(&token, &value, &[]).map(drop);
+            app.create(caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+        }
+        app.replicate(&one, replicate, name.as_str(), (&wanted, false)).await.unwrap();
+        let regions = [there.region.clone()].into_iter().collect();
+        let (_, _, stopped) = tokio::join!(
+            app.remove_replicas(&one, name.as_str(), &regions),
+            app.replicate(&two, replicate, name.as_str(), (&wanted, true)),
+            app.stop_replication(&there, name.as_str()),
+        );
+        if stopped.is_ok() {
+            promoted += 1;
+            app.read_value(&there, name.as_str(), None, None).await.unwrap();
+        }
+    }
+    assert!(promoted > 0, "nothing was promoted, so this has shown nothing");
+}
