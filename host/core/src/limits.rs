@@ -172,8 +172,10 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an embedded store waits for another process (a backup) that holds its lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// KiB of page cache of one connection to an embedded store.
+/// KiB of page cache of a connection that reads from an embedded store.
 pub const STORE_CACHE_KIB: u32 = 2_048;
+/// KiB of page cache of the connection that writes: a transaction that outgrows it writes its pages more than once.
+pub const STORE_WRITER_CACHE_KIB: u32 = 16_384;
 /// Prepared statements kept by one connection to a store.
 pub const STORE_STATEMENTS_MAX: usize = 64;
 /// Pages of the write-ahead log after which it is folded into the database.

@@ -32,6 +32,7 @@ macro_rules! conformance_suite {
             a_revision_follows_the_one_before
             a_failed_part_undoes_the_whole
             several_secrets_change_together
+            many_are_made_at_once
             a_purged_name_is_free_for_the_next_change
             a_change_follows_the_one_before_it
             whatever_fails_undoes_its_neighbours
@@ -349,6 +350,49 @@ pub async fn several_secrets_change_together(backend: &impl Backend) {
     let told =
         |what: &str| ["primary", "copy", "purge"].map(|text| format!("{{\"{what}\":\"{text}\"}}")).to_vec();
     assert_eq!(records(&*store).await, (told("audit"), told("event")));
+}
+
+/// Very many are made at once as each would be alone, and none of them when one cannot be.
+pub async fn many_are_made_at_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    let taken = add(&*store, row("taken")).await;
+    let creation = |number: u8| {
+        let mut change =
+            audited(Change::new(Expect::New, row(&format!("s{number:03}"))), &format!("{number}"));
+        change.put = (0..number % 4).map(|version| sealed(version, &[number, version])).collect();
+        if number == 7 {
+            change.put.push(sealed(1, b"again"));
+            change.put.push(sealed(8, b"gone"));
+            change.remove_versions = vec![version(8)];
+        }
+        change
+    };
+    let changes: Vec<_> = (0..200).map(creation).collect();
+    for place in [0, 20, 65, 130, 200] {
+        for (expected, with) in [
+            ("taken", Change::new(Expect::New, taken.clone())),
+            ("taken", Change::new(Expect::New, row("s010"))),
+            ("refused", Change::new(Expect::New, SecretRow { document: String::new(), ..row("bad") })),
+            ("refused", Change { put: vec![sealed(1, b"")], ..Change::new(Expect::New, row("bad")) }),
+            ("broken", Change::new(Expect::New, SecretRow { revision: 2, ..row("bad") })),
+            ("broken", Change { delete: true, ..Change::new(Expect::New, row("bad")) }),
+        ] {
+            let mut changes = changes.clone();
+            changes.insert(place, with);
+            assert_eq!(kind(&store.commit_all(changes).await), expected, "at {place}");
+            let health = store.check().await.unwrap();
+            assert_eq!((health.secrets, health.versions, health.audit, health.events), (1, 0, 0, 0));
+        }
+    }
+    store.commit_all(changes.clone()).await.unwrap();
+    assert_eq!(store.audit(0, 1000).await.unwrap().len(), 200);
+    for (number, mut change) in changes.into_iter().enumerate() {
+        if number == 7 {
+            change.put = vec![sealed(0, &[7, 0]), sealed(1, b"again"), sealed(2, &[7, 2])];
+        }
+        let made = full(&*store, change.row.name.as_str()).await.unwrap();
+        assert_eq!((made.head, made.values), (change.row, change.put));
+    }
 }
 
 /// A secret is overwritten by purging it and making another of its name, in that order and no other.

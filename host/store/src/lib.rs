@@ -53,7 +53,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Does all of `changes`, one after the other, or nothing: secrets of several regions move together, and a name that one
-    /// change purges is free for the next. What it has acknowledged is durable. The error is that of the first change that could
+    /// change purges is free for the next. What it has acknowledged is durable. The error is that of one change that could
     /// not happen.
     fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError>;
 

@@ -4,6 +4,7 @@
 //! for its lock; and a few that only read, which the write-ahead log keeps out of the writer's way.
 
 mod commit;
+mod creation;
 mod fault;
 mod rows;
 mod schema;
@@ -72,7 +73,8 @@ impl SqliteStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fault::of_file(&error)),
         }
-        let mut connection = connect_options(path).read_only(true).connect().await.map_err(fault)?;
+        let mut connection =
+            connect_options(path, limits::STORE_CACHE_KIB).read_only(true).connect().await.map_err(fault)?;
         let keyring = match schema::found(&mut connection).await? {
             None => None,
             Some(_) => {
@@ -97,7 +99,7 @@ impl SqliteStore {
                 // A connection to a file does not go stale, and the test costs a fifth of a read.
                 .test_before_acquire(false)
         };
-        let mut write = connect_options(path)
+        let mut write = connect_options(path, limits::STORE_WRITER_CACHE_KIB)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -113,7 +115,7 @@ impl SqliteStore {
             writer.close().await;
             return Err(error);
         }
-        let read = connect_options(path).read_only(true).pragma("query_only", "ON");
+        let read = connect_options(path, limits::STORE_CACHE_KIB).read_only(true).pragma("query_only", "ON");
         let reader = pool().max_connections(options.readers.max(1)).connect_lazy_with(read);
         Ok(Self { writer, reader })
     }
@@ -342,13 +344,13 @@ impl Store for SqliteStore {
     }
 }
 
-fn connect_options(path: &Path) -> SqliteConnectOptions {
+fn connect_options(path: &Path, cache_kib: u32) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(PathBuf::from(path))
         .busy_timeout(limits::STORE_BUSY_TIMEOUT)
         .statement_cache_capacity(limits::STORE_STATEMENTS_MAX)
         // Negative means KiB.
-        .pragma("cache_size", format!("-{}", limits::STORE_CACHE_KIB))
+        .pragma("cache_size", format!("-{cache_kib}"))
         // Statements are nobody's business but ours.
         .disable_statement_logging()
 }

@@ -1,17 +1,17 @@
 //! Changes that happen together, in one transaction.
 
+use pawl_core::arn::SecretArn;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use sqlx::pool::PoolConnection;
-use sqlx::query::QueryScalar;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
 use super::fault::fault;
-use super::{rows, sql};
+use super::{creation, rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
-use crate::record::SecretRow;
+use crate::record::{SealedVersion, SecretRow};
 
 /// Commits all of `changes`, or nothing of them.
 pub(super) async fn commit(writer: &SqlitePool, changes: &[Change]) -> Result<(), CommitError> {
@@ -30,8 +30,15 @@ pub(super) async fn commit(writer: &SqlitePool, changes: &[Change]) -> Result<()
 
 async fn transact(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), CommitError> {
     let mut transaction = connection.begin_with(sql::BEGIN_WRITE).await.map_err(fault)?;
-    for change in changes {
-        apply(&mut transaction, change).await?;
+    // New ones in a row go in many at once.
+    for alike in changes.chunk_by(|one, next| creation::is_plain(one) && creation::is_plain(next)) {
+        let (batches, rest) = alike.as_chunks();
+        for batch in batches {
+            creation::create(&mut transaction, batch).await?;
+        }
+        for change in rest {
+            apply(&mut transaction, change).await?;
+        }
     }
     let audit = changes.iter().flat_map(|change| &change.audit).collect();
     append(&mut transaction, sql::APPEND_AUDIT, audit).await?;
@@ -42,68 +49,52 @@ async fn transact(connection: &mut SqliteConnection, changes: &[Change]) -> Resu
 
 /// Does what `change` does to its secret.
 async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), CommitError> {
-    let id = match change.expect {
-        Expect::New => insert(connection, change).await?.ok_or(CommitError::NameTaken)?,
-        Expect::Revision(seen) => match replace(connection, change, seen).await? {
-            Some(id) => id,
-            None => return Err(why_not(connection, change).await?),
-        },
-    };
-    if !change.delete {
-        put_versions(connection, change, id).await?;
+    match change.expect {
+        Expect::New => insert(connection, change).await?,
+        Expect::Revision(seen) => replace(connection, change, seen).await?,
+    }
+    if change.delete {
+        return Ok(());
+    }
+    for version in &change.put {
+        put_version(connection, &change.row.arn, version).await?;
+    }
+    for version_id in &change.remove_versions {
+        let query = sqlx::query(sql::REMOVE_VERSION).bind(change.row.arn.as_str()).bind(version_id.as_str());
+        run(connection, query).await?;
     }
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, change: &Change) -> Result<Option<i64>, StoreError> {
-    let row = &change.row;
-    if change.delete {
-        return Err(StoreError::Broken("purging a new secret"));
+async fn insert(connection: &mut SqliteConnection, change: &Change) -> Result<(), CommitError> {
+    let arguments = creation::arguments(SqliteArguments::default(), change)?;
+    match run(connection, sqlx::query_with(sql::INSERT_SECRET, arguments)).await? {
+        0 => Err(CommitError::NameTaken),
+        done => Ok(exactly(1, done)?),
     }
-    sqlx::query_scalar(sql::INSERT_SECRET)
-        .bind(row.arn.as_str())
-        .bind(row.region.as_str())
-        .bind(row.name.as_str())
-        .bind(revision(row, 0)?)
-        .bind(&row.document)
-        .bind(row.created_at.millis())
-        .bind(row.purge_at.map(Timestamp::millis))
-        .bind(row.next_rotation_at.map(Timestamp::millis))
-        .bind(row.rotation_due_at.map(Timestamp::millis))
-        .bind(row.last_changed_at.millis())
-        .bind(rows::moment_or_never(row.last_accessed_at))
-        .bind(row.replica_of.as_ref().map(Region::as_str))
-        .fetch_optional(connection)
-        .await
-        .map_err(fault)
 }
 
-/// Updates or purges the secret at revision `seen`; none when it is not there, or not under the change's fence.
-async fn replace(
-    connection: &mut SqliteConnection,
-    change: &Change,
-    seen: u64,
-) -> Result<Option<i64>, StoreError> {
-    if change.delete {
-        let query = expected(sql::DELETE_SECRET, change, seen)?;
-        return query.fetch_optional(connection).await.map_err(fault);
+/// Updates or purges the secret at revision `seen`, under the change's fence.
+async fn replace(connection: &mut SqliteConnection, change: &Change, seen: u64) -> Result<(), CommitError> {
+    let mut done = if change.delete {
+        run(connection, expected(sql::DELETE_SECRET, change, seen)?).await?
+    } else {
+        run(connection, update(sql::UPDATE_SECRET, change, seen)?).await?
+    };
+    if done == 0 && !change.delete {
+        done = run(connection, update(sql::UPDATE_SECRET_AND_PLACE, change, seen)?).await?;
     }
-    let updated = update(sql::UPDATE_SECRET, change, seen)?.fetch_optional(&mut *connection).await;
-    if let Some(id) = updated.map_err(fault)? {
-        return Ok(Some(id));
-    }
-    let query = update(sql::UPDATE_SECRET_AND_PLACE, change, seen)?;
-    query.fetch_optional(connection).await.map_err(fault)
+    if done == 0 { Err(why_not(connection, change).await?) } else { Ok(exactly(1, done)?) }
 }
 
-type IdQuery<'q> = QueryScalar<'q, Sqlite, i64, SqliteArguments>;
+type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
-fn expected<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<IdQuery<'q>, StoreError> {
+fn expected<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<Query<'q>, StoreError> {
     let fence = change.fence.map(integer).transpose()?;
-    Ok(sqlx::query_scalar(statement).bind(change.row.arn.as_str()).bind(integer(seen)?).bind(fence))
+    Ok(sqlx::query(statement).bind(change.row.arn.as_str()).bind(integer(seen)?).bind(fence))
 }
 
-fn update<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<IdQuery<'q>, StoreError> {
+fn update<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<Query<'q>, StoreError> {
     let row = &change.row;
     Ok(expected(statement, change, seen)?
         .bind(revision(row, seen)?)
@@ -115,6 +106,11 @@ fn update<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<
         .bind(row.rotation_due_at.map(Timestamp::millis))
         .bind(row.replica_of.as_ref().map(Region::as_str))
         .bind(change.release_lease))
+}
+
+/// How many rows the query has changed.
+pub(super) async fn run(connection: &mut SqliteConnection, query: Query<'_>) -> Result<u64, StoreError> {
+    Ok(query.execute(connection).await.map_err(fault)?.rows_affected())
 }
 
 /// Why nothing was replaced: another holder, or another change.
@@ -129,26 +125,16 @@ async fn why_not(connection: &mut SqliteConnection, change: &Change) -> Result<C
     Ok(if held { CommitError::LostRace } else { CommitError::Fenced })
 }
 
-async fn put_versions(connection: &mut SqliteConnection, change: &Change, id: i64) -> Result<(), StoreError> {
-    for version in &change.put {
-        let done = sqlx::query(sql::PUT_VERSION)
-            .bind(id)
-            .bind(version.version_id.as_str())
-            .bind(version.sealed.as_slice())
-            .execute(&mut *connection)
-            .await
-            .map_err(fault)?;
-        exactly(1, done.rows_affected())?;
-    }
-    for version_id in &change.remove_versions {
-        sqlx::query(sql::REMOVE_VERSION)
-            .bind(id)
-            .bind(version_id.as_str())
-            .execute(&mut *connection)
-            .await
-            .map_err(fault)?;
-    }
-    Ok(())
+pub(super) async fn put_version(
+    connection: &mut SqliteConnection,
+    arn: &SecretArn,
+    version: &SealedVersion,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(sql::PUT_VERSION)
+        .bind(arn.as_str())
+        .bind(version.version_id.as_str())
+        .bind(version.sealed.as_slice());
+    exactly(1, run(connection, query).await?)
 }
 
 /// Adds `records` to a table in one statement.
@@ -163,11 +149,10 @@ pub(super) async fn append(
     // Strings within an array: every record comes out byte for byte as it went in.
     let batch =
         serde_json::to_string(&records).map_err(|_| StoreError::Broken("records that are no text"))?;
-    let done = sqlx::query(statement).bind(batch).execute(connection).await.map_err(fault)?;
-    exactly(records.len(), done.rows_affected())
+    exactly(records.len(), run(connection, sqlx::query(statement).bind(batch)).await?)
 }
 
-fn exactly(expected: usize, done: u64) -> Result<(), StoreError> {
+pub(super) fn exactly(expected: usize, done: u64) -> Result<(), StoreError> {
     if u64::try_from(expected) == Ok(done) {
         Ok(())
     } else {
@@ -176,7 +161,7 @@ fn exactly(expected: usize, done: u64) -> Result<(), StoreError> {
 }
 
 /// The row's revision, which must follow the one that was seen.
-fn revision(row: &SecretRow, seen: u64) -> Result<i64, StoreError> {
+pub(super) fn revision(row: &SecretRow, seen: u64) -> Result<i64, StoreError> {
     if seen.checked_add(1) != Some(row.revision) {
         return Err(StoreError::Broken("a revision that does not follow"));
     }

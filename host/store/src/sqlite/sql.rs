@@ -10,6 +10,19 @@ macro_rules! head {
     };
 }
 
+/// Rows that a statement for many takes at once.
+pub(super) const BATCH: usize = 64;
+
+/// So many rows of values.
+macro_rules! batch {
+    ($row:expr) => {
+        batch!(@eight batch!(@eight $row))
+    };
+    (@eight $row:expr) => {
+        concat!($row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row)
+    };
+}
+
 macro_rules! lease {
     () => {
         "lease_epoch, lease_owner, lease_until"
@@ -20,6 +33,13 @@ macro_rules! lease {
 macro_rules! expected {
     () => {
         "arn = $1 AND revision = $2 AND (CAST($3 AS BIGINT) IS NULL OR lease_epoch = $3)"
+    };
+}
+
+/// A value that is there already is replaced.
+macro_rules! put_again {
+    () => {
+        " ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
     };
 }
 
@@ -85,28 +105,41 @@ declare! {
 
     INSERT_SECRET = [
         "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-         ON CONFLICT DO NOTHING RETURNING id"
+         ON CONFLICT DO NOTHING"
+    ];
+    /// *SQLite*: as many at once as [`BATCH`]. After a failure all is undone anyway: FAIL saves SQLite from keeping a copy of every
+    /// page for undoing this statement alone, which would cost more than the statement.
+    INSERT_SECRETS = [
+        "INSERT OR FAIL INTO secrets (", head!(), ") VALUES ", batch!("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        " ON CONFLICT DO NOTHING"
     ];
     /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
     /// stands in, be its value the same or not. Finds no row when a column of many indexes changes as well.
     UPDATE_SECRET = [
         "UPDATE secrets SET ", update!(),
-        " WHERE purge_at IS NOT DISTINCT FROM $6 AND last_accessed_at = $7 AND ", expected!(), " RETURNING id"
+        " WHERE purge_at IS NOT DISTINCT FROM $6 AND last_accessed_at = $7 AND ", expected!()
     ];
     /// The rare case: the secret is deleted, restored, or read for the first time of a day.
     UPDATE_SECRET_AND_PLACE = [
         "UPDATE secrets SET purge_at = $6, last_accessed_at = $7, ", update!(),
-        " WHERE ", expected!(), " RETURNING id"
+        " WHERE ", expected!()
     ];
     DELETE_SECRET = [
-        "DELETE FROM secrets WHERE ", expected!(), " RETURNING id"
+        "DELETE FROM secrets WHERE ", expected!()
     ];
     EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];
     PUT_VERSION = [
-        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ($1, $2, $3) \
-         ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
+        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ((SELECT id FROM secrets WHERE arn = $1), $2, $3)",
+        put_again!()
     ];
-    REMOVE_VERSION = ["DELETE FROM versions WHERE secret_id = $1 AND version_id = $2"];
+    /// *SQLite*: as many at once as [`BATCH`].
+    PUT_VERSIONS = [
+        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ", batch!("((SELECT id FROM secrets WHERE arn = ?), ?, ?)"),
+        put_again!()
+    ];
+    REMOVE_VERSION = [
+        "DELETE FROM versions WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1) AND version_id = $2"
+    ];
 
     /// *SQLite*: one statement for a whole batch, whose elements keep their order.
     APPEND_AUDIT = ["INSERT INTO audit (record) SELECT value FROM json_each($1) ORDER BY key"];
