@@ -2,6 +2,7 @@
 //! asks the policy, does its one thing, and leaves a record; so no operation can forget any of it.
 
 mod access;
+mod commit;
 mod regions;
 mod rows;
 
@@ -13,22 +14,23 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, Label, SecretName, VersionId};
 use pawl_core::secret::{Secret, SecretError};
 use pawl_core::value::SecretValue;
-use pawl_core::world::{Clock, Rng, Timestamp};
+use pawl_core::world::{Clock, Rng};
 use pawl_iam::policy::{AccessRequest, Finding, PolicyDocument, Principal};
 use pawl_keyring::{Keyring, SealContext, Sealed};
-use pawl_store::{Change, CommitError, Cursor, Expect, ListQuery, SealedVersion, Store};
+use pawl_store::{Cursor, ListQuery, Store};
 use tokio::sync::Notify;
 
 use self::access::AccessLog;
+use self::commit::{Commit, Edited, Prepared};
 pub use self::regions::Wanted;
-use self::rows::{decode, encode, hold, row};
-use crate::cache::{Generation, Held, Key, SealedCache};
+use self::rows::{decode, hold};
+use crate::cache::{Held, Key, SealedCache};
 pub use crate::draft::Draft;
 use crate::error::AppError;
 use crate::functions::Functions;
 use crate::identity::Caller;
+use crate::policy::authorise;
 pub use crate::policy::{Action, Ask};
-use crate::policy::{AuditRecord, authorise};
 use crate::turns::Turns;
 
 /// The service: the store and the keyring are private to this module.
@@ -171,7 +173,7 @@ impl App {
         let (version, value) = self.open_selected(&held, version, label).await?;
         let now = self.clock.now();
         if held.secret.access_is_news(&version, now) {
-            self.note_access(Key(caller.region.clone(), held.secret.name.clone()), &version);
+            self.note_access(&Key(caller.region.clone(), held.secret.name.clone()), &version);
         }
         Ok((held, version, value))
     }
@@ -324,84 +326,6 @@ impl App {
         Draft { secret, now, before, keyring, rng, puts: Vec::new() }
     }
 
-    async fn commit(&self, caller: &Caller, edited: Edited, commit: Commit) -> Result<Arc<Held>, AppError> {
-        let prepared = self.prepare(caller, edited, commit)?;
-        let held = prepared.held.clone();
-        self.commit_all(vec![prepared]).await?;
-        Ok(held)
-    }
-
-    /// What is to be stored and what is to be told for one secret's change.
-    fn prepare(&self, caller: &Caller, edited: Edited, commit: Commit) -> Result<Prepared, AppError> {
-        let Edited { mut secret, now, mut puts } = edited;
-        secret.drop_deprecated(now);
-        puts.retain(|put| secret.versions.contains_key(&put.version_id));
-        let before = commit.before.as_deref();
-        let gone = |id: &&VersionId| !secret.versions.contains_key(*id);
-        let remove_versions =
-            before.map_or_else(Vec::new, |held| held.secret.versions.keys().filter(gone).cloned().collect());
-        let revision = before.map_or(1, |held| held.revision.saturating_add(1));
-        let record = AuditRecord {
-            at: now,
-            request_id: &caller.request_id,
-            principal: &caller.principal,
-            action: commit.action,
-            arn: &secret.arn,
-            revision,
-        };
-        let change = Change {
-            expect: before.map_or(Expect::New, |held| Expect::Revision(held.revision)),
-            row: row(revision, &secret)?,
-            put: puts,
-            remove_versions,
-            delete: commit.fate == Fate::Purged,
-            fence: commit.fence,
-            release_lease: commit.fate == Fate::Released,
-            audit: vec![encode(&record)?],
-            events: Vec::new(),
-        };
-        let mut sealed = before.map(|held| held.sealed.clone()).unwrap_or_default();
-        for put in &change.put {
-            sealed.insert(put.version_id.clone(), Arc::new(Sealed::from_bytes(put.sealed.clone())?));
-        }
-        sealed.retain(|version, _| secret.labels.any_on(version));
-        let key = Key(secret.region.clone(), secret.name.clone());
-        let policy = match before {
-            Some(held) if held.secret.policy == secret.policy => held.policy.clone(),
-            _ => rows::policy(&secret),
-        };
-        let weight = rows::weight(&change.row, &sealed);
-        // A version that has a label again comes from the store, with the next read.
-        let whole = secret.labels.labelled().into_iter().all(|id| {
-            sealed.contains_key(id) || secret.versions.get(id).is_none_or(|version| version.content.is_none())
-        });
-        let held = Arc::new(Held { revision, secret, sealed, policy, sealed_under: None, weight });
-        let kept = commit.fate != Fate::Purged && whole;
-        Ok(Prepared { change, key, held, kept, began: commit.began })
-    }
-
-    /// Commits several secrets' changes together or not at all.
-    async fn commit_all(&self, prepared: Vec<Prepared>) -> Result<(), AppError> {
-        let (mut changes, mut news) =
-            (Vec::with_capacity(prepared.len()), Vec::with_capacity(prepared.len()));
-        for Prepared { change, key, held, kept, began } in prepared {
-            changes.push(change);
-            news.push((key, Some(held).filter(|_| kept), began));
-        }
-        let (store, cache) = (self.store.clone(), self.cache.clone());
-        // A task of its own: a caller who hangs up ends the request, and must not come between the store and the cache.
-        let committing = tokio::spawn(async move {
-            let committed = store.commit_all(changes).await;
-            // Whether a commit that failed half-way has taken effect is the store's to say.
-            for (key, held, began) in news {
-                cache.committed(key, held.filter(|_| committed.is_ok()), began);
-            }
-            committed
-        });
-        committing.await.map_err(|_| AppError::Inconsistent { what: "a commit broke off".to_owned() })??;
-        Ok(())
-    }
-
     /// Checks that an id is of this account and of the caller's region.
     fn place(&self, caller: &Caller, id: &str) -> Result<SecretId, AppError> {
         if id.chars().count() > limits::SECRET_ID_CHARS_MAX {
@@ -522,51 +446,10 @@ impl App {
     }
 }
 
-/// What an edit has left: a draft without what it was made with.
-struct Edited {
-    secret: Secret,
-    now: Timestamp,
-    puts: Vec<SealedVersion>,
-}
-
-impl From<Draft<'_>> for Edited {
-    fn from(draft: Draft<'_>) -> Self {
-        Self { secret: draft.secret, now: draft.now, puts: draft.puts }
-    }
-}
-
-/// What a commit is made of beside what was edited.
-struct Commit {
-    before: Option<Arc<Held>>,
-    action: Action,
-    began: Generation,
-    fence: Fence,
-    fate: Fate,
-}
-
-/// One secret's part of a commit.
-struct Prepared {
-    change: Change,
-    key: Key,
-    held: Arc<Held>,
-    kept: bool,
-    began: Generation,
-}
-
 fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {
     match &id.arn {
         Some(arn) if arn != secret.arn.as_str() => Err(AppError::NoSuchSecret),
         _ => Ok(()),
-    }
-}
-
-impl From<CommitError> for AppError {
-    fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::LostRace | CommitError::NameTaken => Self::LostRace,
-            CommitError::Fenced => Self::Fenced,
-            CommitError::Store(source) => Self::Store(source),
-        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Secret {
             match self.rotation.as_mut().filter(|r| r.token == pending && !r.check) {
                 Some(rotation) => rotation.retry_now(function, digest, now),
                 None => {
-                    self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now)))
+                    self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now)));
                 }
             }
             return Ok(if pending == *token {

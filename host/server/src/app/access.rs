@@ -44,13 +44,13 @@ impl AccessLog {
 
 impl App {
     /// Notes that a value was read, in memory.
-    pub(super) fn note_access(&self, key: Key, version: &VersionId) {
+    pub(super) fn note_access(&self, key: &Key, version: &VersionId) {
         let now = self.clock.now();
         if !self.accessed.note(key.clone(), version, now) {
             // The next read of it notes it again.
             return;
         }
-        self.cache.renew(&key, |held| {
+        self.cache.renew(key, |held| {
             let mut secret = held.secret.clone();
             secret.note_access(version, now);
             Held { secret, ..held.copied() }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pawl_core::value::SecretValue;
 use pawl_keyring::{Keyring, RootKey};
-use pawl_store::{Options, SqliteStore, Store};
+use pawl_store::{Change, Expect, Options, SqliteStore, Store};
 
 use super::*;
 use crate::world::{SystemClock, SystemRng, uuid};
