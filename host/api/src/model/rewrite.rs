@@ -9,7 +9,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{Kind, Structure};
+use super::{Kind, List, Structure};
 
 /// The whole number that AWS takes for `number`.
 pub(super) fn whole(number: f64) -> Option<i64> {
@@ -87,8 +87,9 @@ fn members(structure: &'static Structure, raw: &RawValue, out: &mut Vec<u8>) -> 
         out.push(b'"');
         out.extend_from_slice(member.name.as_bytes());
         out.extend_from_slice(b"\":");
-        // An empty list still says something where the model requires one.
-        let empty = matches!(member.kind, Kind::List(_)) && member.required && raw.get() != "null";
+        // An empty list still says something where the model requires one, or wants it longer.
+        let says = |list: &List| member.required || list.length.broken_by(0).next().is_some();
+        let empty = matches!(member.kind, Kind::List(list) if says(list)) && raw.get() != "null";
         if value(&member.kind, raw, out)? || empty {
             any = true;
         } else {

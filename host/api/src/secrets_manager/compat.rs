@@ -33,7 +33,7 @@ const NOTES: &str = "
 - Lengths are counted in characters, those of `SecretString` and `SecretBinary` in bytes. Patterns match all of a text.
 - A member of a wrong type is a `SerializationException`, in AWS's words where they are known; so is a body that is not JSON, with
   a text that quotes nothing of it.
-- `null` is absent, and so is an empty list where a list is optional. Of two members with one name the last counts. Nulls in a
+- `null` is absent, and so is an empty list that is optional and has no least length. Of two members with one name the last counts. Nulls in a
   list are dropped. A fraction is cut off a number that must be whole.
 - Names are checked by the operations and not by the table: `Invalid name. Must be a valid name containing alphanumeric
   characters, or any of the following: -/_+=.@!`. So are `RecoveryWindowInDays` (7 to 30), a missing `ClientRequestToken`, and

@@ -84,7 +84,9 @@ model! {
         errors [
             ResourceNotFoundException, InvalidRequestException, InvalidParameterException, InternalServiceError,
         ]
-        remark "Regions are namespaces within one host: a replica survives whatever its primary survives, and nothing more."
+        remark "Regions are namespaces within one host: a replica is in sync at once, and survives whatever its primary \
+                survives and nothing more. At most 64 regions, of the primary's partition. A secret that makes way for a replica \
+                is deleted, so its own policy is asked whether it may be."
     }
     STOP_REPLICATION_TO_REPLICA = StopReplicationToReplica {
         takes [SECRET_ID]
