@@ -212,3 +212,30 @@ async fn a_promoted_replica_has_a_value_whoever_it_belonged_to() {
     }
     assert!(promoted > 0, "nothing was promoted, so this has shown nothing");
 }
+
+#[tokio::test]
+async fn a_date_of_access_is_seen_at_once_and_written_down_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, store) = app(dir.path()).await;
+    let caller = Caller::root(&app.account, "us-east-1".parse().unwrap(), "request".to_owned());
+    let (name, token): (SecretName, _) = ("x".parse().unwrap(), token());
+    let value = SecretValue::text("v".to_owned()).unwrap();
+    let put = |draft: &mut Draft<'_>| draft.put(&token, &value, &[]).map(drop);
+    app.create(&caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+    let stored = async || store.load(&caller.region, &name).await.unwrap().unwrap().head;
+    let today = Some(app.clock.now().day());
+    for _ in 0..3 {
+        app.read_value(&caller, "x", None, None).await.unwrap();
+        let secret = &app.read(&caller, Action::DescribeSecret, "x").await.unwrap().secret;
+        assert_eq!(secret.last_accessed_day, today);
+        assert_eq!(secret.versions.get(&token).unwrap().last_accessed_day, today);
+    }
+    assert_eq!(stored().await.last_accessed_at, None);
+    app.write_accesses().await;
+    let (head, revision) = (stored().await, 2);
+    assert_eq!((head.last_accessed_at, head.revision), (today, revision));
+    // Noted once, written once: a second read of the day is no news.
+    app.read_value(&caller, "x", None, None).await.unwrap();
+    app.write_accesses().await;
+    assert_eq!(stored().await.revision, revision);
+}
