@@ -178,6 +178,8 @@ pub const STORE_CACHE_KIB: u32 = 2_048;
 pub const STORE_WRITER_CACHE_KIB: u32 = 16_384;
 /// Prepared statements kept by one connection to a store.
 pub const STORE_STATEMENTS_MAX: usize = 64;
+/// Waiting commits that an embedded store makes durable at once, most.
+pub const STORE_COMMITS_AT_ONCE: usize = 64;
 /// Pages of the write-ahead log after which it is folded into the database.
 pub const STORE_WAL_PAGES: u32 = 1_000;
 /// Bytes at which the write-ahead log's file is cut after it has been folded in.

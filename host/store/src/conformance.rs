@@ -36,6 +36,7 @@ macro_rules! conformance_suite {
             a_purged_name_is_free_for_the_next_change
             a_change_follows_the_one_before_it
             whatever_fails_undoes_its_neighbours
+            each_of_many_callers_has_his_own_verdict
             values_are_put_replaced_and_removed
             a_purge_takes_the_values_along
             acknowledged_is_durable
@@ -511,6 +512,66 @@ pub async fn whatever_fails_undoes_its_neighbours(backend: &impl Backend) {
     store.commit_all(good.to_vec()).await.unwrap();
     assert!(!store.fence_holds(&held.arn, epoch).await.unwrap());
     assert_eq!(full(&*store, "kept").await.unwrap().values, [sealed(2, b"two")]);
+}
+
+/// However many commit at the same time: what one of them did wrong is told to him, undone, and nobody else's business.
+pub async fn each_of_many_callers_has_his_own_verdict(backend: &impl Backend) {
+    let store = backend.open().await;
+    let kept = add(&*store, row("kept")).await;
+    let calls: Vec<_> = (0..90_u8)
+        .map(|number| {
+            let good = audited(Change::new(Expect::New, row(&format!("s{number}"))), &format!("{number}"));
+            let mut bad = Change::new(Expect::New, row(&format!("bad-{number}")));
+            bad.put = vec![sealed(1, b"one")];
+            let change = |with: &dyn Fn(&mut Change)| {
+                let (expect, next) = next(&kept);
+                let mut change = Change::new(expect, next);
+                with(&mut change);
+                change
+            };
+            match number % 9 {
+                0 => ("taken", vec![good, bad, Change::new(Expect::New, kept.clone())]),
+                1 => (
+                    "lost",
+                    vec![
+                        good,
+                        bad,
+                        change(&|change| (change.expect, change.row.revision) = (Expect::Revision(2), 3)),
+                    ],
+                ),
+                2 => ("fenced", vec![good, bad, change(&|change| change.fence = Some(5))]),
+                3 => ("refused", vec![good, change(&|change| change.put = vec![sealed(1, b"")])]),
+                4 => ("refused", vec![Change { events: vec![String::new()], ..good }]),
+                5 => ("broken", vec![good, bad, change(&|change| change.row.revision = 9)]),
+                _ => ("done", vec![good]),
+            }
+        })
+        .collect();
+    let running: Vec<_> = calls
+        .iter()
+        .map(|(_, changes)| {
+            let (store, changes) = (Arc::clone(&store), changes.clone());
+            tokio::spawn(async move { store.commit_all(changes).await })
+        })
+        .collect();
+    for (call, (expected, _)) in running.into_iter().zip(&calls) {
+        assert_eq!(kind(&call.await.unwrap()), *expected);
+    }
+    for (expected, changes) in &calls {
+        let there = full(&*store, changes[0].row.name.as_str()).await.map(|full| full.head);
+        assert_eq!(there, (*expected == "done").then(|| changes[0].row.clone()));
+    }
+    assert_eq!(full(&*store, "kept").await.unwrap().head, kept);
+    let health = store.check().await.unwrap();
+    assert_eq!((health.secrets, health.versions), (31, 0));
+    let (mut audit, mut events) = records(&*store).await;
+    let done = calls.iter().filter(|(expected, _)| *expected == "done");
+    let (mut audited, mut told): (Vec<_>, Vec<_>) =
+        done.map(|(_, changes)| (changes[0].audit[0].clone(), changes[0].events[0].clone())).unzip();
+    for texts in [&mut audit, &mut events, &mut audited, &mut told] {
+        texts.sort();
+    }
+    assert_eq!((audit, events), (audited, told));
 }
 
 /// A value can be sealed anew, and goes when its version goes.

@@ -44,6 +44,18 @@ pub enum StoreError {
     Broken(&'static str),
 }
 
+impl StoreError {
+    /// Whether it fails whatever the store is asked to write, and not only what was just asked.
+    pub(crate) const fn is_of_the_store(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Inconsistent { .. } | Self::NewerSchema { .. } | Self::Corrupt => {
+                true
+            }
+            Self::Refused { .. } | Self::Broken(_) => false,
+        }
+    }
+}
+
 /// Why a store is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Outage {

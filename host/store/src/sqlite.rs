@@ -6,6 +6,7 @@
 mod commit;
 mod creation;
 mod fault;
+mod queue;
 mod rows;
 mod schema;
 mod sql;
@@ -16,6 +17,7 @@ use std::fs::OpenOptions;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pawl_core::arn::SecretArn;
@@ -29,6 +31,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use self::commit::integer;
 use self::fault::fault;
+use self::queue::Queue;
 use self::rows::Reader;
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
@@ -58,6 +61,7 @@ impl Default for Options {
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    commits: Arc<Queue>,
 }
 
 impl SqliteStore {
@@ -103,6 +107,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What a change that fails would have to undo is kept in memory: it is more pages than SQLite would leave there.
+            .pragma("temp_store", "MEMORY")
             .pragma("secure_delete", "ON")
             .pragma("wal_autocheckpoint", limits::STORE_WAL_PAGES.to_string())
             .pragma("journal_size_limit", limits::STORE_WAL_BYTES_KEPT.to_string());
@@ -117,7 +123,7 @@ impl SqliteStore {
         }
         let read = connect_options(path, limits::STORE_CACHE_KIB).read_only(true).pragma("query_only", "ON");
         let reader = pool().max_connections(options.readers.max(1)).connect_lazy_with(read);
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, commits: Arc::default() })
     }
 
     async fn one(
@@ -195,7 +201,7 @@ impl Store for SqliteStore {
     }
 
     fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError> {
-        Box::pin(async move { commit::commit(&self.writer, &changes).await })
+        Box::pin(async move { self.commits.commit(&self.writer, changes).await })
     }
 
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>> {

@@ -15,9 +15,6 @@ use crate::record::{SealedVersion, SecretRow};
 
 /// Commits all of `changes`, or nothing of them.
 pub(super) async fn commit(writer: &SqlitePool, changes: &[Change]) -> Result<(), CommitError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
     let mut connection: PoolConnection<Sqlite> = writer.acquire().await.map_err(fault)?;
     let outcome = transact(&mut connection, changes).await;
     if matches!(outcome, Err(CommitError::Store(_))) {
@@ -30,21 +27,59 @@ pub(super) async fn commit(writer: &SqlitePool, changes: &[Change]) -> Result<()
 
 async fn transact(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), CommitError> {
     let mut transaction = connection.begin_with(sql::BEGIN_WRITE).await.map_err(fault)?;
+    apply_all(&mut transaction, changes).await?;
+    transaction.commit().await.map_err(|error| CommitError::Store(fault(error)))
+}
+
+/// Commits each of several calls' changes, or nothing of that call, in one transaction; answers how each went.
+pub(super) async fn commit_group(
+    writer: &SqlitePool,
+    calls: &[&[Change]],
+) -> Result<Vec<Result<(), CommitError>>, StoreError> {
+    let mut connection: PoolConnection<Sqlite> = writer.acquire().await.map_err(fault)?;
+    let outcome = transact_group(&mut connection, calls).await;
+    if outcome.is_err() {
+        connection.close_on_drop();
+    }
+    outcome
+}
+
+async fn transact_group(
+    connection: &mut SqliteConnection,
+    calls: &[&[Change]],
+) -> Result<Vec<Result<(), CommitError>>, StoreError> {
+    let mut transaction = connection.begin_with(sql::BEGIN_WRITE).await.map_err(fault)?;
+    let mut verdicts = Vec::with_capacity(calls.len());
+    for changes in calls {
+        let mut savepoint = transaction.begin().await.map_err(fault)?;
+        let verdict = apply_all(&mut savepoint, changes).await;
+        match &verdict {
+            Ok(()) => savepoint.commit().await.map_err(fault)?,
+            Err(CommitError::Store(error)) if error.is_of_the_store() => return Err(error.clone()),
+            Err(_) => savepoint.rollback().await.map_err(fault)?,
+        }
+        verdicts.push(verdict);
+    }
+    transaction.commit().await.map_err(fault)?;
+    Ok(verdicts)
+}
+
+async fn apply_all(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), CommitError> {
     // New ones in a row go in many at once.
     for alike in changes.chunk_by(|one, next| creation::is_plain(one) && creation::is_plain(next)) {
         let (batches, rest) = alike.as_chunks();
         for batch in batches {
-            creation::create(&mut transaction, batch).await?;
+            creation::create(connection, batch).await?;
         }
         for change in rest {
-            apply(&mut transaction, change).await?;
+            apply(connection, change).await?;
         }
     }
     let audit = changes.iter().flat_map(|change| &change.audit).collect();
-    append(&mut transaction, sql::APPEND_AUDIT, audit).await?;
+    append(connection, sql::APPEND_AUDIT, audit).await?;
     let events = changes.iter().flat_map(|change| &change.events).collect();
-    append(&mut transaction, sql::APPEND_EVENTS, events).await?;
-    transaction.commit().await.map_err(|error| CommitError::Store(fault(error)))
+    append(connection, sql::APPEND_EVENTS, events).await?;
+    Ok(())
 }
 
 /// Does what `change` does to its secret.

@@ -1,6 +1,5 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use pawl_core::secret::Secret;
 use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr};
@@ -378,6 +377,115 @@ async fn a_dropped_call_leaves_no_transaction_behind() {
     assert_eq!((health.secrets, health.secrets), (health.versions, health.audit), "all of a change or none");
 }
 
+/// The transactions that the write-ahead log holds: its frames that say how large the database is after them.
+fn transactions(file: &TempFile) -> usize {
+    let log = std::fs::read(file.0.path().join("pawl.db-wal")).unwrap();
+    log[32..].chunks_exact(24 + 4096).filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
+/// Polls each of `calls` once, in their order, while the only connection that writes is in use: the first of them gets it next,
+/// and the others line up.
+async fn line_up<T>(store: &SqliteStore, calls: &mut [Answer<'_, T, CommitError>]) {
+    let connection = store.writer.acquire().await.unwrap();
+    for call in calls {
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context)));
+        assert!(polled.await.is_pending());
+    }
+    drop(connection);
+}
+
+#[tokio::test]
+async fn those_who_wait_share_one_transaction() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    for waiting in [1, 2, 20, limits::STORE_COMMITS_AT_ONCE + 1] {
+        let before = transactions(&file);
+        let mut calls: Vec<_> =
+            (0..=waiting).map(|number| store.commit(creation(1000 * waiting + number, 10))).collect();
+        line_up(&store, &mut calls).await;
+        for call in calls {
+            call.await.unwrap();
+        }
+        let rounds = waiting.div_ceil(limits::STORE_COMMITS_AT_ONCE);
+        assert_eq!(transactions(&file) - before, 1 + rounds, "{waiting} waiting");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_fails_all_who_share_a_transaction() {
+    let file = TempFile::new();
+    let store = file.store(Options { pages_max: Some(100), ..Options::default() }).await;
+    let full = Err(CommitError::Store(StoreError::Unavailable(Outage::DiskFull)));
+    let sizes = [10, 10, 1_000_000, 10];
+    let mut calls: Vec<_> = (0..4).map(|number| store.commit(creation(number, sizes[number]))).collect();
+    line_up(&store, &mut calls).await;
+    let mut verdicts = Vec::new();
+    for call in calls {
+        verdicts.push(call.await);
+    }
+    assert_eq!(verdicts, [Ok(()), full.clone(), full.clone(), full]);
+    let health = store.check().await.unwrap();
+    assert_eq!((health.problems, health.secrets, health.versions, health.audit), (vec![], 1, 1, 1));
+    store.commit(creation(1, 10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_store_tells_all_who_wait() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    let mut calls: Vec<_> = (0..3).map(|number| store.commit(creation(number, 10))).collect();
+    let connection = store.writer.acquire().await.unwrap();
+    for call in &mut calls {
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context)));
+        assert!(polled.await.is_pending());
+    }
+    let closing = store.close();
+    let closed = Err(CommitError::Store(StoreError::Unavailable(Outage::Closed)));
+    let told = async {
+        for call in calls {
+            assert_eq!(call.await, closed);
+        }
+        drop(connection);
+    };
+    tokio::join!(closing, told);
+}
+
+/// Whoever gives up, wherever he then is, the others get what they asked for; and he does when he had his turn already, or not.
+#[tokio::test]
+async fn a_dropped_call_does_not_hurt_those_who_wait() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    let mut stored = 0;
+    for quitter in 0..3 {
+        for polls in 0..30 {
+            let base = 10_000 * (quitter + 1) + 10 * polls;
+            let mut calls: Vec<_> = (0..4).map(|number| store.commit(creation(base + number, 10))).collect();
+            line_up(&store, &mut calls).await;
+            let mut given_up = calls.remove(quitter);
+            for _ in 0..polls {
+                let polled =
+                    std::future::poll_fn(|context| std::task::Poll::Ready(given_up.as_mut().poll(context)));
+                if polled.await.is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(given_up);
+            for call in calls {
+                call.await.unwrap();
+            }
+            for number in (0..4).filter(|number| *number != quitter) {
+                let row = row(base + number);
+                assert!(store.load(&row.region, &row.name).await.unwrap().is_some());
+            }
+            stored += 3;
+        }
+    }
+    let health = store.check().await.unwrap();
+    assert_eq!((health.secrets, health.secrets), (health.versions, health.audit), "all of a change or none");
+    assert!(health.secrets >= stored);
+}
+
 #[tokio::test]
 async fn a_value_from_elsewhere_is_named() {
     let file = TempFile::new();
@@ -400,10 +508,13 @@ async fn child_that_writes_until_it_is_killed() {
     #[expect(clippy::disallowed_methods, reason = "how the parent tells this process where to write")]
     let Some(path) = std::env::var_os(CHILD) else { return };
     let store = SqliteStore::open(Path::new(&path), Options::default()).await.unwrap();
-    for number in 0.. {
-        store.commit(creation(number, 5000)).await.unwrap();
-        store.append_audit(&[format!("{{\"read\":{number}}}")]).await.unwrap();
-        println!("\nacknowledged {number}");
+    for number in (0..).step_by(3) {
+        // One goes alone, and two share a transaction.
+        let [one, two, three] = [0, 1, 2].map(|more| store.commit(creation(number + more, 5000)));
+        let (one, two, three) = tokio::join!(one, two, three);
+        one.and(two).and(three).unwrap();
+        store.append_audit(&vec![format!("{{\"read\":{number}}}"); 3]).await.unwrap();
+        println!("\nacknowledged {}", number + 2);
     }
 }
 
