@@ -172,23 +172,22 @@ impl Store for SqliteStore {
 
     fn load_full<'a>(&'a self, region: &'a Region, name: &'a SecretName) -> Answer<'a, Option<Full>> {
         Box::pin(async move {
-            // One transaction is one snapshot.
-            let mut snapshot = self.reader.begin().await.map_err(fault)?;
-            let row = sqlx::query(sql::LOAD)
+            let rows = sqlx::query(sql::LOAD_FULL)
                 .bind(region.as_str())
                 .bind(name.as_str())
-                .fetch_optional(&mut *snapshot)
+                .fetch_all(&self.reader)
                 .await
                 .map_err(fault)?;
-            let Some(row) = row else { return Ok(None) };
-            let Loaded { head, lease } = Reader::new(&row, "secrets").loaded()?;
-            let rows = sqlx::query(sql::VALUES_OF)
-                .bind(head.arn.as_str())
-                .fetch_all(&mut *snapshot)
-                .await
-                .map_err(fault)?;
-            snapshot.commit().await.map_err(fault)?;
-            Ok(Some(Full { head, lease, values: rows::all(&rows, "versions", Reader::version)? }))
+            let (mut secret, mut values) = (None, Vec::with_capacity(rows.len()));
+            for row in &rows {
+                let reader = Reader::new(row, "secrets");
+                if reader.is_version()? {
+                    values.push(Reader::new(row, "versions").version()?);
+                } else {
+                    secret = Some(reader.loaded()?);
+                }
+            }
+            Ok(secret.map(|Loaded { head, lease }| Full { head, lease, values }))
         })
     }
 

@@ -101,6 +101,11 @@ impl<'a> Reader<'a> {
         Ok(Claim { arn, region, name, epoch: self.number("lease_epoch")? })
     }
 
+    /// Whether the row is a version's, where a statement answers its secret as well.
+    pub(super) fn is_version(&self) -> Result<bool, StoreError> {
+        Ok(self.get::<Option<&str>>("version_id")?.is_some())
+    }
+
     pub(super) fn version(&self) -> Result<SealedVersion, StoreError> {
         Ok(SealedVersion { version_id: self.name("version_id")?, sealed: self.get("sealed")? })
     }

@@ -96,7 +96,7 @@ async fn queries_cost_what_they_answer() {
     for (statement, index) in [
         (sql::LOAD, "sqlite_autoindex_secrets_2"),
         (sql::SEALED, "sqlite_autoindex_versions_1"),
-        (sql::VALUES_OF, "sqlite_autoindex_versions_1"),
+        (sql::LOAD_FULL, "sqlite_autoindex_versions_1"),
         (sql::DUE_SCHEDULES, "secrets_scheduled"),
         (sql::DUE_PURGES, "secrets_deleted"),
         (sql::CLAIM_ROTATIONS, "secrets_rotating"),
