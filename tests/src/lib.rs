@@ -16,6 +16,7 @@ pub mod command;
 pub mod http;
 pub mod pawl;
 pub mod postgres;
+pub mod processor;
 pub mod proxy;
 pub mod scram;
 pub mod scratch;

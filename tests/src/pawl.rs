@@ -248,6 +248,12 @@ impl Pawl {
         children_of(own).into_iter().chain([own]).map(resident_bytes).sum()
     }
 
+    /// Processor time that the running server itself has taken so far.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        crate::processor::time_taken(self.server.id().expect("it runs"))
+    }
+
     fn binary(&self) -> &Path {
         self.options.binary.as_deref().unwrap_or_else(|| artifacts::pawl())
     }

@@ -69,7 +69,7 @@ async fn connection(
 }
 
 /// Whether an answer with a content-length is all there.
-fn is_whole(answer: &[u8]) -> bool {
+pub(crate) fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let name = b"content-length:";
     let head = answer.get(..end).unwrap_or_default();

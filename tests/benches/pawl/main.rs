@@ -10,10 +10,13 @@
 
 mod floor;
 mod load;
+mod loader;
 mod machine;
 mod overhead;
+mod pages;
 mod read;
 mod rotation;
+mod size;
 mod start;
 mod stub;
 mod write;
@@ -39,12 +42,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("start", start::run),
     ("read", read::run),
     ("write", write::run),
     ("overhead", overhead::run),
     ("rotation", rotation::run),
+    ("size", size::run),
 ];
 
 fn main() {
