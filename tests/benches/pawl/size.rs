@@ -25,10 +25,11 @@ const REQUESTS: usize = 60_000;
 const ROUNDS: usize = 3;
 /// Secrets of one BatchGetSecretValue (AWS's limit).
 const BATCH: usize = 20;
+/// Signatures are made in so many helpings, as each lives for five minutes.
+const HELPINGS: usize = 10;
 const DAY_MILLIS: i64 = 86_400_000;
-
-/// What is read, in words, and the numbers of the secrets of a round.
-type Pattern<'a> = (String, &'a dyn Fn(&mut Dice) -> Vec<usize>);
+/// Pages at one place of a list, whose middle time is told.
+const PAGES: usize = 100;
 
 pub(crate) fn run() -> Vec<Row> {
     let today = Timestamp::from_millis(i64::try_from(aws::now()).unwrap() * 1_000);
@@ -36,31 +37,26 @@ pub(crate) fn run() -> Vec<Row> {
     let few = serve(&[(0..FEW, today)]);
     let many = serve(&[(0..MANY, today), (MANY..MANY + FRESH, yesterday)]);
     let mut rows = vec![start_row(&many)];
+    let told = |rows: &mut Vec<Row>, when: &str| {
+        let figure = format!("{:.0} MB", many.resident_bytes() as f64 / 1e6);
+        rows.push(Row::new(format!("memory, {MANY} secrets: {when}"), figure, ""));
+    };
+    told(&mut rows, "before any read");
+
     let scratch = Scratch::new("floor");
     let answer = few.try_call("GetSecretValue", &json!({"SecretId": loader::name(0)})).body;
     let floor = Floor::start(scratch.path(), &answer);
-
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let mut reads = Reads::new(&floor, &few);
-    rows.push(Row::new("memory before any read", megabytes(&many), ""));
-    let hot: Vec<usize> = (0..HOT).map(|_| dice.below(MANY)).collect();
-    let uniform = |dice: &mut Dice| (0..REQUESTS).map(|_| dice.below(MANY)).collect::<Vec<_>>();
-    let patterns: &mut [Pattern<'_>] = &mut [
-        (format!("{MANY} secrets, hot set of {HOT}"), &|_| hot.clone()),
-        (format!("{MANY} secrets, uniformly random, nothing read before"), &uniform),
-    ];
-    rows.extend(reads.compare(&many, patterns, &mut dice));
-    let fresh: Vec<usize> = (MANY..MANY + FRESH).collect();
-    let first = Measured::pawl(&many, &gets(&many, &fresh), FRESH);
-    rows.push(reads.row("the first read of each secret on a day", &[first]));
-
-    read_all(&many);
-    rows.push(Row::new("memory after every secret was read once", megabytes(&many), ""));
-    let patterns: &mut [Pattern<'_>] =
-        &mut [(format!("{MANY} secrets, uniformly random, every secret read before"), &uniform)];
-    rows.extend(reads.compare(&many, patterns, &mut dice));
+    let mut reads = Reads::new(&floor, &few, &many);
+    rows.extend(reads.compare(&[
+        (Pattern::Hot, "hot set of 10000"),
+        (Pattern::Uniform, "uniformly random, nothing read before"),
+    ]));
+    rows.push(reads.first_of_the_day());
+    reads.read_all();
+    told(&mut rows, "after each was read once");
+    rows.extend(reads.compare(&[(Pattern::Uniform, "uniformly random, each read before")]));
     rows.extend(lists(&many));
-    rows.push(Row::new("memory after all of this", megabytes(&many), ""));
+    told(&mut rows, "after all of this");
     rows
 }
 
@@ -79,11 +75,7 @@ fn start_row(pawl: &Pawl) -> Row {
     let entries = std::fs::read_dir(pawl.data_dir()).unwrap();
     let bytes: u64 = entries.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     let figure = format!("{:.0} ms, {:.1} GB", pawl.started_in().as_secs_f64() * 1e3, bytes as f64 / 1e9);
-    Row::new(format!("start to listening, {MANY} secrets; bytes of the directory"), figure, "<= 300 ms")
-}
-
-fn megabytes(pawl: &Pawl) -> String {
-    format!("{:.0} MB", pawl.resident_bytes() as f64 / 1e6)
+    Row::new(format!("start to listening, {MANY} secrets; its directory"), figure, "<= 300 ms")
 }
 
 /// A generator that needs to be fair and nothing else (xorshift).
@@ -98,31 +90,13 @@ impl Dice {
     }
 }
 
-/// Signed requests, one for each secret.
-fn gets(pawl: &Pawl, numbers: &[usize]) -> Arc<Vec<Vec<u8>>> {
-    let get = |number: &usize| pawl.signed("GetSecretValue", &json!({"SecretId": loader::name(*number)}));
-    Arc::new(numbers.iter().map(|number| get(number).bytes(true)).collect())
-}
-
-fn read_all(pawl: &Pawl) {
-    let numbers: Vec<usize> = (0..MANY).collect();
-    // Signed in helpings: a signature lives for five minutes.
-    for part in numbers.chunks(MANY / 10) {
-        let batch = |numbers: &[usize]| {
-            let names: Vec<String> = numbers.iter().map(|number| loader::name(*number)).collect();
-            pawl.signed("BatchGetSecretValue", &json!({"SecretIdList": names})).bytes(true)
-        };
-        let requests: Vec<_> = part.chunks(BATCH).map(batch).collect();
-        let count = requests.len();
-        let _ = load::run(pawl.address(), &Arc::new(requests), count);
-    }
-}
-
-/// Reads are compared with what the floor and a thousand secrets give in the same rounds.
-struct Reads<'a> {
-    floor: &'a Floor,
-    few: &'a Pawl,
-    floors: Vec<Measured>,
+/// Which of the many secrets are read.
+#[derive(Clone, Copy)]
+enum Pattern {
+    /// Again and again the same few.
+    Hot,
+    /// Any of all, each time.
+    Uniform,
 }
 
 /// Requests, and the processor time that the server took for each.
@@ -149,51 +123,90 @@ impl Measured {
     }
 }
 
-fn middle(runs: &[Measured], of: impl Fn(&Measured) -> f64) -> f64 {
-    median(runs.iter().map(of).collect())
+/// Signed requests, one for each secret.
+fn gets(pawl: &Pawl, numbers: impl IntoIterator<Item = usize>) -> Arc<Vec<Vec<u8>>> {
+    let get = |number| pawl.signed("GetSecretValue", &json!({"SecretId": loader::name(number)}));
+    Arc::new(numbers.into_iter().map(|number| get(number).bytes(true)).collect())
 }
 
-fn micros(at: Duration) -> f64 {
-    at.as_secs_f64() * 1e6
+/// Reads of many secrets are compared with what the floor and a server with few secrets do in the same rounds.
+struct Reads<'a> {
+    floor: &'a Floor,
+    few: &'a Pawl,
+    many: &'a Pawl,
+    hot: Vec<usize>,
+    dice: Dice,
+    floors: Vec<Measured>,
 }
 
 impl<'a> Reads<'a> {
-    const fn new(floor: &'a Floor, few: &'a Pawl) -> Self {
-        Self { floor, few, floors: Vec::new() }
+    fn new(floor: &'a Floor, few: &'a Pawl, many: &'a Pawl) -> Self {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let hot = (0..HOT).map(|_| dice.below(MANY)).collect();
+        Self { floor, few, many, hot, dice, floors: Vec::new() }
     }
 
-    fn compare(&mut self, many: &Pawl, patterns: &[Pattern<'_>], dice: &mut Dice) -> Vec<Row> {
-        self.floors = Vec::new();
-        let mut runs: Vec<Vec<Measured>> = patterns.iter().map(|_| Vec::new()).collect();
-        let mut fews = Vec::new();
+    fn compare(&mut self, patterns: &[(Pattern, &str)]) -> Vec<Row> {
+        self.floors.clear();
+        let (mut fews, mut runs) = (Vec::new(), Vec::new());
+        runs.resize_with(patterns.len(), Vec::new);
         for _ in 0..ROUNDS {
-            let requests = gets(self.few, &(0..FEW).collect::<Vec<_>>());
+            let requests = gets(self.few, 0..FEW);
             let _ = load::run(self.few.address(), &requests, FEW * 2);
             let time = || self.floor.processor_time();
             self.floors.push(Measured::of(self.floor.address, time, &requests, REQUESTS));
             fews.push(Measured::pawl(self.few, &requests, REQUESTS));
-            for ((_, numbers), runs) in patterns.iter().zip(&mut runs) {
-                let numbers = numbers(dice);
-                let requests = gets(many, &numbers);
-                if numbers.len() < REQUESTS {
-                    // A hot set is one that was read before.
-                    let _ = load::run(many.address(), &requests, numbers.len());
-                }
-                runs.push(Measured::pawl(many, &requests, REQUESTS));
+            for ((pattern, _), runs) in patterns.iter().zip(&mut runs) {
+                runs.push(self.read(*pattern));
             }
         }
         let mut rows = vec![self.row(&format!("{FEW} secrets"), &fews)];
-        rows.extend(patterns.iter().zip(&runs).map(|((name, _), runs)| self.row(name, runs)));
+        rows.extend(
+            patterns.iter().zip(&runs).map(|((_, name), runs)| self.row(&format!("{MANY}, {name}"), runs)),
+        );
         rows
+    }
+
+    fn read(&mut self, pattern: Pattern) -> Measured {
+        let requests = match pattern {
+            Pattern::Hot => {
+                let requests = gets(self.many, self.hot.iter().copied());
+                let _ = load::run(self.many.address(), &requests, HOT);
+                requests
+            }
+            Pattern::Uniform => gets(self.many, (0..REQUESTS).map(|_| self.dice.below(MANY))),
+        };
+        Measured::pawl(self.many, &requests, REQUESTS)
+    }
+
+    /// Reads that are the first of their secret on this day.
+    fn first_of_the_day(&self) -> Row {
+        let requests = gets(self.many, MANY..MANY + FRESH);
+        let run = Measured::pawl(self.many, &requests, FRESH);
+        self.row(&format!("{MANY}, the first read of each on a day"), &[run])
+    }
+
+    /// Reads each of the million, so that as many as have room are in memory.
+    fn read_all(&self) {
+        let batch = |from: usize| {
+            let names: Vec<String> = (from..from + BATCH).map(loader::name).collect();
+            self.many.signed("BatchGetSecretValue", &json!({"SecretIdList": names})).bytes(true)
+        };
+        for helping in 0..HELPINGS {
+            let from = helping * (MANY / HELPINGS);
+            let requests: Vec<_> = (from..from + MANY / HELPINGS).step_by(BATCH).map(batch).collect();
+            let count = requests.len();
+            let _ = load::run(self.many.address(), &Arc::new(requests), count);
+        }
     }
 
     /// `runs` as a share of the floor of the last rounds.
     fn row(&self, name: &str, runs: &[Measured]) -> Row {
         let rate = |runs| middle(runs, |run| run.throughput.per_second);
         let processor = |runs| middle(runs, |run| micros(run.processor));
-        let share = 100.0 * rate(runs) / rate(&self.floors);
         let figure = format!(
-            "**{share:.0} %**, {:.1} k/s (p50 {:.0} us, p99 {:.0} us; {:.0} us of the server's processors, the floor's {:.0})",
+            "**{:.0} %**, {:.1} k/s (p50 {:.0} us, p99 {:.0} us; processor {:.0} us, floor {:.0} us)",
+            100.0 * rate(runs) / rate(&self.floors),
             rate(runs) / 1e3,
             middle(runs, |run| micros(run.throughput.p50)),
             middle(runs, |run| micros(run.throughput.p99)),
@@ -204,34 +217,40 @@ impl<'a> Reads<'a> {
     }
 }
 
+fn middle(runs: &[Measured], of: impl Fn(&Measured) -> f64) -> f64 {
+    median(runs.iter().map(of).collect())
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
 fn lists(pawl: &Pawl) -> Vec<Row> {
     let mut rows = Vec::new();
     for by in ["created-date", "last-changed-date", "last-accessed-date", "name"] {
         for order in ["asc", "desc"] {
             let walk = pages::walk(pawl, &json!({"SortBy": by, "SortOrder": order, "MaxResults": 100}), true);
             assert_eq!(walk.secrets, MANY + FRESH, "{by} {order}");
-            rows.push(Row::new(format!("ListSecrets, {by} {order}"), sides(&walk), ""));
+            rows.push(Row::new(format!("ListSecrets, {by} {order}, a page of 100"), places(&walk), ""));
         }
     }
     for (name, key, value) in [
-        ("a name's prefix that finds a thousand", "name", "bench/team-500/"),
+        ("a name's prefix that finds one in a thousand", "name", "bench/team-500/"),
         ("a word of the description that finds none", "description", "nowhere"),
     ] {
         let filters = json!({"Filters": [{"Key": key, "Values": [value]}], "MaxResults": 100});
         let walk = pages::walk(pawl, &filters, false);
-        let figure = format!("{} pages, {} found, {}", walk.times.len(), walk.secrets, sides(&walk));
+        let figure = format!("{} found on {} pages: {}", walk.secrets, walk.times.len(), places(&walk));
         rows.push(Row::new(format!("ListSecrets, filtered by {name}"), figure, ""));
     }
     rows
 }
 
 /// What a page costs at the beginning, in the middle and at the end.
-fn sides(walk: &Walk) -> String {
-    let around = walk.times.len().min(100);
+fn places(walk: &Walk) -> String {
+    let last = walk.times.len().saturating_sub(PAGES);
     let at = |from: usize| {
-        let times = walk.times.iter().skip(from).take(around).map(|time| time.as_secs_f64() * 1e3);
-        format!("{:.2}", median(times.collect()))
+        median(walk.times.iter().skip(from).take(PAGES).map(|time| time.as_secs_f64() * 1e3).collect())
     };
-    let last = walk.times.len() - around;
-    format!("first {} ms, middle {} ms, last {} ms a page", at(0), at(last / 2), at(last))
+    format!("first {:.2} ms, middle {:.2} ms, last {:.2} ms", at(0), at(last / 2), at(last))
 }
