@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 const CLIENTS: u64 = 64;
 const SECRETS: u64 = 8;
 /// Calls of each client: about half a minute in all.
-const CALLS: u32 = 60;
+const CALLS: u32 = 180;
 /// Of a hundred calls, those that may be told to come back later: every secret has eight writers at any time.
 const THROTTLED_PERCENT_MAX: usize = 2;
 
