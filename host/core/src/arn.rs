@@ -8,7 +8,7 @@ use crate::limits;
 use crate::names::{AccountId, Region, SecretName};
 use crate::world::Rng;
 
-/// `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX`.
+/// `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX`, the suffix six random characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretArn(String);
