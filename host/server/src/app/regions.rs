@@ -136,10 +136,7 @@ impl App {
         secret.touch(now);
         let edited = Edited { secret, now, puts: Vec::new() };
         let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
-        let held = main.held.clone();
-        prepared.push(main);
-        self.commit_all(prepared).await?;
-        Ok(held)
+        self.commit_with(main, prepared).await
     }
 
     /// Ends a secret's replication to regions: its replicas there are gone.
@@ -183,10 +180,7 @@ impl App {
         secret.touch(now);
         let edited = Edited { secret, now, puts: Vec::new() };
         let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
-        let held = main.held.clone();
-        prepared.push(main);
-        self.commit_all(prepared).await?;
-        Ok(held)
+        self.commit_with(main, prepared).await
     }
 
     /// Makes a replica a secret of its own, with a copy of every value. To be called in the replica's region.
@@ -257,6 +251,14 @@ impl App {
         let held = alone.held.clone();
         let primary = self.prepare(caller, left, commit(Some(whole), ask.action, primary.began))?;
         self.commit_all(vec![alone, primary]).await?;
+        Ok(held)
+    }
+
+    /// Commits a primary's change with those of other regions; the primary as it then is.
+    async fn commit_with(&self, main: Prepared, mut others: Vec<Prepared>) -> Result<Arc<Held>, AppError> {
+        let held = main.held.clone();
+        others.push(main);
+        self.commit_all(others).await?;
         Ok(held)
     }
 
