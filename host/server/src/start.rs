@@ -154,7 +154,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         }
     };
     // The lock on the directory proves that whoever held a lease here is gone.
-    store.break_leases().await?;
+    store.break_leases(None).await?;
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
     let root_key = root_key(&dir, settings.bootstrap, &*rng)?;
     let (clock, dev_clock) = clocks(&dir, settings.dev_clock)?;

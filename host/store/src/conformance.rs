@@ -50,7 +50,9 @@ macro_rules! conformance_suite {
             a_released_lease_is_over
             a_lease_is_renewed_by_its_holder
             leases_of_the_dead_are_broken
+            what_is_remembered_is_compared
             the_keyring_is_stored_once
+            a_setting_is_swapped_by_who_knows_it
             settings_are_replaced
             records_keep_their_text_and_order
             a_sound_store_has_no_problems
@@ -140,6 +142,10 @@ async fn alter(
 
 async fn full(store: &dyn Store, text: &str) -> Option<Full> {
     store.load_full(&region(), &name(text)).await.unwrap()
+}
+
+async fn holds(store: &dyn Store, arn: &SecretArn, epoch: u64) -> bool {
+    store.claim_left(arn, epoch, at(0)).await.unwrap().is_some()
 }
 
 async fn rotating(store: &dyn Store, text: &str, due: i64) -> SecretRow {
@@ -508,9 +514,9 @@ pub async fn whatever_fails_undoes_its_neighbours(backend: &impl Backend) {
             assert!(seen().await == before, "{expected} at {place} left something behind");
         }
     }
-    assert!(store.fence_holds(&held.arn, epoch).await.unwrap());
+    assert!(holds(&*store, &held.arn, epoch).await);
     store.commit_all(good.to_vec()).await.unwrap();
-    assert!(!store.fence_holds(&held.arn, epoch).await.unwrap());
+    assert!(!holds(&*store, &held.arn, epoch).await);
     assert_eq!(full(&*store, "kept").await.unwrap().values, [sealed(2, b"two")]);
 }
 
@@ -860,12 +866,12 @@ pub async fn a_fence_keeps_the_late_out(backend: &impl Backend) {
     let first = rotating(&*store, "a", 0).await;
     let late = store.claim_rotations(at(1), at(0), "late", LEASE, 1).await.unwrap()[0].epoch;
     let second = alter(&*store, &first, |change| change.fence = Some(late)).await.unwrap();
-    assert!(store.fence_holds(&first.arn, late).await.unwrap());
+    assert!(holds(&*store, &first.arn, late).await);
 
     let prompt = store.claim_rotations(at(200), at(200), "prompt", LEASE, 1).await.unwrap()[0].epoch;
     assert!(prompt > late);
-    assert!(!store.fence_holds(&first.arn, late).await.unwrap());
-    assert!(store.fence_holds(&first.arn, prompt).await.unwrap());
+    assert!(!holds(&*store, &first.arn, late).await);
+    assert!(holds(&*store, &first.arn, prompt).await);
     let fenced = alter(&*store, &second, |change| {
         change.fence = Some(late);
         change.put = vec![sealed(1, b"late")];
@@ -898,7 +904,7 @@ pub async fn a_released_lease_is_over(backend: &impl Backend) {
     })
     .await
     .unwrap();
-    assert!(!store.fence_holds(&claim.arn, claim.epoch).await.unwrap());
+    assert!(!holds(&*store, &claim.arn, claim.epoch).await);
     assert_eq!(
         alter(&*store, &second, |change| change.fence = Some(claim.epoch)).await,
         Err(CommitError::Fenced)
@@ -910,7 +916,7 @@ pub async fn a_released_lease_is_over(backend: &impl Backend) {
     assert!(again.epoch > claim.epoch);
     // An unfenced change (somebody stops the rotation) can release it as well.
     alter(&*store, &second, |change| change.release_lease = true).await.unwrap();
-    assert!(!store.fence_holds(&again.arn, again.epoch).await.unwrap());
+    assert!(!holds(&*store, &again.arn, again.epoch).await);
 }
 
 /// Renewing pushes the end of a lease out, for its holder only.
@@ -919,8 +925,15 @@ pub async fn a_lease_is_renewed_by_its_holder(backend: &impl Backend) {
     rotating(&*store, "a", 0).await;
     let claim = store.claim_rotations(at(1), at(0), "one", LEASE, 1).await.unwrap().remove(0);
     assert!(store.renew_lease(&claim.arn, claim.epoch, at(60), LEASE).await.unwrap());
+    let left = |wall| store.claim_left(&claim.arn, claim.epoch, wall);
+    assert_eq!(left(at(140)).await.unwrap(), Some(Duration::from_secs(10)));
+    assert_eq!(left(at(151)).await.unwrap(), Some(Duration::ZERO), "over, and nobody's");
+    let held = store.leases(10).await.unwrap();
+    assert_eq!(held.len(), 1);
+    assert_eq!((held[0].owner.as_str(), held[0].until, held[0].epoch), ("one", at(150), claim.epoch));
     assert_eq!(store.claim_rotations(at(1), at(149), "two", LEASE, 1).await.unwrap(), []);
     assert_eq!(store.claim_rotations(at(1), at(150), "two", LEASE, 1).await.unwrap().len(), 1);
+    assert_eq!(store.claim_left(&claim.arn, claim.epoch, at(0)).await.unwrap(), None);
     assert!(!store.renew_lease(&claim.arn, claim.epoch, at(151), LEASE).await.unwrap());
     assert!(!store.renew_lease(&row("gone").arn, claim.epoch, at(151), LEASE).await.unwrap());
 }
@@ -935,11 +948,40 @@ pub async fn leases_of_the_dead_are_broken(backend: &impl Backend) {
 
     let store = backend.open().await;
     assert_eq!(store.claim_rotations(at(1), at(1), "new", LEASE, 1).await.unwrap(), []);
-    assert_eq!(store.break_leases().await.unwrap(), 1);
-    assert_eq!(store.break_leases().await.unwrap(), 0);
-    assert!(!store.fence_holds(&dead.arn, dead.epoch).await.unwrap());
+    assert_eq!(store.break_leases(Some("living")).await.unwrap(), 0);
+    assert_eq!(store.break_leases(Some("dead")).await.unwrap(), 1);
+    assert_eq!(store.break_leases(None).await.unwrap(), 0);
+    assert!(!holds(&*store, &dead.arn, dead.epoch).await);
     assert!(!store.renew_lease(&dead.arn, dead.epoch, at(1), LEASE).await.unwrap());
     assert_eq!(store.claim_rotations(at(1), at(1), "new", LEASE, 1).await.unwrap().len(), 1);
+}
+
+/// What is remembered is compared with what is stored: the same secret at the same revision, and not another of its name.
+pub async fn what_is_remembered_is_compared(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (first, second) = (add(&*store, row("a")).await, add(&*store, row("b")).await);
+    let seen = |row: &SecretRow| (row.arn.clone(), row.revision);
+    let ask = [seen(&second), seen(&first), seen(&row("gone")), seen(&first)];
+    assert_eq!(store.unchanged(&ask).await.unwrap(), [true, true, false, true]);
+    let next = alter(&*store, &first, |_| {}).await.unwrap();
+    assert_eq!(store.unchanged(&ask).await.unwrap(), [true, false, false, false]);
+    assert_eq!(store.unchanged(&[seen(&next)]).await.unwrap(), [true]);
+    alter(&*store, &next, |change| change.delete = true).await.unwrap();
+    assert_eq!(store.unchanged(&[seen(&next)]).await.unwrap(), [false]);
+    assert_eq!(store.unchanged(&[]).await.unwrap(), [false; 0]);
+    store.ready().await.unwrap();
+}
+
+/// A setting is replaced by one who knows what it was.
+pub async fn a_setting_is_swapped_by_who_knows_it(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert!(!store.swap_meta("k", Some(b"1"), b"2").await.unwrap());
+    assert!(store.swap_meta("k", None, b"1").await.unwrap());
+    assert!(!store.swap_meta("k", None, b"2").await.unwrap());
+    assert!(!store.swap_meta("k", Some(b"2"), b"3").await.unwrap());
+    assert_eq!(store.meta("k").await.unwrap().unwrap(), b"1");
+    assert!(store.swap_meta("k", Some(b"1"), b"\x00\xff").await.unwrap());
+    assert_eq!(store.meta("k").await.unwrap().unwrap(), b"\x00\xff");
 }
 
 /// The data keys of an installation are never replaced by a second first start.

@@ -25,8 +25,8 @@ use pawl_core::world::Timestamp;
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, StoreError};
 pub use record::{
-    Claim, Cursor, Direction, Due, Entry, Full, Health, LeaseState, ListQuery, Loaded, Order, SealedVersion,
-    SecretRow, SortBy,
+    Claim, Cursor, Direction, Due, Entry, Full, Health, Lease, LeaseState, ListQuery, Loaded, Order,
+    SealedVersion, SecretRow, SortBy,
 };
 pub use sqlite::{Options, SqliteStore};
 
@@ -35,7 +35,8 @@ pub type Answer<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E
 
 /// What outlives the process. Absence is an answer, not an error.
 ///
-/// Times come in by argument: `now` is the clock by which secrets live, `wall` the one by which hosts agree on leases. Every
+/// Times come in by argument: `now` is the clock by which secrets live, `wall` the one by which leases do, unless the store has
+/// a clock of its own ([`Store::time`]): several hosts agree on that one, and not on theirs. Every
 /// `limit` is cut to [`pawl_core::limits::STORE_ROWS_MAX`].
 pub trait Store: Send + Sync {
     /// The secret of this name, with its lease.
@@ -86,12 +87,36 @@ pub trait Store: Send + Sync {
         lease: Duration,
     ) -> Answer<'a, bool>;
 
-    /// Whether the claim of this epoch still holds. One read; ask before every deed outside the store.
-    fn fence_holds<'a>(&'a self, arn: &'a SecretArn, epoch: u64) -> Answer<'a, bool>;
+    /// How much of the claim of this epoch is left after `wall`: nothing when its time is over and nobody has taken it yet, none
+    /// when it is no longer the caller's. One read; ask before every deed outside the store.
+    fn claim_left<'a>(
+        &'a self,
+        arn: &'a SecretArn,
+        epoch: u64,
+        wall: Timestamp,
+    ) -> Answer<'a, Option<Duration>>;
 
-    /// Ends every lease and fences its holder off; answers how many. For the start of a process that is alone on its data: the
-    /// holders are dead.
-    fn break_leases(&self) -> Answer<'_, u64>;
+    /// Ends every lease of `owner`, or every one there is, and fences its holder off; answers how many. For the start of a
+    /// process: the holders are dead, because they had its name, or because it is alone on its data.
+    fn break_leases<'a>(&'a self, owner: Option<&'a str>) -> Answer<'a, u64>;
+
+    /// The rotations that are claimed, those whose lease ends first before the others.
+    fn leases(&self, limit: u32) -> Answer<'_, Vec<Lease>>;
+
+    /// Whether other processes may write to it as well. What is remembered of it must then be looked at again: [`Store::unchanged`].
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Of each of these secrets, whether it is there and at this revision: as it was at one moment after the call began, so every
+    /// change that was acknowledged before is seen.
+    fn unchanged<'a>(&'a self, seen: &'a [(SecretArn, u64)]) -> Answer<'a, Vec<bool>>;
+
+    /// The store's own clock, by which leases live whatever `wall` says; none when it has none.
+    fn time(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Whether it would take a change now; the error says why not.
+    fn ready(&self) -> Answer<'_, ()>;
 
     /// The wrapped data keys; none on first start.
     fn keyring(&self) -> Answer<'_, Option<Vec<u8>>>;
@@ -104,6 +129,10 @@ pub trait Store: Send + Sync {
 
     /// Keeps a small setting of the installation.
     fn put_meta<'a>(&'a self, key: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
+
+    /// Replaces a small setting if it is `expected` (none: if there is none). False, and nothing changed, when it is not.
+    fn swap_meta<'a>(&'a self, key: &'a str, expected: Option<&'a [u8]>, value: &'a [u8])
+    -> Answer<'a, bool>;
 
     /// Adds audit records that belong to no change (reads, refusals), in their order and as one. Durable when it answers.
     fn append_audit<'a>(&'a self, records: &'a [String]) -> Answer<'a, ()>;

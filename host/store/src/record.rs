@@ -180,6 +180,19 @@ pub struct Claim {
     pub epoch: u64,
 }
 
+/// A claim as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Whose rotation.
+    pub arn: SecretArn,
+    /// Its holder.
+    pub owner: String,
+    /// The claim's number.
+    pub epoch: u64,
+    /// Until when.
+    pub until: Timestamp,
+}
+
 /// A numbered record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -35,7 +35,7 @@ use self::queue::Queue;
 use self::rows::Reader;
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
-use crate::record::{Claim, Direction, Due, Entry, Full, Health, ListQuery, Loaded, SecretRow};
+use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
 use crate::{Answer, Store};
 
 /// After every name.
@@ -277,17 +277,54 @@ impl Store for SqliteStore {
         })
     }
 
-    fn fence_holds<'a>(&'a self, arn: &'a SecretArn, epoch: u64) -> Answer<'a, bool> {
+    fn claim_left<'a>(
+        &'a self,
+        arn: &'a SecretArn,
+        epoch: u64,
+        wall: Timestamp,
+    ) -> Answer<'a, Option<Duration>> {
         Box::pin(async move {
-            let query = sqlx::query(sql::FENCE_HOLDS).bind(arn.as_str()).bind(integer(epoch)?);
-            Ok(self.one(query).await?.is_some())
+            let query = sqlx::query(sql::CLAIMED_UNTIL).bind(arn.as_str()).bind(integer(epoch)?);
+            let row = self.one(query).await?;
+            row.map(|row| Reader::new(&row, "secrets").lease_left(wall)).transpose()
         })
     }
 
-    fn break_leases(&self) -> Answer<'_, u64> {
+    fn break_leases<'a>(&'a self, owner: Option<&'a str>) -> Answer<'a, u64> {
         Box::pin(async move {
-            let done = sqlx::query(sql::BREAK_LEASES).execute(&self.writer).await.map_err(fault)?;
-            Ok(done.rows_affected())
+            let query = sqlx::query(sql::BREAK_LEASES).bind(owner);
+            Ok(query.execute(&self.writer).await.map_err(fault)?.rows_affected())
+        })
+    }
+
+    fn leases(&self, limit: u32) -> Answer<'_, Vec<Lease>> {
+        Box::pin(async move {
+            let query = sqlx::query(sql::LEASES).bind(rows_max(limit));
+            rows::all(&query.fetch_all(&self.reader).await.map_err(fault)?, "secrets", Reader::lease)
+        })
+    }
+
+    fn unchanged<'a>(&'a self, seen: &'a [(SecretArn, u64)]) -> Answer<'a, Vec<bool>> {
+        Box::pin(async move {
+            let mut transaction = self.reader.begin().await.map_err(fault)?;
+            let mut unchanged = Vec::with_capacity(seen.len());
+            for (arn, revision) in seen {
+                let query = sqlx::query(sql::UNCHANGED).bind(arn.as_str()).bind(integer(*revision)?);
+                unchanged.push(query.fetch_optional(&mut *transaction).await.map_err(fault)?.is_some());
+            }
+            Ok(unchanged)
+        })
+    }
+
+    fn time(&self) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        // A file is there or the process would not be; whether the disk has room shows when it is written.
+        Box::pin(async {
+            self.meta("").await?;
+            Ok(())
         })
     }
 
@@ -315,6 +352,21 @@ impl Store for SqliteStore {
         Box::pin(async move {
             sqlx::query(sql::PUT_META).bind(key).bind(value).execute(&self.writer).await.map_err(fault)?;
             Ok(())
+        })
+    }
+
+    fn swap_meta<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a [u8]>,
+        value: &'a [u8],
+    ) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let query = match expected {
+                None => sqlx::query(sql::ADD_META).bind(key).bind(value),
+                Some(expected) => sqlx::query(sql::SWAP_META).bind(key).bind(value).bind(expected),
+            };
+            Ok(query.execute(&self.writer).await.map_err(fault)?.rows_affected() == 1)
         })
     }
 

@@ -88,18 +88,9 @@ impl SecretsPort for RotationPort {
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let held = self.owned().await?;
-            if self
-                .host
-                .app
-                .queue()
-                .fence_holds(&held.secret.arn, self.epoch)
-                .await
-                .map_err(AppError::from)?
-            {
-                Ok(())
-            } else {
-                Err(PortError::Superseded)
-            }
+            let app = &self.host.app;
+            let left = app.queue().claim_left(&held.secret.arn, self.epoch, app.clock().wall()).await;
+            left.map_err(AppError::from)?.map(drop).ok_or(PortError::Superseded)
         })
     }
 }

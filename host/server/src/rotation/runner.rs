@@ -191,7 +191,8 @@ impl Job<'_> {
 
 /// Whether the claim still holds; none when the store does not say.
 async fn host_holds(host: &Host, claim: &Claim) -> Option<bool> {
-    host.app.queue().fence_holds(&claim.arn, claim.epoch).await.ok()
+    let left = host.app.queue().claim_left(&claim.arn, claim.epoch, host.app.clock().wall()).await;
+    left.ok().map(|left| left.is_some())
 }
 
 fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {

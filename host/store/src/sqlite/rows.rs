@@ -1,5 +1,7 @@
 //! From rows to records. A value that this program would not have written is an error that names its column.
 
+use std::time::Duration;
+
 use pawl_core::arn::SecretArn;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
@@ -10,7 +12,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
-use crate::record::{Claim, Due, Entry, LeaseState, Loaded, SealedVersion, SecretRow};
+use crate::record::{Claim, Due, Entry, Lease, LeaseState, Loaded, SealedVersion, SecretRow};
 
 /// The stored form of a secret's last access: never is before every moment.
 pub(super) fn moment_or_never(at: Option<Timestamp>) -> i64 {
@@ -90,6 +92,21 @@ impl<'a> Reader<'a> {
             until: self.moment("lease_until")?,
         };
         Ok(Loaded { head: self.head()?, lease })
+    }
+
+    pub(super) fn lease(&self) -> Result<Lease, StoreError> {
+        Ok(Lease {
+            arn: self.arn()?,
+            owner: self.get("lease_owner")?,
+            epoch: self.number("lease_epoch")?,
+            until: Timestamp::from_millis(self.get("lease_until")?),
+        })
+    }
+
+    /// How much of a lease is left after `wall`.
+    pub(super) fn lease_left(&self, wall: Timestamp) -> Result<Duration, StoreError> {
+        let until: i64 = self.get("lease_until")?;
+        Ok(Duration::from_millis(u64::try_from(until.saturating_sub(wall.millis())).unwrap_or(0)))
     }
 
     pub(super) fn due(&self) -> Result<Due, StoreError> {

@@ -168,11 +168,16 @@ declare! {
     RENEW_LEASE = [
         "UPDATE secrets SET lease_until = $3 WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL"
     ];
-    FENCE_HOLDS = ["SELECT 1 FROM secrets WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL"];
+    CLAIMED_UNTIL = ["SELECT lease_until FROM secrets WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL"];
     BREAK_LEASES = [
         "UPDATE secrets SET lease_owner = NULL, lease_until = NULL, lease_epoch = lease_epoch + 1 \
-         WHERE lease_owner IS NOT NULL"
+         WHERE lease_owner IS NOT NULL AND (CAST($1 AS TEXT) IS NULL OR lease_owner = $1)"
     ];
+    LEASES = [
+        "SELECT arn, lease_owner, lease_epoch, lease_until FROM secrets WHERE lease_owner IS NOT NULL \
+         ORDER BY lease_until LIMIT $1"
+    ];
+    UNCHANGED = ["SELECT 1 FROM secrets WHERE arn = $1 AND revision = $2"];
 
     KEYRING = ["SELECT wrapped FROM keyring WHERE id = 1"];
     STORE_KEYRING = ["INSERT INTO keyring (id, wrapped) VALUES (1, $1) ON CONFLICT (id) DO NOTHING"];
@@ -180,6 +185,8 @@ declare! {
     PUT_META = [
         "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     ];
+    ADD_META = ["INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING"];
+    SWAP_META = ["UPDATE meta SET value = $2 WHERE key = $1 AND value = $3"];
 
     /// How much there is.
     COUNTS = [

@@ -104,7 +104,9 @@ async fn queries_cost_what_they_answer() {
         (sql::UPDATE_SECRET, "sqlite_autoindex_secrets_1"),
         (sql::UPDATE_SECRET_AND_PLACE, "sqlite_autoindex_secrets_1"),
         (sql::DELETE_SECRET, "sqlite_autoindex_secrets_1"),
-        (sql::FENCE_HOLDS, "sqlite_autoindex_secrets_1"),
+        (sql::CLAIMED_UNTIL, "sqlite_autoindex_secrets_1"),
+        (sql::UNCHANGED, "sqlite_autoindex_secrets_1"),
+        (sql::LEASES, "secrets_leased"),
         (sql::RENEW_LEASE, "sqlite_autoindex_secrets_1"),
     ] {
         let plan = plan(&store, statement).await;
