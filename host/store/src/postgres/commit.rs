@@ -1,17 +1,15 @@
 //! Changes that happen together, in one transaction.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use sqlx::postgres::PgArguments;
 use sqlx::{Executor, PgConnection, Postgres};
+use std::collections::BTreeMap;
 
 use super::fault::{Failure, is_lost};
-use super::primary::Work;
+use super::primary::{Limit, Work};
 use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
@@ -23,7 +21,7 @@ pub(super) struct Commit(pub(super) Vec<Change>);
 impl Work for Commit {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Duration = limits::STORE_PG_CALL_TIMEOUT;
+    const LIMIT: Limit = Limit::Change;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::BEGIN).await?;

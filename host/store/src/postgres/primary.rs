@@ -17,13 +17,24 @@ use tokio::time::{sleep, timeout};
 
 use super::fault::{self, Failure, fault, needs_hands};
 use super::url::DatabaseUrl;
-use super::{setup, sql};
+use super::{PostgresOptions, setup, sql};
 use crate::change::CommitError;
 use crate::error::{Outage, StoreError};
 
 const BUSY: StoreError = StoreError::Unavailable(Outage::Busy);
 const UNREACHABLE: StoreError = StoreError::Unavailable(Outage::Unreachable);
 const NOT_PRIMARY: StoreError = StoreError::Unavailable(Outage::NotPrimary);
+
+/// How long one try of a piece of work may take. Then its connection is closed, and whatever it was doing is left to the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// As long as a read.
+    Read,
+    /// As long as a change, which waits for the synchronous standby.
+    Change,
+    /// As long as what goes over everything.
+    Long,
+}
 
 /// What is done with one connection.
 pub(super) trait Work: Sync {
@@ -32,7 +43,7 @@ pub(super) trait Work: Sync {
     /// Whether doing it twice is as good as doing it once.
     const REPEATABLE: bool;
     /// Time for one try.
-    const LIMIT: Duration;
+    const LIMIT: Limit;
 
     /// Does it once. Unless the connection is lost, a failure leaves it outside of any transaction.
     fn run(
@@ -45,6 +56,8 @@ pub(super) trait Work: Sync {
 pub(super) struct Primary {
     servers: Vec<PgConnectOptions>,
     connect_timeout: Duration,
+    change_timeout: Duration,
+    connections: u32,
     permits: Arc<Semaphore>,
     place: Mutex<Place>,
     search: tokio::sync::Mutex<()>,
@@ -105,11 +118,13 @@ impl Session {
 
 impl Primary {
     /// Knows the servers of `url` and connects to none yet.
-    pub(super) fn new(url: &DatabaseUrl, connections: usize) -> Self {
+    pub(super) fn new(url: &DatabaseUrl, options: PostgresOptions) -> Self {
         Self {
             servers: url.servers(),
             connect_timeout: url.connect_timeout(),
-            permits: Arc::new(Semaphore::new(connections.max(1))),
+            change_timeout: options.change_timeout,
+            connections: u32::from(options.connections.max(1)),
+            permits: Arc::new(Semaphore::new(usize::from(options.connections.max(1)))),
             place: Mutex::default(),
             search: tokio::sync::Mutex::default(),
         }
@@ -118,6 +133,14 @@ impl Primary {
     fn place(&self) -> MutexGuard<'_, Place> {
         // Nothing in here panics half-way.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    const fn limit(&self, limit: Limit) -> Duration {
+        match limit {
+            Limit::Read => limits::STORE_PG_READ_TIMEOUT,
+            Limit::Change => self.change_timeout,
+            Limit::Long => limits::STORE_PG_LONG_TIMEOUT,
+        }
     }
 
     /// Does `work`, again if its connection or the server was lost before anything could have happened, or if it collided with
@@ -131,7 +154,7 @@ impl Primary {
                 self.lost(generation);
                 continue;
             }
-            let failure = match timeout(W::LIMIT, work.run(&mut session.connection)).await {
+            let failure = match timeout(self.limit(W::LIMIT), work.run(&mut session.connection)).await {
                 Ok(Ok(answer)) => {
                     session.keep(self);
                     return Ok(answer);
@@ -273,9 +296,8 @@ impl Primary {
 
     /// Waits for what is under way and closes every connection.
     pub(super) async fn close(&self) {
-        let all = u32::try_from(limits::STORE_PG_CONNECTIONS).unwrap_or(u32::MAX);
         // What does not end in its time is cut off when it ends.
-        let _ended = timeout(limits::STORE_PG_CALL_TIMEOUT, self.permits.acquire_many(all)).await;
+        let _ended = timeout(self.change_timeout, self.permits.acquire_many(self.connections)).await;
         self.permits.close();
         let idle = std::mem::take(&mut self.place().idle);
         for Idle { connection, .. } in idle {

@@ -1,8 +1,9 @@
+mod failover;
 mod server;
 
 use std::sync::Arc;
 
-use sqlx::{Executor, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 use tokio::sync::OnceCell;
 
 use self::server::{Server, shared};
