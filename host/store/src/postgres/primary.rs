@@ -70,10 +70,12 @@ impl fmt::Debug for Primary {
     }
 }
 
-/// Where the primary was last seen.
+/// Where the primary is.
 #[derive(Debug, Default)]
 struct Place {
-    server: usize,
+    /// None when it must be looked for: at first, and after it was lost. The one that was lost may answer again and still not be
+    /// the right one any more.
+    server: Option<usize>,
     generation: u64,
     idle: Vec<Idle>,
 }
@@ -209,6 +211,7 @@ impl Primary {
         let mut place = self.place();
         if place.generation == generation {
             place.generation += 1;
+            place.server = None;
             place.idle.clear();
         }
     }
@@ -229,11 +232,13 @@ impl Primary {
                     }
                     (generation, place.server)
                 };
-                match self.dial(server).await {
-                    Ok(connection) => {
-                        return Ok(Session { connection, generation, idle_since: None, permit });
+                if let Some(options) = server.and_then(|server| self.servers.get(server)) {
+                    match connect(options, self.connect_timeout).await {
+                        Ok(connection) => {
+                            return Ok(Session { connection, generation, idle_since: None, permit });
+                        }
+                        Err(error) => why = error,
                     }
-                    Err(error) => why = error,
                 }
                 match self.search(generation).await {
                     Ok(()) => {}
@@ -248,13 +253,6 @@ impl Primary {
         }
     }
 
-    /// Connects to a server and makes sure that it takes writes.
-    async fn dial(&self, server: usize) -> Result<PgConnection, StoreError> {
-        let options =
-            self.servers.get(server).ok_or(StoreError::Broken("a server that is not in the URL"))?;
-        connect(options, self.connect_timeout).await
-    }
-
     /// Looks for the server that takes writes, unless somebody else has found it since `generation`.
     async fn search(&self, generation: u64) -> Result<(), StoreError> {
         let _turn = self.search.lock().await;
@@ -262,11 +260,11 @@ impl Primary {
             return Ok(());
         }
         let mut asked = JoinSet::new();
+        let (limit, is_choice) = (self.connect_timeout, self.servers.len() > 1);
         for (server, options) in self.servers.iter().cloned().enumerate() {
-            let limit = self.connect_timeout;
             asked.spawn(async move {
                 let mut connection = connect(&options, limit).await?;
-                let history = timeline(&mut connection).await;
+                let history = if is_choice { timeline(&mut connection).await } else { None };
                 Ok((history, server, connection))
             });
         }
@@ -289,7 +287,7 @@ impl Primary {
         };
         let mut place = self.place();
         place.generation += 1;
-        place.server = server;
+        place.server = Some(server);
         place.idle = vec![Idle { connection, since: Instant::now() }];
         Ok(())
     }

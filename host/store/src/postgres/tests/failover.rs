@@ -84,7 +84,7 @@ async fn write(
 /// acknowledged is missing or there twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_loses_nothing_that_was_acknowledged() {
-    let (primary, standby, database) = pair().await;
+    let (mut primary, standby, database) = pair().await;
     let url = url(&[standby.port, primary.port], &database);
     let store = open(&url).await;
     assert_eq!(store.check().await.unwrap().journal, "synchronous_commit=on, 1 synchronous standby");
@@ -134,6 +134,15 @@ async fn a_failover_loses_nothing_that_was_acknowledged() {
     assert_eq!(told, records.len(), "none is there twice");
     assert!(told >= all.acknowledged.len() && told <= all.acknowledged.len() + all.unknown.len());
     store.ready().await.unwrap();
+
+    // The old one comes back and knows nothing of it. It takes writes as far as it knows, and is not the one.
+    primary.revive().await;
+    assert!(holds(&primary, writable).await);
+    let last = *all.acknowledged.iter().max().unwrap();
+    let url = super::server::url(&[primary.port, standby.port], &database);
+    let late = open(&url).await;
+    assert!(late.load(&region, &row(last).name).await.unwrap().is_some());
+    late.commit(creation(usize::MAX)).await.unwrap();
 }
 
 /// A server that is killed and comes back is used again, by reads and by changes, with nothing done in between.
