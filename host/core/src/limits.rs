@@ -183,7 +183,7 @@ pub const STORE_STATEMENTS_MAX: usize = 64;
 /// Waiting commits that an embedded store makes durable at once, most.
 pub const STORE_COMMITS_AT_ONCE: usize = 64;
 /// Pages of the write-ahead log after which it is folded into the database.
-pub const STORE_WAL_PAGES: u32 = 1_000;
+pub const STORE_WAL_PAGES: u32 = 4_000;
 /// Bytes at which the write-ahead log's file is cut after it has been folded in.
 pub const STORE_WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
 /// Problems that one check of the store reports, most.
