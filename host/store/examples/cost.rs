@@ -240,7 +240,13 @@ impl Measure {
         let [calls, bytes] = written();
         let [calls, bytes] = [calls - self.written[0], bytes - self.written[1]];
         let used = total(&now) - total(&self.processor);
-        println!("{what}: {:.0} /s, processor {:.1} us each", count as f64 / took, used * 1e6 / count as f64);
+        println!(
+            "{what}: {:.0} /s, processor {:.1} us each, {:.1} KB written in {:.1} calls",
+            count as f64 / took,
+            used * 1e6 / count as f64,
+            bytes as f64 / 1e3 / count as f64,
+            calls as f64 / count as f64,
+        );
         for (name, time) in &now {
             let before =
                 self.processor.iter().filter(|(other, _)| other == name).map(|(_, time)| *time).sum();
