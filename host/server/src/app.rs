@@ -22,7 +22,7 @@ use pawl_store::{Cursor, ListQuery, Store};
 use tokio::sync::Notify;
 
 use self::access::AccessLog;
-use self::coherence::Comparisons;
+use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
 pub use self::regions::Wanted;
 use self::rows::{decode, hold};
@@ -362,7 +362,12 @@ impl App {
         if !self.store.is_shared() {
             return Ok(true);
         }
-        Ok(self.comparisons.unchanged(&self.store, &held.secret.arn, held.revision).await?)
+        let store = self.store.clone();
+        let look = move |seen: Vec<Seen>| {
+            let store = store.clone();
+            async move { store.unchanged(&seen).await }
+        };
+        Ok(self.comparisons.unchanged((held.secret.arn.clone(), held.revision), look).await?)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
