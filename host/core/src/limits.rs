@@ -159,6 +159,8 @@ pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
 pub const CACHE_SECRET_BYTES: usize = 1_200;
 /// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
 pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
+/// Leases that one description of a host shows, most.
+pub const LEASES_SHOWN_MAX: u32 = 100;
 /// How long `/readyz` waits for the store.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Comparisons of what is remembered with a shared store that are under way at once.

@@ -37,7 +37,7 @@ impl Comparisons {
     pub(super) async fn unchanged<L, F>(self: &Arc<Self>, seen: Seen, look: L) -> Verdict
     where
         L: Fn(Vec<Seen>) -> F + Send + 'static,
-        F: Future<Output = Result<Vec<bool>, StoreError>> + Send,
+        F: Future<Output = Result<Vec<bool>, StoreError>> + Send + 'static,
     {
         let (verdict, answer) = oneshot::channel();
         if self.line_up(Call { seen, verdict }) {
