@@ -13,9 +13,13 @@
 pub mod artifacts;
 pub mod aws;
 pub mod command;
+pub mod cut;
+pub mod history;
 pub mod http;
+pub mod pair;
 pub mod pawl;
 pub mod postgres;
+pub mod process;
 pub mod processor;
 pub mod proxy;
 pub mod scram;

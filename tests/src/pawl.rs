@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use crate::artifacts;
 use crate::aws::{self, Signer};
 use crate::command::{Ran, clean};
 use crate::http::{Answer, Request};
+use crate::process::{self, Server};
 use crate::scratch::Scratch;
 use crate::wait::eventually;
 
@@ -50,25 +50,6 @@ pub struct Pawl {
     server: Server,
     address: SocketAddr,
     started_in: Duration,
-}
-
-/// A handle on the process, for those who must kill it from another thread.
-#[derive(Clone, Debug, Default)]
-pub struct Server(Arc<Mutex<Option<Child>>>);
-
-impl Server {
-    /// `kill -9`, and wait until it is dead. Nothing happens to one that is dead already.
-    pub fn kill9(&self) {
-        let child = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut child) = child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    fn id(&self) -> Option<u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id)
-    }
 }
 
 impl Pawl {
@@ -156,7 +137,7 @@ impl Pawl {
         };
         self.address = address;
         self.started_in = from.elapsed();
-        *self.server.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        self.server.set(child);
         Ok(())
     }
 
@@ -221,7 +202,7 @@ impl Pawl {
     /// When it does not run, or does not end within 30 seconds.
     #[must_use]
     pub fn terminate(&self) -> Option<i32> {
-        let mut child = self.server.0.lock().unwrap_or_else(PoisonError::into_inner).take().expect("it runs");
+        let mut child = self.server.take().expect("it runs");
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let status =
@@ -235,7 +216,7 @@ impl Pawl {
     /// When it does not run.
     #[must_use]
     pub fn children(&self) -> Vec<u32> {
-        children_of(self.server.id().expect("it runs"))
+        process::children_of(self.server.id().expect("it runs"))
     }
 
     /// Resident memory of it and of its children, in bytes.
@@ -245,7 +226,7 @@ impl Pawl {
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         let own = self.server.id().expect("it runs");
-        children_of(own).into_iter().chain([own]).map(resident_bytes).sum()
+        process::children_of(own).into_iter().chain([own]).map(process::resident_bytes).sum()
     }
 
     /// Processor time that the running server itself has taken so far.
@@ -480,20 +461,4 @@ fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Send
             let _ = announce.send(address);
         }
     }
-}
-
-fn children_of(process: u32) -> Vec<u32> {
-    let mut children = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
-        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        children.extend(text.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
-    }
-    children
-}
-
-fn resident_bytes(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes: Option<u64> = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
-    kilobytes.unwrap_or(0) * 1024
 }
