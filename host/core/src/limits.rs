@@ -159,6 +159,12 @@ pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
 pub const CACHE_SECRET_BYTES: usize = 1_200;
 /// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
 pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
+/// How long `/readyz` waits for the store.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Comparisons of what is remembered with a shared store that are under way at once.
+pub const COMPARISONS_AT_ONCE: usize = 2;
+/// Secrets that one comparison takes, most.
+pub const COMPARED_AT_ONCE: usize = 256;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
@@ -189,8 +195,13 @@ pub const STORE_PROBLEMS_MAX: usize = 10;
 
 // Rotation.
 
-/// How long a host may hold a rotation without a sign of life. Longer than any one step.
-pub const LEASE: Duration = Duration::from_secs(90);
+/// How long a host may hold a rotation without a sign of life; it gives one at every third of it.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How long a database waits for the end of a password change after the host's last word; then it takes the change back.
+pub const LAST_WORD_VALID: Duration = Duration::from_secs(3);
+/// What must be left of a lease in a shared store before a deed outside of it: longer than the last word is valid, so that the
+/// deed is done or undone before anybody else can claim the rotation.
+pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
 /// Wall-clock time of one step, all of its database calls included.
 pub const STEP_WALL: Duration = Duration::from_secs(30);
 /// Tries of a rotation's step after transient failures before a person must act.
