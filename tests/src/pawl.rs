@@ -1,10 +1,12 @@
 //! A `pawl serve` of one's own, its command line, and AWS's clients pointed at it.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::{DirBuilder, File};
+use std::io::{BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use crate::artifacts;
 use crate::aws::{self, Signer};
 use crate::command::{Ran, clean};
+use crate::database::Database;
 use crate::http::{Answer, Request};
 use crate::process::{self, Server};
 use crate::scratch::Scratch;
@@ -28,9 +31,25 @@ pub const POSTGRES_ROTATOR: &str = "arn:aws:lambda:us-east-1:000000000000:functi
 
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
+/// Where a server keeps what it keeps.
+#[derive(Clone, Debug, Default)]
+pub enum Store {
+    /// In its data directory; with `PAWL_TEST_STORE=postgres`, in a database of its own in a private PostgreSQL.
+    #[default]
+    Usual,
+    /// In its data directory.
+    Embedded,
+    /// In the PostgreSQL of this URL.
+    Shared(String),
+}
+
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Where its store is.
+    pub store: Store,
+    /// What stands in its root key file before the first start; without it, it makes one.
+    pub root_key: Option<Vec<u8>>,
     /// With `--dev-clock`: time can be moved.
     pub dev_clock: bool,
     /// With a log of everything.
@@ -47,6 +66,8 @@ pub struct Pawl {
     scratch: Scratch,
     data_dir: PathBuf,
     options: Options,
+    /// Its own database, where it is the only one that uses it.
+    database: Option<Arc<Database>>,
     server: Server,
     address: SocketAddr,
     started_in: Duration,
@@ -59,17 +80,53 @@ impl Pawl {
     /// When it does not come up.
     #[must_use]
     pub fn start(options: Options) -> Self {
+        let mut pawl = Self::prepare(options);
+        pawl.resume();
+        pawl
+    }
+
+    /// A server with a new data directory, not started yet.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    #[must_use]
+    pub fn prepare(mut options: Options) -> Self {
         let scratch = Scratch::new("server");
-        let mut pawl = Self {
-            data_dir: scratch.path().join("data"),
+        let data_dir = scratch.path().join("data");
+        if let Some(key) = &options.root_key {
+            DirBuilder::new().mode(0o700).create(&data_dir).unwrap();
+            let file =
+                File::options().write(true).create_new(true).mode(0o600).open(data_dir.join("root-key"));
+            file.and_then(|mut file| file.write_all(key)).unwrap();
+        }
+        let database = matches!(options.store, Store::Usual).then(Database::usual).flatten();
+        if let Some(database) = &database {
+            options.store = Store::Shared(database.url().to_owned());
+        }
+        Self {
             scratch,
+            data_dir,
             options,
+            database: database.map(Arc::new),
             server: Server::default(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             started_in: Duration::ZERO,
-        };
-        pawl.resume();
-        pawl
+        }
+    }
+
+    /// The database that it has for itself, where it has one.
+    #[must_use]
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_deref()
+    }
+
+    /// The root key, as another host of the same installation needs it.
+    ///
+    /// # Panics
+    /// When it was never started.
+    #[must_use]
+    pub fn root_key(&self) -> Option<Vec<u8>> {
+        Some(std::fs::read(self.data_dir.join("root-key")).unwrap())
     }
 
     /// A second server, not started, on the data directory of another.
@@ -79,6 +136,7 @@ impl Pawl {
             scratch: Scratch::new("second"),
             data_dir: other.data_dir.clone(),
             options: other.options.clone(),
+            database: other.database.clone(),
             server: Server::default(),
             address: other.address,
             started_in: Duration::ZERO,
@@ -110,6 +168,9 @@ impl Pawl {
         if self.options.dev_clock {
             command.arg("--dev-clock");
         }
+        if let Store::Shared(url) = &self.options.store {
+            command.args(["--database-url", url]);
+        }
         if let Some(functions) = &self.options.functions {
             command.arg("--functions-dir").arg(functions);
         }
@@ -129,7 +190,7 @@ impl Pawl {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (announce, announced) = std::sync::mpsc::channel();
         let printed = File::options().create(true).append(true).open(self.printed_path()).unwrap();
-        std::thread::spawn(move || follow(stdout, printed, &announce));
+        std::thread::spawn(move || process::follow(stdout, printed, &announce));
         let Ok(address) = announced.recv_timeout(BOOT_LIMIT) else {
             let _ = child.kill();
             let _ = child.wait();
@@ -432,33 +493,4 @@ impl Drop for Pawl {
 }
 
 /// `sm` is a client without retries; `refused(call, ...)` gives code and message of the error that must come.
-const PREAMBLE: &str = r#"
-import json, os, sys
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
-args = json.loads(sys.argv[1])
-sm = boto3.client("secretsmanager", endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-                  config=Config(retries={"total_max_attempts": 1}))
-def refused(call, **parameters):
-    try:
-        answer = call(**parameters)
-    except ClientError as error:
-        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400, error.response
-        assert error.response["ResponseMetadata"].get("RequestId"), error.response
-        return error.response["Error"]["Code"], error.response["Error"]["Message"]
-    raise AssertionError(f"{call.__name__} {parameters} succeeded: {answer}")
-"#;
-
-/// Copies a server's output to a file, and announces the address that it names.
-fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {
-    use std::io::Write;
-    for line in stdout.lines().map_while(Result::ok) {
-        let _ = writeln!(copy, "{line}");
-        if let Some(address) =
-            line.strip_prefix("pawl: listening on http://").and_then(|text| text.parse().ok())
-        {
-            let _ = announce.send(address);
-        }
-    }
-}
+const PREAMBLE: &str = include_str!("preamble.py");

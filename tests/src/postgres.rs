@@ -73,6 +73,12 @@ impl Postgres {
         self.port
     }
 
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.scratch.path().join("data")
+    }
+
     /// All that the server has logged, of all its runs.
     ///
     /// # Panics
@@ -111,7 +117,7 @@ impl Postgres {
                 .args(["-p", &self.port.to_string()])
                 .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
                 .args(["-c", "fsync=off", "-c", "log_statement=all", "-c", "log_connections=on"])
-                .args(["-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", "autovacuum=off"])
+                .args(["-c", "shared_buffers=16MB", "-c", "max_connections=200", "-c", "autovacuum=off"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log.try_clone().unwrap())

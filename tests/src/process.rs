@@ -1,5 +1,8 @@
 //! Processes, as `/proc` and `kill` know them.
 
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -79,4 +82,16 @@ pub fn resident_bytes(process: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes: Option<u64> = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
     kilobytes.unwrap_or(0) * 1024
+}
+
+/// Copies a server's output to a file, and announces the address that it names.
+pub(crate) fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {
+    for line in stdout.lines().map_while(Result::ok) {
+        let _ = writeln!(copy, "{line}");
+        if let Some(address) =
+            line.strip_prefix("pawl: listening on http://").and_then(|text| text.parse().ok())
+        {
+            let _ = announce.send(address);
+        }
+    }
 }
