@@ -180,6 +180,8 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an embedded store waits for another process (a backup) that holds its lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read of an embedded store pauses before it tries again while another process holds the file.
+pub const STORE_BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// KiB of page cache of a connection that reads from an embedded store.
 pub const STORE_CACHE_KIB: u32 = 2_048;
 /// KiB of page cache of the connection that writes: a transaction that outgrows it writes its pages more than once.
