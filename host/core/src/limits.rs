@@ -309,3 +309,56 @@ pub const DEMO_POLL: Duration = Duration::from_millis(20);
 
 /// How long a host that stops waits for the steps that are under way.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+// Metrics.
+
+/// Upper bounds of the buckets that requests are counted in by how long they took.
+pub const REQUEST_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2_500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+/// Those for changes of the store, until they are durable.
+pub const COMMIT_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+/// Those for steps of rotations, the wait for a worker and a compilation included.
+pub const STEP_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];

@@ -22,6 +22,7 @@ use crate::edge;
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
 use crate::identity::{IdentityError, root_key};
+use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
@@ -158,23 +159,25 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
     let root_key = root_key(&dir, settings.bootstrap, &*rng)?;
     let (clock, dev_clock) = clocks(&dir, settings.dev_clock)?;
+    let metrics = Metrics::new(clock.wall());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
         artifact_dir: dir.join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new([postgres])),
+        drivers: Arc::new(Drivers::new([metrics.metered_driver(postgres)])),
         egress: Arc::default(),
         rng: rng.clone(),
     });
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let owner = uuid(&*rng);
     let account = settings.account;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store: Arc<dyn Store> = metrics.metered_store(Arc::new(store));
     let app =
         App::new(Parts { store, keyring, cache_bytes: settings.cache_bytes, clock, rng, account, functions });
     let host = Host {
         app,
+        metrics,
         runtime,
         pages,
         root_key,
