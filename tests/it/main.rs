@@ -16,6 +16,7 @@ mod kill;
 mod labels;
 mod model;
 mod refusals;
+mod replicas;
 mod rotations;
 mod sandbox;
 mod service;

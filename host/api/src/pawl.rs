@@ -147,6 +147,10 @@ shapes! {
             functions: Vec<FunctionView>,
             rotations: RotationCounts,
         }
+        optional {
+            /// The host's id: the same at every start in its data directory.
+            host_id: String,
+        }
     }
 
     /// A host's clock.
@@ -171,7 +175,29 @@ shapes! {
             location: String,
             schema: u32,
             secrets: u64,
+            versions: u64,
             bytes: u64,
+            /// How it keeps what it has acknowledged.
+            durability: String,
+            /// What is wrong with it.
+            problems: Vec<String>,
+            /// How far its own clock is ahead of this host's, when it has one.
+            clock_ahead_milliseconds: i64,
+            /// The rotations that are claimed.
+            leases: Vec<LeaseView>,
+        }
+    }
+
+    /// A claim on a rotation.
+    LeaseView {
+        required {
+            #[serde(rename = "SecretARN")] secret_arn: String,
+            /// The id of the host that holds it.
+            host: String,
+            /// The claim's number.
+            epoch: u64,
+            /// How long it still holds; less than nothing when its time is over and nobody has taken it.
+            milliseconds_left: i64,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sealed records in memory, for reading: nothing in here is in clear.
 //!
 //! Coherent on one host by construction: every change of a secret goes through this process, and tells the cache before it is
-//! acknowledged. A reader that loads from the store while a change commits could otherwise put back what it read before; so a
+//! acknowledged. Changes by other hosts are noticed when what is held is compared with the store (`app/coherence.rs`). A reader that loads from the store while a change commits could otherwise put back what it read before; so a
 //! load carries the generation under which it began, and is dropped when a change has come since.
 
 use std::hash::{BuildHasher, RandomState};
@@ -154,6 +154,15 @@ impl SealedCache {
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
         if generation.load(Ordering::SeqCst) == began.0 {
             self.held.insert(key, held);
+        }
+    }
+
+    /// Forgets a secret that a load did not find, unless it may have been made since `began`.
+    pub fn forget(&self, key: &Key, began: Generation) {
+        let Some((generation, lock)) = self.shard(key) else { return };
+        let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation.load(Ordering::SeqCst) == began.0 {
+            self.held.remove(key);
         }
     }
 

@@ -30,12 +30,12 @@ pub struct Host {
     pub root_key: AccessKey,
     /// The region of this host, for what has none of its own.
     pub region: Region,
-    /// What is worked on by this process, for the store's leases.
+    /// This host's id, for the store's leases.
     pub owner: String,
     /// The clock that `pawl dev clock advance` moves; none unless the host was started with `--dev-clock`.
     pub dev_clock: Option<DevClock>,
-    /// Where the data is.
-    pub data_dir: PathBuf,
+    /// Where the store is, for people.
+    pub store_place: String,
     /// Derived signing keys.
     pub signing_keys: SigningKeys,
 }

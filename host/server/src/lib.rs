@@ -21,5 +21,6 @@ mod start;
 mod turns;
 pub mod world;
 
+pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
 pub use settings::Settings;
 pub use start::{Opened, ServeError, open, serve};

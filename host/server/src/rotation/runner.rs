@@ -129,15 +129,19 @@ impl Job<'_> {
     async fn holding_on<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
-            if let Ok(done) = tokio::time::timeout(limits::LEASE / 3, &mut work).await {
-                return done;
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.renew_later() => {}
             }
-            let (store, wall) = (self.host.app.queue(), self.host.app.clock().wall());
-            if let Err(error) =
-                store.renew_lease(&self.claim.arn, self.claim.epoch, wall, limits::LEASE).await
-            {
-                tracing::warn!(secret.arn = %self.claim.arn, %error, "the lease on a rotation could not be renewed");
-            }
+        }
+    }
+
+    /// Renews the lease when a third of it has passed.
+    async fn renew_later(&self) {
+        tokio::time::sleep(limits::LEASE / 3).await;
+        let (store, wall) = (self.host.app.queue(), self.host.app.clock().wall());
+        if let Err(error) = store.renew_lease(&self.claim.arn, self.claim.epoch, wall, limits::LEASE).await {
+            tracing::warn!(secret.arn = %self.claim.arn, %error, "the lease on a rotation could not be renewed");
         }
     }
 
