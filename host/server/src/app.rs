@@ -26,7 +26,7 @@ use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
 pub use self::regions::Wanted;
 use self::rows::{decode, hold};
-use crate::cache::{Held, Key, SealedCache};
+use crate::cache::{CacheFigures, Held, Key, SealedCache};
 pub use crate::draft::Draft;
 use crate::error::AppError;
 use crate::functions::Functions;
@@ -123,6 +123,12 @@ impl App {
     #[must_use]
     pub const fn nudge(&self) -> &Notify {
         &self.nudge
+    }
+
+    /// How the cache of sealed secrets does.
+    #[must_use]
+    pub fn cache_figures(&self) -> CacheFigures {
+        self.cache.figures()
     }
 
     /// The store's queue of rotations and its health; not the secrets.

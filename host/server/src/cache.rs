@@ -78,6 +78,19 @@ impl Held {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(pub Region, pub SecretName);
 
+/// How a cache does.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheFigures {
+    /// How often a secret was found.
+    pub hits: u64,
+    /// How often it was not.
+    pub misses: u64,
+    /// How many secrets are held.
+    pub secrets: u64,
+    /// Bytes of memory that they take, roughly.
+    pub bytes: u64,
+}
+
 const SHARDS: usize = 64;
 
 /// The cache.
@@ -113,6 +126,14 @@ impl SealedCache {
             hasher: RandomState::new(),
             generations: (0..SHARDS).map(|_| Default::default()).collect(),
         }
+    }
+
+    /// How it does so far.
+    #[must_use]
+    pub fn figures(&self) -> CacheFigures {
+        let secrets = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        let (hits, misses, bytes) = (self.held.hits(), self.held.misses(), self.held.weight());
+        CacheFigures { hits, misses, secrets, bytes }
     }
 
     /// What is held of a secret.

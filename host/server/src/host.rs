@@ -12,6 +12,7 @@ use pawl_runtime::Runtime;
 
 use crate::app::App;
 use crate::identity::AccessKey;
+use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::world::SystemClock;
 
@@ -19,6 +20,8 @@ use crate::world::SystemClock;
 pub struct Host {
     /// The service.
     pub app: App,
+    /// What an operator watches.
+    pub metrics: Metrics,
     /// The rotators' sandbox.
     pub runtime: Runtime,
     /// The tokens of pages.

@@ -22,6 +22,7 @@ use crate::edge;
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
 use crate::identity::{AccessKey, IdentityError, root_key, shared_root_key};
+use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
@@ -169,21 +170,24 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         None => root_key(dir.path(), &*rng)?,
     };
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
+    let metrics = Metrics::new(clock.wall());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
         artifact_dir: dir.path().join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new([postgres])),
+        drivers: Arc::new(Drivers::new([metrics.metered_driver(postgres)])),
         egress: Arc::default(),
         rng: rng.clone(),
     });
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let account = settings.account;
+    let store = metrics.metered_store(store);
     let app =
         App::new(Parts { store, keyring, cache_bytes: settings.cache_bytes, clock, rng, account, functions });
     let host = Host {
         app,
+        metrics,
         runtime,
         pages,
         root_key,
