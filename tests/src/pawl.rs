@@ -290,6 +290,15 @@ impl Pawl {
         process::children_of(own).into_iter().chain([own]).map(process::resident_bytes).sum()
     }
 
+    /// The running process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.server.id().expect("it runs")
+    }
+
     /// Processor time that the running server itself has taken so far.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
