@@ -39,6 +39,8 @@ pub enum Store {
     Usual,
     /// In its data directory.
     Embedded,
+    /// In a database of its own in a private PostgreSQL.
+    Private,
     /// In the PostgreSQL of this URL.
     Shared(String),
 }
@@ -99,7 +101,11 @@ impl Pawl {
                 File::options().write(true).create_new(true).mode(0o600).open(data_dir.join("root-key"));
             file.and_then(|mut file| file.write_all(key)).unwrap();
         }
-        let database = matches!(options.store, Store::Usual).then(Database::usual).flatten();
+        let database = match options.store {
+            Store::Usual => Database::usual(),
+            Store::Private => Some(Database::new()),
+            Store::Embedded | Store::Shared(_) => None,
+        };
         if let Some(database) = &database {
             options.store = Store::Shared(database.url().to_owned());
         }
