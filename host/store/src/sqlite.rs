@@ -5,7 +5,9 @@
 
 mod commit;
 mod creation;
+mod export;
 mod fault;
+mod import;
 mod queue;
 mod rows;
 mod schema;
@@ -28,11 +30,13 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use tokio::sync::mpsc;
 
 use self::commit::integer;
 use self::fault::fault;
 use self::queue::Queue;
 use self::rows::Reader;
+use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
 use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
@@ -87,6 +91,29 @@ impl SqliteStore {
         };
         connection.close().await.map_err(fault)?;
         Ok(keyring)
+    }
+
+    /// Opens the store at `path` to read it, beside the process that serves it.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or another version of the program made its schema.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let read = connect_options(path, limits::STORE_CACHE_KIB).read_only(true).pragma("query_only", "ON");
+        let reader = SqlitePoolOptions::new()
+            .acquire_timeout(limits::STORE_ACQUIRE_TIMEOUT)
+            .max_connections(1)
+            .connect_with(read)
+            .await
+            .map_err(fault)?;
+        let mut connection = reader.acquire().await.map_err(fault)?;
+        let (found, known) = (schema::found(&mut connection).await?.unwrap_or(0), schema::known());
+        drop(connection);
+        if found < known {
+            reader.close().await;
+            return Err(StoreError::OlderSchema { found, known });
+        }
+        // Whoever writes to it is told that it is read-only.
+        Ok(Self { writer: reader.clone(), reader, commits: Arc::default() })
     }
 
     /// Opens the store at `path`, makes it (mode 0600) when there is none, and brings its schema up to date.
@@ -398,6 +425,14 @@ impl Store for SqliteStore {
             // The last to close folds the write-ahead log in.
             self.writer.close().await;
         })
+    }
+
+    fn export(&self, to: mpsc::Sender<Piece>) -> Answer<'_, ()> {
+        Box::pin(export::export(&self.reader, to))
+    }
+
+    fn import(&self, from: mpsc::Receiver<Piece>) -> Answer<'_, (), ImportError> {
+        Box::pin(import::import(&self.writer, from))
     }
 }
 

@@ -11,7 +11,7 @@ use super::sql::BATCH;
 use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
-use crate::record::SealedVersion;
+use crate::record::{SealedVersion, SecretRow};
 
 /// Whether `change` makes a secret and does nothing else, as those that [`create`] takes.
 pub(super) fn is_plain(change: &Change) -> bool {
@@ -60,26 +60,31 @@ async fn put_versions(
 
 /// Adds the values of a new secret's row, in the order of its columns.
 pub(super) fn arguments(mut values: SqliteArguments, change: &Change) -> Result<SqliteArguments, StoreError> {
-    let row = &change.row;
     if change.delete {
         return Err(StoreError::Broken("purging a new secret"));
     }
-    add(&mut values, row.arn.as_str())?;
-    add(&mut values, row.region.as_str())?;
-    add(&mut values, row.name.as_str())?;
-    add(&mut values, revision(row, 0)?)?;
-    add(&mut values, row.document.as_str())?;
-    add(&mut values, row.created_at.millis())?;
-    add(&mut values, row.purge_at.map(Timestamp::millis))?;
-    add(&mut values, row.next_rotation_at.map(Timestamp::millis))?;
-    add(&mut values, row.rotation_due_at.map(Timestamp::millis))?;
-    add(&mut values, row.last_changed_at.millis())?;
-    add(&mut values, rows::moment_or_never(row.last_accessed_at))?;
-    add(&mut values, row.replica_of.as_ref().map(Region::as_str))?;
+    let revision = revision(&change.row, 0)?;
+    head(&mut values, &change.row, revision)?;
     Ok(values)
 }
 
-fn add<'q, T: Encode<'q, Sqlite> + Type<Sqlite>>(
+/// Adds the values of a secret's row, in the order of its columns.
+pub(super) fn head(values: &mut SqliteArguments, row: &SecretRow, revision: i64) -> Result<(), StoreError> {
+    add(values, row.arn.as_str())?;
+    add(values, row.region.as_str())?;
+    add(values, row.name.as_str())?;
+    add(values, revision)?;
+    add(values, row.document.as_str())?;
+    add(values, row.created_at.millis())?;
+    add(values, row.purge_at.map(Timestamp::millis))?;
+    add(values, row.next_rotation_at.map(Timestamp::millis))?;
+    add(values, row.rotation_due_at.map(Timestamp::millis))?;
+    add(values, row.last_changed_at.millis())?;
+    add(values, rows::moment_or_never(row.last_accessed_at))?;
+    add(values, row.replica_of.as_ref().map(Region::as_str))
+}
+
+pub(super) fn add<'q, T: Encode<'q, Sqlite> + Type<Sqlite>>(
     values: &mut SqliteArguments,
     value: T,
 ) -> Result<(), StoreError> {
