@@ -171,12 +171,12 @@ impl<'a> Environment<'a> {
     }
 
     /// A variable that is set to something.
-    fn path(self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(self, name: &str) -> Option<PathBuf> {
         (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
     /// As [`Environment::path`], for text.
-    fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
+    pub(crate) fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
         let Some(value) = (self.0)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
         value
             .into_string()

@@ -333,3 +333,5 @@ pub const STORE_EPOCH_EVERY: Duration = Duration::from_secs(300);
 pub const STORE_EPOCH_HOSTS_MAX: usize = 64;
 /// Bytes of a host's witness of the store's epoch.
 pub const STORE_WITNESS_BYTES_MAX: u64 = 4_096;
+/// How often a command says how far it is, on a terminal.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);

@@ -191,7 +191,8 @@ fn io(path: &Path, source: std::io::Error) -> ServeError {
     ServeError::Io { path: path.to_owned(), source }
 }
 
-fn lock(dir: &Path) -> Result<File, ServeError> {
+/// The lock on a data directory, as long as the file is held.
+pub(crate) fn lock(dir: &Path) -> Result<File, ServeError> {
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .write(true)

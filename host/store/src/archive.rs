@@ -14,6 +14,9 @@ pub const HALT: &str = "halt";
 /// What [`HALT`] holds from the beginning of an import until whoever asked for it has looked at what came of it.
 pub const HALT_IMPORTING: &[u8] = b"importing";
 
+/// What [`HALT`] holds once the store's content was moved to another one, which goes on with it.
+pub const HALT_MOVED: &[u8] = b"moved";
+
 /// A part of a store. They come in the order in which they stand here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {

@@ -24,7 +24,7 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use tokio::sync::mpsc;
 
-pub use archive::{ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece};
+pub use archive::{ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, StoreError};
 pub use record::{
