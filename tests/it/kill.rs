@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pawl_tests::aws;
-use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl, Server};
+use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl};
 use pawl_tests::postgres::{Login, Postgres};
+use pawl_tests::process::Server;
 use pawl_tests::proxy::{Event, Proxy, Then};
 use pawl_tests::scram;
 use pawl_tests::wait::eventually;

@@ -10,12 +10,14 @@
 
 mod canary;
 mod clients;
+mod cluster;
 mod conformance;
 mod harness;
 mod kill;
 mod labels;
 mod model;
 mod refusals;
+mod replicas;
 mod rotations;
 mod sandbox;
 mod service;

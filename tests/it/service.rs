@@ -39,7 +39,7 @@ fn a_missing_or_false_root_key_is_refused_before_anything_is_written() {
     let other = Pawl::start(Options::default());
     std::fs::copy(other.data_dir().join("root-key"), &key).unwrap();
     let why = pawl.try_resume().unwrap_err();
-    assert!(why.contains("does not open this store"), "{why}");
+    assert!(why.contains("does not open the store"), "{why}");
     assert_eq!(std::fs::read(&database).unwrap(), before, "something was written");
 
     std::fs::write(&key, held).unwrap();

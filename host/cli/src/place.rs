@@ -10,7 +10,7 @@ use pawl_core::limits;
 use pawl_server::backup::{BackupError, Place, Progress};
 
 use crate::CommandError;
-use crate::settings::{Environment, SettingsError};
+use crate::settings::{self, Environment, SettingsError};
 
 /// The store, and where its root key is.
 #[derive(Args, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct PlaceArgs {
     /// The data directory: of an embedded store, or of a host on a database, for its root key. [env: PAWL_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The PostgreSQL that holds the store, as for `pawl serve`. [env: PAWL_DATABASE_URL]
+    /// The PostgreSQL database that holds the store, as for `pawl serve`. [env: PAWL_DATABASE_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// The file of the root key; `root-key` in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
@@ -39,11 +39,7 @@ impl PlaceArgs {
         let env = *environment;
         let path = |flag: &Option<PathBuf>, name| flag.clone().or_else(|| env.path(name));
         let data_dir = path(&self.data_dir, "PAWL_DATA_DIR");
-        let (from, url) = match &self.database_url {
-            Some(url) => ("--database-url", Some(url.clone())),
-            None => ("PAWL_DATABASE_URL", env.text("PAWL_DATABASE_URL")?),
-        };
-        let database = url.map(|url| database(from, &url)).transpose()?;
+        let database = settings::database_url(env, self.database_url.as_deref(), None)?.map(Place::Database);
         let root_key_file = path(&self.root_key_file, "PAWL_ROOT_KEY_FILE")
             .or_else(|| data_dir.as_ref().map(|dir| dir.join("root-key")))
             .ok_or_else(|| failed(&BackupError::RootKeyUnnamed))?;
@@ -57,10 +53,6 @@ impl Found {
         let embedded = self.data_dir.clone().map(Place::Directory);
         Ok(self.database.clone().or(embedded).ok_or(SettingsError::NoDataDir)?)
     }
-}
-
-fn database(from: &str, _url: &str) -> Result<Place, SettingsError> {
-    Err(SettingsError::Wrong { from: from.to_owned(), why: "this build has no PostgreSQL store".to_owned() })
 }
 
 pub(crate) fn failed(error: &BackupError) -> CommandError {

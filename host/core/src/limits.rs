@@ -159,6 +159,14 @@ pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
 pub const CACHE_SECRET_BYTES: usize = 1_200;
 /// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
 pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
+/// Leases that one description of a host shows, most.
+pub const LEASES_SHOWN_MAX: u32 = 100;
+/// How long `/readyz` waits for the store.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Comparisons of what is remembered with a shared store that are under way at once.
+pub const COMPARISONS_AT_ONCE: usize = 2;
+/// Secrets that one comparison takes, most.
+pub const COMPARED_AT_ONCE: usize = 256;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
@@ -172,6 +180,8 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an embedded store waits for another process (a backup) that holds its lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read of an embedded store pauses before it tries again while another process holds the file.
+pub const STORE_BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// KiB of page cache of a connection that reads from an embedded store.
 pub const STORE_CACHE_KIB: u32 = 2_048;
 /// KiB of page cache of the connection that writes: a transaction that outgrows it writes its pages more than once.
@@ -189,8 +199,13 @@ pub const STORE_PROBLEMS_MAX: usize = 10;
 
 // Rotation.
 
-/// How long a host may hold a rotation without a sign of life. Longer than any one step.
-pub const LEASE: Duration = Duration::from_secs(90);
+/// How long a host may hold a rotation without a sign of life; it gives one at every third of it.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How long a database waits for the end of a password change after the host's last word; then it takes the change back.
+pub const LAST_WORD_VALID: Duration = Duration::from_secs(3);
+/// What must be left of a lease in a shared store before a deed outside of it: longer than the last word is valid, so that the
+/// deed is done or undone before anybody else can claim the rotation.
+pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
 /// Wall-clock time of one step, all of its database calls included.
 pub const STEP_WALL: Duration = Duration::from_secs(30);
 /// Tries of a rotation's step after transient failures before a person must act.
@@ -310,6 +325,96 @@ pub const DEMO_POLL: Duration = Duration::from_millis(20);
 /// How long a host that stops waits for the steps that are under way.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
+// The store in PostgreSQL.
+
+/// Connections of one host to its PostgreSQL.
+pub const STORE_PG_CONNECTIONS: usize = 16;
+/// How long a call waits for a connection to a server that takes writes, a failover included.
+pub const STORE_PG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for one connection with its login when the URL says nothing.
+pub const STORE_PG_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for one try of a call, after which its connection is dropped: a commit waits in it for the synchronous standby.
+pub const STORE_PG_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for one try of a read.
+pub const STORE_PG_READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for what reads or changes everything: a migration, a look over the whole store.
+pub const STORE_PG_LONG_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a statement waits for a row that another host has locked.
+pub const STORE_PG_LOCK_TIMEOUT: Duration = Duration::from_secs(4);
+/// After which a server ends a transaction whose host does nothing: a paused host must not keep rows locked.
+pub const STORE_PG_IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+/// Pause between two rounds of looking for the server that takes writes.
+pub const STORE_PG_SEARCH_PAUSE: Duration = Duration::from_millis(100);
+/// How long, after one server was found that takes writes, the others may say that they do, too.
+pub const STORE_PG_SEARCH_GRACE: Duration = Duration::from_millis(200);
+/// How long a connection may have been idle to be used for a change without being tried first.
+pub const STORE_PG_TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How often a call is tried whose connection was lost before anything could have happened.
+pub const STORE_PG_LOST_TRIES: u32 = 3;
+/// How often a transaction is tried that collided with another one.
+pub const STORE_PG_CONFLICT_TRIES: u32 = 8;
+/// New secrets, or values, that one statement stores.
+pub const STORE_PG_ROWS_AT_ONCE: usize = 256;
+/// Records that are numbered in one transaction; more than one page of them.
+pub const STORE_PG_NUMBERED_AT_ONCE: u32 = 10_000;
+/// Servers in one database URL.
+pub const STORE_PG_HOSTS_MAX: usize = 16;
+/// Bytes of a file with the password to the store.
+pub const STORE_PG_PASSWORD_BYTES_MAX: u64 = 4_096;
+
+// Metrics.
+
+/// Upper bounds of the buckets that requests are counted in by how long they took.
+pub const REQUEST_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2_500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+/// Those for changes of the store, until they are durable.
+pub const COMMIT_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+/// Those for steps of rotations, the wait for a worker and a compilation included.
+pub const STEP_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
+
 // Backups, moving a store, and telling that one was rolled back.
 
 /// Rows of a store that an export hands over at once, most.
@@ -318,6 +423,8 @@ pub const ARCHIVE_PAGE_ROWS: usize = 256;
 pub const ARCHIVE_PAGE_BYTES: usize = 1024 * 1024;
 /// Pages that an export is ahead of whoever takes them, most.
 pub const ARCHIVE_PAGES_AHEAD: usize = 4;
+/// Time for a whole store to be read or filled, its transaction's.
+pub const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(86_400);
 /// By how much the epochs of leases are raised when a store is moved or restored: more claims than a secret can have had between
 /// a backup and its restoration, so that a claim from then is fenced off.
 pub const IMPORT_EPOCHS: u64 = 1 << 20;

@@ -1,7 +1,5 @@
 //! A whole store as a stream of pieces: what a backup is made of, and what moves from one backend to another.
 
-use tokio::sync::mpsc;
-
 use pawl_core::limits;
 
 use crate::error::StoreError;
@@ -67,24 +65,6 @@ pub enum ImportError {
     /// The store itself failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The way to whoever takes an export. It gathers rows into pages.
-pub(crate) struct Outlet {
-    to: mpsc::Sender<Piece>,
-}
-
-/// Nobody takes any more: the export has nothing left to do.
-pub(crate) struct Gone;
-
-impl Outlet {
-    pub(crate) const fn new(to: mpsc::Sender<Piece>) -> Self {
-        Self { to }
-    }
-
-    pub(crate) async fn send(&self, piece: Piece) -> Result<(), Gone> {
-        self.to.send(piece).await.map_err(|_| Gone)
-    }
 }
 
 /// Rows on their way, until they are a page.

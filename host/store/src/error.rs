@@ -1,5 +1,7 @@
 //! What can be wrong with a store, and what to do about it.
 
+use std::fmt;
+
 /// Why a store could not do what it was asked.
 ///
 /// Drivers' own errors end here: only their code is kept, so that no statement and no value reaches a log.
@@ -92,10 +94,88 @@ pub enum Outage {
     /// It has been closed.
     #[error("it is shut down")]
     Closed,
+    /// No server answers.
+    #[error(
+        "no database server answers; check the hosts and ports of the database URL, the network, and that PostgreSQL runs"
+    )]
+    Unreachable,
+    /// Servers answer, and none of them takes writes.
+    #[error("no database server takes writes; promote a standby, or wait for the failover to end")]
+    NotPrimary,
+    /// The connection was lost, or the time was over, while a change was being committed.
+    #[error(
+        "the database did not say whether the change was committed: it may or may not have happened; look before trying again"
+    )]
+    Unknown,
+    /// The server did not answer in time; nothing was changed.
+    #[error("the database did not answer in time; look for its load, its locks and its disk, then try again")]
+    TooSlow,
+    /// The server has no connection left.
+    #[error("the database has no connection left; raise its max_connections or run fewer hosts")]
+    TooManyConnections,
+    /// The login was refused.
+    #[error("the database refused the login; check user and password of the database URL, and pg_hba.conf")]
+    LoginRefused,
+    /// The role may not do what the store needs.
+    #[error(
+        "the database role may not do what the store needs (code {code}); grant it CREATE on its schema, and all on its tables"
+    )]
+    NotAllowed {
+        /// What the database said.
+        code: SqlState,
+    },
+    /// There is no such database.
+    #[error("the database of the database URL does not exist; create it, with encoding UTF8")]
+    NoDatabase,
+    /// The database's text is not Unicode.
+    #[error("the database is not encoded in UTF8; create one that is")]
+    NotUtf8,
+    /// TLS could not be agreed on.
+    #[error(
+        "no trusted TLS to the database server; name its CA with sslrootcert=, check that its certificate names the host of the \
+         database URL, and that its ssl is on"
+    )]
+    TlsUntrusted,
+    /// Something else answers.
+    #[error(
+        "what answers is no PostgreSQL server that this program can log in to; check host, port and password method"
+    )]
+    NotPostgres,
+    /// The server refused for a reason of its own.
+    #[error("the database failed (SQLSTATE {code}); look into its log")]
+    Database {
+        /// What the database said.
+        code: SqlState,
+    },
     /// Reading or writing failed.
     #[error("reading or writing failed (code {code}); check the disk and the system's log")]
     Io {
         /// The database's code, 0 when it gave none.
         code: i32,
     },
+}
+
+/// A database's code of five characters for what went wrong. All that is kept of its error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SqlState([u8; 5]);
+
+impl SqlState {
+    /// The code, or the one of an unspecified error where it is none.
+    #[must_use]
+    pub fn new(code: &str) -> Self {
+        let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        Self(<[u8; 5]>::try_from(code.as_bytes()).ok().filter(|_| plain).unwrap_or(*b"XX000"))
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlState({self})")
+    }
 }

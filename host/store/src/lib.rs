@@ -1,17 +1,18 @@
 //! The store: what outlives the process, in whole transactions.
 //!
-//! [`Store`] is the contract, [`SqliteStore`] keeps it in one file. A method is one transaction: it happens as a whole or not
+//! [`Store`] is the contract; [`SqliteStore`] keeps it in one file, [`PostgresStore`] in a PostgreSQL that several hosts share. A method is one transaction: it happens as a whole or not
 //! at all, and when [`Store::commit`] has answered, no crash undoes it. The store knows no secret: values come to it sealed.
 //!
-//! To add a query: its text goes into `sqlite/sql.rs` (a test prepares every statement there, another looks at its plan), the
-//! reading of its rows into `sqlite/rows.rs`, the method here and in `sqlite.rs`, and its promise into `conformance.rs`, which
-//! every backend must pass.
+//! To add a query: its text goes into each backend's `sql.rs` (a test prepares every statement there, another looks at its plan),
+//! the reading of its rows into its `rows.rs`, the method here and into each backend, and its promise into `conformance.rs`,
+//! which every backend must pass.
 
 mod archive;
 mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod error;
+mod postgres;
 mod record;
 mod sqlite;
 
@@ -26,7 +27,8 @@ use tokio::sync::mpsc;
 
 pub use archive::{ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
-pub use error::{Outage, StoreError};
+pub use error::{Outage, SqlState, StoreError};
+pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
 pub use record::{
     Claim, Cursor, Direction, Due, Entry, Full, Health, Lease, LeaseState, ListQuery, Loaded, Order,
     SealedVersion, SecretRow, SortBy,

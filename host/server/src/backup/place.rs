@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pawl_keyring::{Keyring, RootKey, SealedKek, root_file};
-use pawl_store::{Options, SqliteStore, Store};
+use pawl_store::{DatabaseUrl, Options, PostgresOptions, PostgresStore, SqliteStore, Store};
 
 use super::BackupError;
 
@@ -17,12 +17,16 @@ const DATABASE: &str = "pawl.db";
 pub enum Place {
     /// An embedded one, in a data directory.
     Directory(PathBuf),
+    /// One in a PostgreSQL database.
+    Database(DatabaseUrl),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(dir) => write!(f, "{}", dir.join(DATABASE).display()),
+            // Without its password.
+            Self::Database(url) => write!(f, "{url}"),
         }
     }
 }
@@ -39,6 +43,13 @@ impl Place {
                 let store = SqliteStore::open_to_read(&path).await.map_err(BackupError::Read)?;
                 Ok(Arc::new(store))
             }
+            Self::Database(url) => {
+                if PostgresStore::inspect(url).await.map_err(BackupError::Read)?.is_none() {
+                    return Err(BackupError::NoStore(self.to_string()));
+                }
+                let options = PostgresOptions::default();
+                Ok(Arc::new(PostgresStore::open(url, options).await.map_err(BackupError::Read)?))
+            }
         }
     }
 
@@ -50,6 +61,10 @@ impl Place {
                 let store = SqliteStore::open(&path, Options::default()).await.map_err(BackupError::Write)?;
                 Ok(Arc::new(store))
             }
+            Self::Database(url) => {
+                let options = PostgresOptions::default();
+                Ok(Arc::new(PostgresStore::open(url, options).await.map_err(BackupError::Write)?))
+            }
         }
     }
 
@@ -57,6 +72,7 @@ impl Place {
     pub(super) const fn directory(&self) -> Option<&PathBuf> {
         match self {
             Self::Directory(dir) => Some(dir),
+            Self::Database(_) => None,
         }
     }
 }

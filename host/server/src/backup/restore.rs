@@ -18,7 +18,7 @@ use super::line::{Content, Counts, Header, Line, append};
 use super::place::{Place, root_key};
 use super::{BackupError, Progress};
 use crate::epoch;
-use crate::start::lock;
+use crate::start::directory::lock;
 use crate::world::{SystemClock, SystemRng};
 
 /// A backup that was restored.

@@ -1,122 +1,97 @@
 //! A whole store as it is at one moment, read in one transaction: the write-ahead log keeps that moment while changes go on.
 
-use futures_util::TryStreamExt;
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
+use super::connection::{Value, all};
 use super::fault::fault;
 use super::rows::Reader;
-use super::{schema, sql};
-use crate::archive::{ArchivedSecret, Gone, HALT, Outlet, Page, Piece};
-use crate::error::StoreError;
+use super::{keyring, schema, secret, sql};
+use crate::archive::{ArchivedSecret, HALT, Page, Piece};
+use crate::error::{Outage, StoreError};
 use crate::record::Entry;
 
-/// Why an export ends before its end.
-enum Stop {
-    Gone,
-    Failed(StoreError),
-}
+/// Nobody takes any more. It leaves through every error's door, and is none.
+const GONE: StoreError = StoreError::Unavailable(Outage::Closed);
 
-impl From<Gone> for Stop {
-    fn from(_: Gone) -> Self {
-        Self::Gone
+/// Sends everything. Blocks the thread while nobody takes.
+pub(super) fn export(connection: &Connection, to: mpsc::Sender<Piece>) -> Result<(), StoreError> {
+    let outlet = Outlet(to);
+    match run(connection, &outlet) {
+        Err(GONE) if outlet.0.is_closed() => Ok(()),
+        other => other,
     }
 }
 
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
+struct Outlet(mpsc::Sender<Piece>);
+
+impl Outlet {
+    fn send(&self, piece: Piece) -> Result<(), StoreError> {
+        self.0.blocking_send(piece).map_err(|_| GONE)
     }
 }
 
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Failed(fault(error))
+fn run(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
+    // Ends with the export, however that ends.
+    let _moment = connection.unchecked_transaction().map_err(fault)?;
+    outlet.send(Piece::Begin { schema: schema::found(connection)?.unwrap_or(0) })?;
+    if let Some(keyring) = keyring(connection)? {
+        outlet.send(Piece::Keyring(keyring))?;
     }
-}
-
-/// Sends everything.
-pub(super) async fn export(reader: &SqlitePool, to: mpsc::Sender<Piece>) -> Result<(), StoreError> {
-    let mut connection = reader.acquire().await.map_err(fault)?;
-    match run(&mut connection, &Outlet::new(to)).await {
-        Ok(()) | Err(Stop::Gone) => Ok(()),
-        Err(Stop::Failed(error)) => Err(error),
-    }
-}
-
-async fn run(connection: &mut SqliteConnection, outlet: &Outlet) -> Result<(), Stop> {
-    let mut transaction = connection.begin().await?;
-    let schema = schema::found(&mut transaction).await?.unwrap_or(0);
-    outlet.send(Piece::Begin { schema }).await?;
-    if let Some(keyring) = sqlx::query_scalar(sql::KEYRING).fetch_optional(&mut *transaction).await? {
-        outlet.send(Piece::Keyring(keyring)).await?;
-    }
-    let settings = sqlx::query(sql::EXPORT_META).bind(HALT).fetch_all(&mut *transaction).await?;
-    for row in &settings {
+    all(connection, sql::EXPORT_META, &[Value::from(HALT)], |row| {
         let (key, value) = Reader::new(row, "meta").setting()?;
-        outlet.send(Piece::Setting { key, value }).await?;
-    }
-    secrets(&mut transaction, outlet).await?;
-    entries(&mut transaction, sql::EXPORT_AUDIT, "audit", outlet, Piece::Audit).await?;
-    entries(&mut transaction, sql::EXPORT_EVENTS, "events", outlet, Piece::Events).await?;
-    outlet.send(Piece::End).await?;
-    // Nothing was written.
-    transaction.rollback().await?;
-    Ok(())
+        outlet.send(Piece::Setting { key, value })
+    })?;
+    secrets(connection, outlet)?;
+    entries(connection, sql::EXPORT_AUDIT, "audit", outlet, Piece::Audit)?;
+    entries(connection, sql::EXPORT_EVENTS, "events", outlet, Piece::Events)?;
+    outlet.send(Piece::End)
 }
 
 /// One row is a secret with one of its values, or with none.
-async fn secrets(connection: &mut SqliteConnection, outlet: &Outlet) -> Result<(), Stop> {
-    let mut rows = sqlx::query(sql::EXPORT_SECRETS).fetch(connection);
+fn secrets(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
     let mut page: Page<ArchivedSecret> = Page::default();
     let mut id = None;
-    while let Some(row) = rows.try_next().await? {
-        let reader = Reader::new(&row, "secrets");
+    all(connection, sql::EXPORT_SECRETS, &[], |row| {
+        let reader = secret(row);
         let its = reader.id()?;
         if id.replace(its) != Some(its) {
             if page.is_full()
                 && let Some(secrets) = page.take()
             {
-                outlet.send(Piece::Secrets(secrets)).await?;
+                outlet.send(Piece::Secrets(secrets))?;
             }
             let secret = reader.archived()?;
             let bytes = secret.head.document.len();
             page.push(secret, bytes);
         }
         if reader.is_version()? {
-            let version = Reader::new(&row, "versions").version()?;
+            let version = Reader::new(row, "versions").version()?;
             if let Some(secret) = page.last(version.sealed.len()) {
                 secret.values.push(version);
             }
         }
-    }
-    if let Some(secrets) = page.take() {
-        outlet.send(Piece::Secrets(secrets)).await?;
-    }
-    Ok(())
+        Ok(())
+    })?;
+    page.take().map_or(Ok(()), |secrets| outlet.send(Piece::Secrets(secrets)))
 }
 
-async fn entries(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
+fn entries(
+    connection: &Connection,
+    statement: &str,
     table: &'static str,
     outlet: &Outlet,
     piece: impl Fn(Vec<Entry>) -> Piece,
-) -> Result<(), Stop> {
-    let mut rows = sqlx::query(statement).fetch(connection);
+) -> Result<(), StoreError> {
     let mut page = Page::default();
-    while let Some(row) = rows.try_next().await? {
-        let entry = Reader::new(&row, table).entry()?;
+    all(connection, statement, &[], |row| {
+        let entry = Reader::new(row, table).entry()?;
         let bytes = entry.record.len();
         page.push(entry, bytes);
-        if page.is_full()
-            && let Some(entries) = page.take()
-        {
-            outlet.send(piece(entries)).await?;
+        match page.is_full().then(|| page.take()).flatten() {
+            Some(entries) => outlet.send(piece(entries)),
+            None => Ok(()),
         }
-    }
-    if let Some(entries) = page.take() {
-        outlet.send(piece(entries)).await?;
-    }
-    Ok(())
+    })?;
+    page.take().map_or(Ok(()), |entries| outlet.send(piece(entries)))
 }

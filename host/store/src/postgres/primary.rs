@@ -1,0 +1,328 @@
+//! The connections to the one server that takes writes, and the search for it.
+//!
+//! The driver's own pool keeps connections to one server, tries a server that is gone again and again until its time is over, and
+//! cannot say why it has none. Here a connection belongs to a generation: when a server is lost, its generation ends and no
+//! connection of it is used again, and who needs the next one finds the server that takes writes, one searcher for all.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pawl_core::limits;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::fault::{self, Failure, fault, needs_hands};
+use super::url::DatabaseUrl;
+use super::{setup, sql};
+use crate::change::CommitError;
+use crate::error::{Outage, StoreError};
+
+const BUSY: StoreError = StoreError::Unavailable(Outage::Busy);
+const UNREACHABLE: StoreError = StoreError::Unavailable(Outage::Unreachable);
+const NOT_PRIMARY: StoreError = StoreError::Unavailable(Outage::NotPrimary);
+
+/// What is done with one connection.
+pub(super) trait Work: Sync {
+    /// What comes out of it.
+    type Answer: Send;
+    /// Whether doing it twice is as good as doing it once.
+    const REPEATABLE: bool;
+    /// Time for one try.
+    const LIMIT: Duration;
+
+    /// Does it once. Unless the connection is lost, a failure leaves it outside of any transaction.
+    fn run(
+        &self,
+        connection: &mut PgConnection,
+    ) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+}
+
+/// The connections of one host to whichever server takes writes.
+pub(super) struct Primary {
+    servers: Vec<PgConnectOptions>,
+    connect_timeout: Duration,
+    permits: Arc<Semaphore>,
+    place: Mutex<Place>,
+    search: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Primary {
+    /// Without its servers: the driver's options would print the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Primary").field("place", &self.place()).finish_non_exhaustive()
+    }
+}
+
+/// Where the primary was last seen.
+#[derive(Debug, Default)]
+struct Place {
+    server: usize,
+    generation: u64,
+    idle: Vec<Idle>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
+}
+
+/// A connection in use. It goes back with [`Session::keep`]; whoever drops it, closes it: an answer may still be on its way.
+struct Session {
+    connection: PgConnection,
+    generation: u64,
+    /// Since when nobody has heard of the server by it; none when it is new.
+    idle_since: Option<Instant>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Session {
+    /// Whether it may be used for what must not be done twice: a connection that was cut while it was idle says so only when it
+    /// is used, and the change would then be one that may have happened.
+    async fn is_alive(&mut self) -> bool {
+        match self.idle_since {
+            Some(since) if since.elapsed() > limits::STORE_PG_TRUSTED_IDLE => {
+                matches!(timeout(limits::STORE_PG_CONNECT_TIMEOUT, self.connection.ping()).await, Ok(Ok(())))
+            }
+            _ => true,
+        }
+    }
+
+    fn keep(self, primary: &Primary) {
+        let Self { connection, generation, permit, .. } = self;
+        let mut place = primary.place();
+        if place.generation == generation && !primary.permits.is_closed() {
+            place.idle.push(Idle { connection, since: Instant::now() });
+        }
+        drop(place);
+        drop(permit);
+    }
+}
+
+impl Primary {
+    /// Knows the servers of `url` and connects to none yet.
+    pub(super) fn new(url: &DatabaseUrl, connections: usize) -> Self {
+        Self {
+            servers: url.servers(),
+            connect_timeout: url.connect_timeout(),
+            permits: Arc::new(Semaphore::new(connections.max(1))),
+            place: Mutex::default(),
+            search: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        // Nothing in here panics half-way.
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work`, again if its connection or the server was lost before anything could have happened, or if it collided with
+    /// another transaction. What may have happened is not done again, unless that makes no difference.
+    pub(super) async fn run<W: Work>(&self, work: &W) -> Result<W::Answer, CommitError> {
+        let (mut lost, mut conflicts) = (0, 0);
+        loop {
+            let mut session = self.session().await?;
+            let generation = session.generation;
+            if !W::REPEATABLE && !session.is_alive().await {
+                self.lost(generation);
+                continue;
+            }
+            let failure = match timeout(W::LIMIT, work.run(&mut session.connection)).await {
+                Ok(Ok(answer)) => {
+                    session.keep(self);
+                    return Ok(answer);
+                }
+                Ok(Err(Failure::Verdict(verdict))) => {
+                    session.keep(self);
+                    return Err(verdict);
+                }
+                Ok(Err(Failure::Undone(error))) if fault::is_lost(&error) => fault(error),
+                Ok(Err(Failure::Undone(error))) => {
+                    session.keep(self);
+                    conflicts += 1;
+                    if fault::is_conflict(&error) && conflicts < limits::STORE_PG_CONFLICT_TRIES {
+                        continue;
+                    }
+                    return Err(CommitError::Store(fault(error)));
+                }
+                Ok(Err(Failure::Moved)) => NOT_PRIMARY,
+                Ok(Err(Failure::Unknown)) if W::REPEATABLE => UNREACHABLE,
+                Ok(Err(Failure::Unknown)) => {
+                    self.lost(generation);
+                    return Err(CommitError::Store(StoreError::Unavailable(Outage::Unknown)));
+                }
+                Err(_) => {
+                    // Its server may have gone without a word.
+                    self.lost(generation);
+                    let outage = if W::REPEATABLE { Outage::TooSlow } else { Outage::Unknown };
+                    return Err(CommitError::Store(StoreError::Unavailable(outage)));
+                }
+            };
+            drop(session);
+            self.lost(generation);
+            lost += 1;
+            if lost >= limits::STORE_PG_LOST_TRIES {
+                return Err(CommitError::Store(failure));
+            }
+        }
+    }
+
+    /// [`Primary::run`] for what cannot lose a race.
+    pub(super) async fn ask<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+        self.run(work).await.map_err(|error| match error {
+            CommitError::Store(error) => error,
+            CommitError::LostRace | CommitError::NameTaken | CommitError::Fenced => {
+                StoreError::Broken("a verdict on no change")
+            }
+        })
+    }
+
+    /// No connection of this generation is used again.
+    fn lost(&self, generation: u64) {
+        let mut place = self.place();
+        if place.generation == generation {
+            place.generation += 1;
+            place.idle.clear();
+        }
+    }
+
+    /// A connection to the server that takes writes, wherever it is now.
+    async fn session(&self) -> Result<Session, StoreError> {
+        let mut why = BUSY;
+        let found = timeout(limits::STORE_PG_ACQUIRE_TIMEOUT, async {
+            let closed = StoreError::Unavailable(Outage::Closed);
+            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed)?;
+            why = UNREACHABLE;
+            loop {
+                let (generation, server) = {
+                    let mut place = self.place();
+                    let generation = place.generation;
+                    if let Some(Idle { connection, since }) = place.idle.pop() {
+                        return Ok(Session { connection, generation, idle_since: Some(since), permit });
+                    }
+                    (generation, place.server)
+                };
+                match self.dial(server).await {
+                    Ok(connection) => {
+                        return Ok(Session { connection, generation, idle_since: None, permit });
+                    }
+                    Err(error) => why = error,
+                }
+                match self.search(generation).await {
+                    Ok(()) => {}
+                    Err(error) if needs_hands(&error) => return Err(error),
+                    Err(error) => why = error,
+                }
+            }
+        });
+        match found.await {
+            Ok(found) => found,
+            Err(_) => Err(why),
+        }
+    }
+
+    /// Connects to a server and makes sure that it takes writes.
+    async fn dial(&self, server: usize) -> Result<PgConnection, StoreError> {
+        let options =
+            self.servers.get(server).ok_or(StoreError::Broken("a server that is not in the URL"))?;
+        connect(options, self.connect_timeout).await
+    }
+
+    /// Looks for the server that takes writes, unless somebody else has found it since `generation`.
+    async fn search(&self, generation: u64) -> Result<(), StoreError> {
+        let _turn = self.search.lock().await;
+        if self.place().generation != generation {
+            return Ok(());
+        }
+        let mut asked = JoinSet::new();
+        for (server, options) in self.servers.iter().cloned().enumerate() {
+            let limit = self.connect_timeout;
+            asked.spawn(async move {
+                let mut connection = connect(&options, limit).await?;
+                let history = timeline(&mut connection).await;
+                Ok((history, server, connection))
+            });
+        }
+        let (mut best, mut why) = (None, None);
+        while let Some(answer) = next(&mut asked, best.is_some()).await {
+            match answer {
+                // Two that take writes: the one that was promoted last is right, and the other one has been left behind.
+                Ok(found) => {
+                    let later = |(history, ..): &(Option<String>, usize, PgConnection)| *history < found.0;
+                    if best.as_ref().is_none_or(later) {
+                        best = Some(found);
+                    }
+                }
+                Err(error) => why = Some(worse(why, error)),
+            }
+        }
+        let Some((_, server, connection)) = best else {
+            sleep(limits::STORE_PG_SEARCH_PAUSE).await;
+            return Err(why.unwrap_or(UNREACHABLE));
+        };
+        let mut place = self.place();
+        place.generation += 1;
+        place.server = server;
+        place.idle = vec![Idle { connection, since: Instant::now() }];
+        Ok(())
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub(super) async fn close(&self) {
+        let all = u32::try_from(limits::STORE_PG_CONNECTIONS).unwrap_or(u32::MAX);
+        // What does not end in its time is cut off when it ends.
+        let _ended = timeout(limits::STORE_PG_CALL_TIMEOUT, self.permits.acquire_many(all)).await;
+        self.permits.close();
+        let idle = std::mem::take(&mut self.place().idle);
+        for Idle { connection, .. } in idle {
+            let _closed = timeout(limits::STORE_PG_CONNECT_TIMEOUT, connection.close()).await;
+        }
+    }
+}
+
+/// Connects within `limit`, and sets the session up.
+pub(super) async fn connect(options: &PgConnectOptions, limit: Duration) -> Result<PgConnection, StoreError> {
+    let connecting = async {
+        let mut connection = options.connect().await.map_err(fault)?;
+        setup::prepare(&mut connection).await?;
+        Ok(connection)
+    };
+    timeout(limit, connecting).await.unwrap_or(Err(UNREACHABLE))
+}
+
+/// The history that a primary writes; none where there is no such thing.
+async fn timeline(connection: &mut PgConnection) -> Option<String> {
+    let asked =
+        timeout(limits::STORE_PG_SEARCH_GRACE, sqlx::raw_sql(sql::TIMELINE).fetch_one(connection)).await;
+    asked.ok()?.ok()?.try_get("timeline").ok()
+}
+
+type Found = Result<(Option<String>, usize, PgConnection), StoreError>;
+
+/// The next server's answer. Once one is found, the others have little time.
+async fn next(asked: &mut JoinSet<Found>, is_found: bool) -> Option<Found> {
+    let limit = if is_found { limits::STORE_PG_SEARCH_GRACE } else { limits::STORE_PG_ACQUIRE_TIMEOUT };
+    match timeout(limit, asked.join_next()).await {
+        Ok(Some(Ok(found))) => Some(found),
+        Ok(Some(Err(_))) => Some(Err(UNREACHABLE)),
+        Ok(None) | Err(_) => None,
+    }
+}
+
+/// Of two servers' reasons the one to tell. While one of them may be cured by waiting, it is waited.
+fn worse(one: Option<StoreError>, other: StoreError) -> StoreError {
+    let rank = |error: &StoreError| match error {
+        StoreError::Unavailable(Outage::NotPrimary) => 3,
+        StoreError::Unavailable(Outage::TooManyConnections) => 2,
+        error if !needs_hands(error) => 1,
+        _ => 0,
+    };
+    match one {
+        Some(one) if rank(&one) >= rank(&other) => one,
+        _ => other,
+    }
+}

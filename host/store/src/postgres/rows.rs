@@ -1,0 +1,151 @@
+//! From rows to records. A value that this program would not have written is an error that names its column.
+
+use std::time::Duration;
+
+use pawl_core::arn::SecretArn;
+use pawl_core::names::Region;
+use pawl_core::world::Timestamp;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StringDeserializer};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use crate::archive::ArchivedSecret;
+use crate::error::StoreError;
+use crate::record::{Claim, Due, Entry, Lease, LeaseState, Loaded, SealedVersion, SecretRow};
+
+/// The stored form of a secret's last access: never is before every moment.
+pub(super) fn moment_or_never(at: Option<Timestamp>) -> i64 {
+    at.map_or(NEVER, Timestamp::millis)
+}
+
+const NEVER: i64 = i64::MIN;
+
+/// One row of a table, whose name the errors give.
+pub(super) struct Reader<'a> {
+    row: &'a PgRow,
+    table: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(row: &'a PgRow, table: &'static str) -> Self {
+        Self { row, table }
+    }
+
+    fn inconsistent(&self, column: &'static str) -> StoreError {
+        StoreError::Inconsistent { table: self.table, column }
+    }
+
+    pub(super) fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'a, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        self.row.try_get(column).map_err(|_| self.inconsistent(column))
+    }
+
+    /// A text that is valid by construction once it is read.
+    fn name<T: TryFrom<String>>(&self, column: &'static str) -> Result<T, StoreError> {
+        T::try_from(self.get::<String>(column)?).map_err(|_| self.inconsistent(column))
+    }
+
+    fn arn(&self) -> Result<SecretArn, StoreError> {
+        let text: StringDeserializer<ValueError> = self.get::<String>("arn")?.into_deserializer();
+        SecretArn::deserialize(text).map_err(|_| self.inconsistent("arn"))
+    }
+
+    pub(super) fn number(&self, column: &'static str) -> Result<u64, StoreError> {
+        u64::try_from(self.get::<i64>(column)?).map_err(|_| self.inconsistent(column))
+    }
+
+    fn moment(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.get::<Option<i64>>(column)?.map(Timestamp::from_millis))
+    }
+
+    pub(super) fn head(&self) -> Result<SecretRow, StoreError> {
+        Ok(SecretRow {
+            arn: self.arn()?,
+            region: self.name("region")?,
+            name: self.name("name")?,
+            revision: self.number("revision")?,
+            document: self.get("document")?,
+            created_at: Timestamp::from_millis(self.get("created_at")?),
+            purge_at: self.moment("purge_at")?,
+            next_rotation_at: self.moment("next_rotation_at")?,
+            rotation_due_at: self.moment("rotation_due_at")?,
+            last_changed_at: Timestamp::from_millis(self.get("last_changed_at")?),
+            last_accessed_at: Some(self.get("last_accessed_at")?)
+                .filter(|at| *at != NEVER)
+                .map(Timestamp::from_millis),
+            replica_of: self.replica_of()?,
+        })
+    }
+
+    fn replica_of(&self) -> Result<Option<Region>, StoreError> {
+        let text = self.get::<Option<String>>("replica_of")?;
+        text.map(Region::try_from).transpose().map_err(|_| self.inconsistent("replica_of"))
+    }
+
+    pub(super) fn loaded(&self) -> Result<Loaded, StoreError> {
+        let lease = LeaseState {
+            epoch: self.number("lease_epoch")?,
+            owner: self.get("lease_owner")?,
+            until: self.moment("lease_until")?,
+        };
+        Ok(Loaded { head: self.head()?, lease })
+    }
+
+    /// A secret of an export, with none of its values yet.
+    pub(super) fn archived(&self) -> Result<ArchivedSecret, StoreError> {
+        Ok(ArchivedSecret {
+            head: self.head()?,
+            lease_epoch: self.number("lease_epoch")?,
+            values: Vec::new(),
+        })
+    }
+
+    pub(super) fn lease(&self) -> Result<Lease, StoreError> {
+        Ok(Lease {
+            arn: self.arn()?,
+            owner: self.get("lease_owner")?,
+            epoch: self.number("lease_epoch")?,
+            until: Timestamp::from_millis(self.get("lease_until")?),
+        })
+    }
+
+    /// How much of a lease is left: nothing when its time is over.
+    pub(super) fn time_left(&self) -> Result<Duration, StoreError> {
+        Ok(Duration::from_millis(u64::try_from(self.get::<i64>("time_left")?).unwrap_or(0)))
+    }
+
+    pub(super) fn due(&self) -> Result<Due, StoreError> {
+        Ok(Due { arn: self.arn()?, region: self.name("region")?, name: self.name("name")? })
+    }
+
+    pub(super) fn claim(&self) -> Result<Claim, StoreError> {
+        let Due { arn, region, name } = self.due()?;
+        Ok(Claim { arn, region, name, epoch: self.number("lease_epoch")? })
+    }
+
+    /// Whether the row is a version's, where a statement answers its secret as well.
+    pub(super) fn is_version(&self) -> Result<bool, StoreError> {
+        Ok(self.get::<Option<&str>>("version_id")?.is_some())
+    }
+
+    pub(super) fn version(&self) -> Result<SealedVersion, StoreError> {
+        Ok(SealedVersion { version_id: self.name("version_id")?, sealed: self.get("sealed")? })
+    }
+
+    pub(super) fn entry(&self) -> Result<Entry, StoreError> {
+        Ok(Entry { seq: self.number("seq")?, record: self.get("record")? })
+    }
+}
+
+/// Reads every row in the same way.
+pub(super) fn all<'a, T>(
+    rows: &'a [PgRow],
+    table: &'static str,
+    read: impl Fn(&Reader<'a>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| read(&Reader::new(row, table))).collect()
+}

@@ -1,0 +1,324 @@
+//! Every statement, in PostgreSQL's dialect. Those for many rows take them as arrays: one text, however many there are.
+
+use crate::record::{Direction, Order, SortBy};
+
+/// The columns of a [`SecretRow`](crate::SecretRow), in no order that matters: rows are read by name.
+macro_rules! head {
+    () => {
+        "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
+         last_changed_at, last_accessed_at, replica_of"
+    };
+}
+
+macro_rules! lease {
+    () => {
+        "lease_epoch, lease_owner, lease_until"
+    };
+}
+
+/// The secret $1 at revision $2 and, if it matters, under the claim $3.
+macro_rules! expected {
+    () => {
+        "arn = $1 AND revision = $2 AND ($3::bigint IS NULL OR lease_epoch = $3)"
+    };
+}
+
+/// The moment of parameter `$wall`, or the database's own when it is none.
+macro_rules! now {
+    ($wall:literal) => {
+        concat!("coalesce(", $wall, "::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)")
+    };
+}
+
+/// A page of the secrets `$after` a place, in an order: those that live, and those scheduled for deletion as well if $4. Each have
+/// indexes of their own, and it is merged from both without sorting.
+macro_rules! list {
+    ($after:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            head!(),
+            " FROM secrets WHERE region = $1 AND purge_at IS NULL AND ",
+            $after,
+            " UNION ALL SELECT ",
+            head!(),
+            " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND ",
+            $after,
+            " ORDER BY ",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+
+/// The same for the order of names. $2 is the moment that the other orders have.
+macro_rules! by_name {
+    ($than:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            head!(),
+            " FROM secrets WHERE region = $1 AND purge_at IS NULL AND $2::bigint IS NOT NULL AND name ",
+            $than,
+            " $3 UNION ALL SELECT ",
+            head!(),
+            " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND name ",
+            $than,
+            " $3 ORDER BY ",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+
+/// Gives the next numbers to records that are committed. Its caller holds the counter's row, so its snapshot is later than every
+/// number given before.
+macro_rules! number {
+    ($table:literal) => {
+        concat!(
+            "WITH fresh AS MATERIALIZED ( \
+                 SELECT id, row_number() OVER (ORDER BY id) AS place \
+                 FROM (SELECT id FROM ",
+            $table,
+            " WHERE seq IS NULL ORDER BY id LIMIT $1) AS oldest), \
+             done AS ( \
+                 UPDATE ",
+            $table,
+            " SET seq = counters.numbered + fresh.place \
+                 FROM fresh, counters WHERE counters.name = '",
+            $table,
+            "' AND ",
+            $table,
+            ".id = fresh.id RETURNING 1) \
+             UPDATE counters SET numbered = numbered + (SELECT count(*) FROM done) WHERE name = '",
+            $table,
+            "'"
+        )
+    };
+}
+
+/// Adds records in the order of the array.
+macro_rules! append {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ", $table,
+            " (record) SELECT record FROM unnest($1::text[]) WITH ORDINALITY AS added (record, place) ORDER BY place"
+        )
+    };
+}
+
+/// Declares the statements and lists them, so that a test can prepare each.
+macro_rules! declare {
+    ($($(#[$doc:meta])* $name:ident = [$($text:expr),+];)+) => {
+        $($(#[$doc])* pub(super) const $name: &str = concat!($($text),+);)+
+
+        /// All of them, by name.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+declare! {
+    LOAD = ["SELECT ", head!(), ", ", lease!(), " FROM secrets WHERE region = $1 AND name = $2"];
+    /// The secret, and a row for each of its values: one statement is one snapshot, and one way to the database and back.
+    LOAD_FULL = [
+        "SELECT ", head!(), ", ", lease!(), ", NULL::text AS version_id, NULL::bytea AS sealed \
+         FROM secrets WHERE region = $1 AND name = $2 \
+         UNION ALL \
+         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
+         FROM secrets s JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2 \
+         ORDER BY version_id NULLS FIRST"
+    ];
+    SEALED = [
+        "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
+         WHERE s.arn = $1 AND v.version_id = $2"
+    ];
+    LIST_CREATED_UP = [list!("(created_at, name) > ($2, $3)", "created_at, name")];
+    LIST_CREATED_DOWN = [list!("(created_at, name) < ($2, $3)", "created_at DESC, name DESC")];
+    LIST_NAME_UP = [by_name!(">", "name")];
+    LIST_NAME_DOWN = [by_name!("<", "name DESC")];
+    LIST_CHANGED_UP = [list!("(last_changed_at, name) > ($2, $3)", "last_changed_at, name")];
+    LIST_CHANGED_DOWN = [list!("(last_changed_at, name) < ($2, $3)", "last_changed_at DESC, name DESC")];
+    LIST_ACCESSED_UP = [list!("(last_accessed_at, name) > ($2, $3)", "last_accessed_at, name")];
+    LIST_ACCESSED_DOWN = [list!("(last_accessed_at, name) < ($2, $3)", "last_accessed_at DESC, name DESC")];
+
+    BEGIN = ["BEGIN ISOLATION LEVEL READ COMMITTED"];
+    COMMIT = ["COMMIT"];
+    ROLLBACK = ["ROLLBACK"];
+    /// The secrets that a transaction will change, in one order for all hosts, so that no two wait for each other.
+    LOCK_SECRETS = ["SELECT id FROM secrets WHERE arn = ANY($1::text[]) ORDER BY id FOR UPDATE"];
+    INSERT_SECRETS = [
+        "INSERT INTO secrets (", head!(), ") \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[]) \
+         ON CONFLICT DO NOTHING"
+    ];
+    UPDATE_SECRET = [
+        "UPDATE secrets SET revision = $4, document = $5, purge_at = $6, last_accessed_at = $7, last_changed_at = $8, \
+                next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
+                lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
+                lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
+                lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END \
+         WHERE ", expected!()
+    ];
+    DELETE_SECRET = ["DELETE FROM secrets WHERE ", expected!()];
+    EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];
+    /// One that is there already is replaced.
+    PUT_VERSIONS = [
+        "INSERT INTO versions (secret_id, version_id, sealed) \
+         SELECT s.id, put.version_id, put.sealed \
+         FROM unnest($1::text[], $2::text[], $3::bytea[]) AS put (arn, version_id, sealed) JOIN secrets s ON s.arn = put.arn \
+         ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
+    ];
+    REMOVE_VERSIONS = [
+        "DELETE FROM versions WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1) AND version_id = ANY($2::text[])"
+    ];
+
+    APPEND_AUDIT = [append!("audit")];
+    APPEND_EVENTS = [append!("events")];
+    AUDIT_UNNUMBERED = ["SELECT 1 FROM audit WHERE seq IS NULL LIMIT 1"];
+    EVENTS_UNNUMBERED = ["SELECT 1 FROM events WHERE seq IS NULL LIMIT 1"];
+    LOCK_COUNTER = ["SELECT numbered FROM counters WHERE name = $1 FOR UPDATE"];
+    NUMBER_AUDIT = [number!("audit")];
+    NUMBER_EVENTS = [number!("events")];
+    AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+
+    DUE_SCHEDULES = [
+        "SELECT arn, region, name FROM secrets \
+         WHERE next_rotation_at <= $1 AND rotation_due_at IS NULL AND purge_at IS NULL \
+         ORDER BY next_rotation_at LIMIT $2"
+    ];
+    DUE_PURGES = ["SELECT arn, region, name FROM secrets WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2"];
+    /// Another's choice that is not committed yet is skipped, not waited for. The choice is made once, before the claim, or a plan
+    /// could make it again and take more than $5.
+    CLAIM_ROTATIONS = [
+        "WITH due AS MATERIALIZED ( \
+             SELECT id FROM secrets \
+             WHERE rotation_due_at <= $4 AND (lease_until IS NULL OR lease_until <= ", now!("$2"), ") \
+             ORDER BY rotation_due_at LIMIT $5 FOR UPDATE SKIP LOCKED) \
+         UPDATE secrets SET lease_owner = $1, lease_until = ", now!("$2"), " + $3, lease_epoch = lease_epoch + 1 \
+         FROM due WHERE secrets.id = due.id \
+         RETURNING arn, region, name, lease_epoch"
+    ];
+    RENEW_LEASE = [
+        "UPDATE secrets SET lease_until = ", now!("$3"), " + $4 \
+         WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL RETURNING 1"
+    ];
+    CLAIM_LEFT = [
+        "SELECT lease_until - ", now!("$3"), " AS time_left FROM secrets \
+         WHERE arn = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL"
+    ];
+    BREAK_LEASES = [
+        "UPDATE secrets SET lease_owner = NULL, lease_until = NULL, lease_epoch = lease_epoch + 1 \
+         WHERE lease_owner IS NOT NULL AND ($1::text IS NULL OR lease_owner = $1) RETURNING 1"
+    ];
+    LEASES = [
+        "SELECT arn, lease_owner, lease_epoch, lease_until FROM secrets WHERE lease_owner IS NOT NULL \
+         ORDER BY lease_until LIMIT $1"
+    ];
+    /// The places of those that have changed: mostly none.
+    CHANGED = [
+        "SELECT seen.place FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS seen (arn, revision, place) \
+         LEFT JOIN secrets s ON s.arn = seen.arn WHERE s.revision IS DISTINCT FROM seen.revision"
+    ];
+    TIME = ["SELECT ", now!("NULL"), " AS now"];
+    WRITABLE = ["SELECT current_setting('transaction_read_only') = 'off' AS writable"];
+
+    KEYRING = ["SELECT wrapped FROM keyring WHERE id = 1"];
+    STORE_KEYRING = ["INSERT INTO keyring (id, wrapped) VALUES (1, $1) ON CONFLICT (id) DO NOTHING RETURNING 1"];
+    META = ["SELECT value FROM meta WHERE key = $1"];
+    PUT_META = [
+        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    ];
+    ADD_META = ["INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING 1"];
+    SWAP_META = ["UPDATE meta SET value = $2 WHERE key = $1 AND value = $3 RETURNING 1"];
+
+    /// How much there is. A record that has no number yet gets one of the next.
+    COUNTS = [
+        "SELECT (SELECT count(*) FROM secrets) AS secrets, (SELECT count(*) FROM versions) AS versions, \
+                (SELECT coalesce(max(seq), 0) FROM audit) + (SELECT count(*) FROM audit WHERE seq IS NULL) AS audit, \
+                (SELECT coalesce(max(seq), 0) FROM events) + (SELECT count(*) FROM events WHERE seq IS NULL) AS events"
+    ];
+    ORPHANS = ["SELECT count(*) AS orphans FROM versions v WHERE NOT EXISTS (SELECT 1 FROM secrets s WHERE s.id = v.secret_id)"];
+    /// Numbers that were given twice, or records after the counter: both would hide records from those who read on.
+    MISNUMBERED = [
+        "SELECT (SELECT count(*) FROM audit WHERE seq > (SELECT numbered FROM counters WHERE name = 'audit')) \
+              + (SELECT count(*) FROM events WHERE seq > (SELECT numbered FROM counters WHERE name = 'events')) AS misnumbered"
+    ];
+    /// What decides whether an acknowledged change outlives a crash. A setting that a database lacks is none.
+    DURABILITY = [
+        "SELECT current_setting('synchronous_commit', true) AS session, \
+                (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') AS configured, \
+                current_setting('fsync', true) AS fsync, current_setting('full_page_writes', true) AS full_page_writes, \
+                current_setting('synchronous_standby_names', true) AS standbys"
+    ];
+    /// What an ordinary role may not see has no state.
+    STANDBYS = ["SELECT count(*) AS standbys FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"];
+    BYTES = [
+        "SELECT sum(pg_total_relation_size(part::regclass))::bigint AS bytes \
+         FROM unnest(ARRAY['secrets', 'versions', 'audit', 'events', 'keyring', 'meta', 'counters']) AS part"
+    ];
+
+    /// What follows sees one moment.
+    BEGIN_SNAPSHOT = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
+    /// Whoever is at the other end of a transfer may take his time.
+    PATIENT = ["SET LOCAL idle_in_transaction_session_timeout = 0"];
+    EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
+    EXPORT_SECRETS = [
+        "SELECT id, ", head!(), ", lease_epoch FROM secrets WHERE (region, name) > ($1, $2) ORDER BY region, name LIMIT $3"
+    ];
+    /// The values of secrets, in the order in which those are named.
+    EXPORT_VERSIONS = [
+        "SELECT v.secret_id, v.version_id, v.sealed \
+         FROM unnest($1::bigint[]) WITH ORDINALITY AS page (id, place) JOIN versions v ON v.secret_id = page.id \
+         ORDER BY page.place, v.version_id"
+    ];
+    EXPORT_AUDIT = ["SELECT seq, record FROM audit WHERE seq IS NOT NULL ORDER BY seq"];
+    EXPORT_AUDIT_UNNUMBERED = ["SELECT record FROM audit WHERE seq IS NULL ORDER BY id"];
+    EXPORT_EVENTS = ["SELECT seq, record FROM events WHERE seq IS NOT NULL ORDER BY seq"];
+    EXPORT_EVENTS_UNNUMBERED = ["SELECT record FROM events WHERE seq IS NULL ORDER BY id"];
+
+    IS_EMPTY = [
+        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM audit) \
+                AND NOT EXISTS (SELECT 1 FROM events) AS empty"
+    ];
+    CLEAR_SECRETS = ["DELETE FROM secrets"];
+    CLEAR_AUDIT = ["DELETE FROM audit"];
+    CLEAR_EVENTS = ["DELETE FROM events"];
+    CLEAR_KEYRING = ["DELETE FROM keyring"];
+    CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
+    IMPORT_SECRETS = [
+        "INSERT INTO secrets (", head!(), ", lease_epoch) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[]) \
+         RETURNING id, arn"
+    ];
+    IMPORT_VERSIONS = [
+        "INSERT INTO versions (secret_id, version_id, sealed) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[])"
+    ];
+    IMPORT_AUDIT = ["INSERT INTO audit (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
+    IMPORT_EVENTS = ["INSERT INTO events (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
+    COUNT_AUDIT_ON = ["UPDATE counters SET numbered = (SELECT coalesce(max(seq), 0) FROM audit) WHERE name = $1"];
+    COUNT_EVENTS_ON = ["UPDATE counters SET numbered = (SELECT coalesce(max(seq), 0) FROM events) WHERE name = $1"];
+
+    HAS_MIGRATIONS = ["SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS made"];
+    SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];
+    MAKE_LOCK = ["CREATE TABLE IF NOT EXISTS pawl_migrating (id SMALLINT PRIMARY KEY)"];
+    MAKE_LOCK_ROW = ["INSERT INTO pawl_migrating (id) VALUES (1) ON CONFLICT DO NOTHING"];
+    LOCK_SCHEMA = ["SELECT id FROM pawl_migrating FOR UPDATE"];
+    /// The history of a primary: the higher, the later it was promoted.
+    TIMELINE = ["SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline"];
+}
+
+/// The statement that lists in this order.
+pub(super) const fn list(order: Order) -> &'static str {
+    match (order.by, order.direction) {
+        (SortBy::Created, Direction::Ascending) => LIST_CREATED_UP,
+        (SortBy::Created, Direction::Descending) => LIST_CREATED_DOWN,
+        (SortBy::Name, Direction::Ascending) => LIST_NAME_UP,
+        (SortBy::Name, Direction::Descending) => LIST_NAME_DOWN,
+        (SortBy::LastChanged, Direction::Ascending) => LIST_CHANGED_UP,
+        (SortBy::LastChanged, Direction::Descending) => LIST_CHANGED_DOWN,
+        (SortBy::LastAccessed, Direction::Ascending) => LIST_ACCESSED_UP,
+        (SortBy::LastAccessed, Direction::Descending) => LIST_ACCESSED_DOWN,
+    }
+}
