@@ -39,6 +39,8 @@ pub enum Store {
     Usual,
     /// In its data directory.
     Embedded,
+    /// In a database of its own in a private PostgreSQL.
+    Private,
     /// In the PostgreSQL of this URL.
     Shared(String),
 }
@@ -99,7 +101,11 @@ impl Pawl {
                 File::options().write(true).create_new(true).mode(0o600).open(data_dir.join("root-key"));
             file.and_then(|mut file| file.write_all(key)).unwrap();
         }
-        let database = matches!(options.store, Store::Usual).then(Database::usual).flatten();
+        let database = match options.store {
+            Store::Usual => Database::usual(),
+            Store::Private => Some(Database::new()),
+            Store::Embedded | Store::Shared(_) => None,
+        };
         if let Some(database) = &database {
             options.store = Store::Shared(database.url().to_owned());
         }
@@ -288,6 +294,15 @@ impl Pawl {
     pub fn resident_bytes(&self) -> u64 {
         let own = self.server.id().expect("it runs");
         process::children_of(own).into_iter().chain([own]).map(process::resident_bytes).sum()
+    }
+
+    /// The running process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.server.id().expect("it runs")
     }
 
     /// Processor time that the running server itself has taken so far.

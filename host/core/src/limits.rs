@@ -328,13 +328,13 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 // The store in PostgreSQL.
 
 /// Connections of one host to its PostgreSQL.
-pub const STORE_PG_CONNECTIONS: usize = 16;
+pub const STORE_PG_CONNECTIONS: u16 = 16;
 /// How long a call waits for a connection to a server that takes writes, a failover included.
 pub const STORE_PG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for one connection with its login when the URL says nothing.
 pub const STORE_PG_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time for one try of a call, after which its connection is dropped: a commit waits in it for the synchronous standby.
-pub const STORE_PG_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for one try of a change, after which its connection is dropped: a commit waits in it for the synchronous standby.
+pub const STORE_PG_CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one try of a read.
 pub const STORE_PG_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for what reads or changes everything: a migration, a look over the whole store.

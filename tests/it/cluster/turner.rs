@@ -261,3 +261,28 @@ fn committed(log: &str, role: &str) -> Vec<String> {
     }
     committed
 }
+
+#[test]
+fn what_was_taken_back_was_not_set() {
+    let line = |session: u32, text: &str| format!("2026-11-23 02:00:00.000 UTC [{session}] {text}\n");
+    let set = |session, verifier: &str| {
+        line(
+            session,
+            &format!(
+                "LOG:  statement: SET LOCAL a = 1; ALTER ROLE \"app\" PASSWORD 'SCRAM-SHA-256$4096:{verifier}'"
+            ),
+        )
+    };
+    let log = [
+        set(1, "one"),
+        set(2, "two"),
+        line(2, "FATAL:  terminating connection due to idle-in-transaction timeout"),
+        set(3, "three"),
+        line(3, "LOG:  statement: ROLLBACK"),
+        line(1, "LOG:  statement: SET LOCAL statement_timeout = 0; COMMIT"),
+        set(2, "four"),
+        line(3, "LOG:  statement: SET LOCAL statement_timeout = 0; COMMIT"),
+    ];
+    assert_eq!(committed(&log.concat(), "app"), ["SCRAM-SHA-256$4096:one"]);
+    assert!(committed(&log.concat(), "other").is_empty());
+}
