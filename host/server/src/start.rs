@@ -1,6 +1,6 @@
 //! From an empty or used data directory to a serving host.
 
-mod directory;
+pub(crate) mod directory;
 mod vault;
 
 use std::future::Future;
