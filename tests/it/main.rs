@@ -8,14 +8,17 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod backup;
 mod canary;
 mod clients;
+mod cluster;
 mod conformance;
 mod harness;
 mod kill;
 mod labels;
 mod model;
 mod refusals;
+mod replicas;
 mod rotations;
 mod sandbox;
 mod service;

@@ -145,7 +145,10 @@ shapes! {
             store: StoreView,
             keyring: KeyringView,
             functions: Vec<FunctionView>,
-            rotations: RotationCounts,
+        }
+        optional {
+            /// The host's id: the same at every start in its data directory.
+            host_id: String,
         }
     }
 
@@ -171,7 +174,29 @@ shapes! {
             location: String,
             schema: u32,
             secrets: u64,
+            versions: u64,
             bytes: u64,
+            /// How it keeps what it has acknowledged.
+            durability: String,
+            /// What is wrong with it.
+            problems: Vec<String>,
+            /// How far its own clock is ahead of this host's, when it has one.
+            clock_ahead_milliseconds: i64,
+            /// The rotations that are claimed.
+            leases: Vec<LeaseView>,
+        }
+    }
+
+    /// A claim on a rotation.
+    LeaseView {
+        required {
+            #[serde(rename = "SecretARN")] secret_arn: String,
+            /// The id of the host that holds it.
+            host: String,
+            /// The claim's number.
+            epoch: u64,
+            /// How long it still holds; less than nothing when its time is over and nobody has taken it.
+            milliseconds_left: i64,
         }
     }
 
@@ -193,10 +218,6 @@ shapes! {
         }
     }
 
-    /// How many rotations stand how.
-    RotationCounts {
-        required { running: u64, waiting: u64, failed: u64, stranded: u64, }
-    }
 }
 
 impl Request for DescribeRotationRequest {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use pawl_api::ErrorCode;
-use pawl_api::pawl::{DescribeHostRequest, DescribeHostResponse};
+use pawl_api::pawl::{DescribeHostRequest, DescribeHostResponse, StoreView};
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
 use serde::Serialize;
@@ -181,9 +181,8 @@ fn of_host(host: &DescribeHostResponse) -> Vec<Check> {
             "in production, start it without --dev-clock",
         ),
     });
-    let place = host.store.location.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
-    let secrets = host.store.secrets.map(|count| format!(", {count} secrets")).unwrap_or_default();
-    checks.push(ok(format!("store: {}{place}{secrets}", host.store.kind)));
+    checks.extend(store(&host.store));
+    checks.extend(leases(host));
     let key = host.keyring.key_id.as_deref().map(|id| format!(", key {id}")).unwrap_or_default();
     checks.push(ok(format!("keyring: {}{key}", host.keyring.kind)));
     if host.functions.is_empty() {
@@ -194,38 +193,54 @@ fn of_host(host: &DescribeHostResponse) -> Vec<Check> {
         let engines = function.engines.join(", ");
         checks.push(ok(format!("function {} ({engines}) {}", function.function_arn, function.digest)));
     }
-    checks.extend(rotations(host));
     checks
 }
 
-fn rotations(host: &DescribeHostResponse) -> Vec<Check> {
-    let counts = &host.rotations;
-    let mut checks = Vec::new();
-    if counts.stranded > 0 {
-        checks.push(fail(
-            format!(
-                "rotations stranded: {}; the database may hold a password that AWSCURRENT does not",
-                counts.stranded
-            ),
-            "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
-        ));
+fn store(store: &StoreView) -> Vec<Check> {
+    let place = store.location.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+    let secrets = store.secrets.map(|count| format!(", {count} secrets")).unwrap_or_default();
+    let mut checks = vec![ok(format!("store: {}{place}{secrets}", store.kind))];
+    checks.extend(store.durability.as_ref().map(|how| ok(format!("what is acknowledged is durable: {how}"))));
+    for problem in store.problems.iter().flatten() {
+        checks.push(fail(format!("store: {problem}"), "mend it, or restore the store from a backup"));
     }
-    if counts.failed > 0 {
+    if let Some(ahead) = store.clock_ahead_milliseconds {
+        let apart = Duration::from_millis(ahead.unsigned_abs());
+        let text = format!("the store's clock and the server's are {} apart", span::show(apart));
+        // Leases live by the store's clock alone; schedules by the host's.
+        checks.push(if apart >= limits::CLOCK_SKEW_WARN {
+            warn(text, "set both machines' clocks by NTP; rotations would begin early or late by as much")
+        } else {
+            ok("the store's clock and the server's agree")
+        });
+    }
+    checks
+}
+
+fn leases(host: &DescribeHostResponse) -> Vec<Check> {
+    let Some(leases) = &host.store.leases else { return Vec::new() };
+    let own = leases.iter().filter(|lease| Some(&lease.host) == host.host_id.as_ref()).count();
+    let id = host.host_id.as_deref().unwrap_or("unknown");
+    let mut checks = vec![ok(format!(
+        "host {id}; rotations claimed: {own} by it, {} by other hosts of this store",
+        leases.len().saturating_sub(own)
+    ))];
+    for lease in leases.iter().filter(|lease| lease.milliseconds_left < 0) {
+        let since = span::show(Duration::from_millis(lease.milliseconds_left.unsigned_abs()));
         checks.push(warn(
-            format!("rotations failed: {}", counts.failed),
-            "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
+            format!(
+                "the lease of host {} on {} ended {since} ago, and nobody has claimed it",
+                lease.host, lease.secret_arn
+            ),
+            "a serving host claims it within seconds; look at the hosts' logs if this stays",
         ));
     }
-    checks.push(ok(format!(
-        "rotations: {} running, {} waiting for their next try",
-        counts.running, counts.waiting
-    )));
     checks
 }
 
 #[cfg(test)]
 mod tests {
-    use pawl_api::pawl::{ClockView, FunctionView, KeyringView, RotationCounts, StoreView};
+    use pawl_api::pawl::{ClockView, FunctionView, KeyringView, LeaseView};
 
     use super::*;
 
@@ -239,6 +254,10 @@ mod tests {
         assert_eq!(state("now"), None);
     }
 
+    fn lease(host: &str, milliseconds_left: i64) -> LeaseView {
+        LeaseView { secret_arn: "arn:s".to_owned(), host: host.to_owned(), epoch: 1, milliseconds_left }
+    }
+
     #[test]
     fn a_host_is_judged_line_by_line() {
         let host = DescribeHostResponse {
@@ -250,14 +269,23 @@ mod tests {
                 advanced_seconds: 2_592_000,
                 ..Default::default()
             },
-            store: StoreView { kind: "SQLite".to_owned(), secrets: Some(3), ..Default::default() },
+            host_id: Some("h1".to_owned()),
+            store: StoreView {
+                kind: "PostgreSQL".to_owned(),
+                location: Some("`postgres://db/pawl`".to_owned()),
+                secrets: Some(3),
+                durability: Some("synchronous_commit=on".to_owned()),
+                problems: Some(vec!["fsync is off".to_owned()]),
+                clock_ahead_milliseconds: Some(-90_000),
+                leases: Some(vec![lease("h1", 4_000), lease("h2", -7_000)]),
+                ..Default::default()
+            },
             keyring: KeyringView { kind: "File".to_owned(), key_id: Some("k1".to_owned()) },
             functions: vec![FunctionView {
                 function_arn: "arn:f".to_owned(),
                 digest: "sha256:00".to_owned(),
                 engines: vec!["postgres".to_owned()],
             }],
-            rotations: RotationCounts { running: 1, waiting: 2, failed: 0, stranded: 1 },
             ..Default::default()
         };
         let lines: Vec<String> = of_host(&host).iter().flat_map(lines).collect();
@@ -268,12 +296,17 @@ mod tests {
 ok    server and command are version {version}
 warn  it runs by a development clock, moved by 30 d
       -> in production, start it without --dev-clock
-ok    store: SQLite, 3 secrets
+ok    store: PostgreSQL at `postgres://db/pawl`, 3 secrets
+ok    what is acknowledged is durable: synchronous_commit=on
+FAIL  store: fsync is off
+      -> mend it, or restore the store from a backup
+warn  the store's clock and the server's are 1 min 30 s apart
+      -> set both machines' clocks by NTP; rotations would begin early or late by as much
+ok    host h1; rotations claimed: 1 by it, 1 by other hosts of this store
+warn  the lease of host h2 on arn:s ended 7.0 s ago, and nobody has claimed it
+      -> a serving host claims it within seconds; look at the hosts' logs if this stays
 ok    keyring: File, key k1
-ok    function arn:f (postgres) sha256:00
-FAIL  rotations stranded: 1; the database may hold a password that AWSCURRENT does not
-      -> `pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`
-ok    rotations: 1 running, 2 waiting for their next try",
+ok    function arn:f (postgres) sha256:00",
                 version = env!("CARGO_PKG_VERSION")
             )
         );

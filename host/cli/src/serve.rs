@@ -24,6 +24,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         .map_err(|error| CommandError::Failed(format!("could not start: {error}")))?;
     let settings = pawl_server::Settings {
         data_dir: settings.data_dir,
+        database_url: settings.database_url,
         listen: settings.listen,
         account: settings.account,
         region: settings.region,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
+use pawl_server::{DatabaseUrl, DatabaseUrlError};
 use serde::Deserialize;
 
 use crate::credentials::{Credentials, Source};
@@ -27,6 +28,10 @@ pub(crate) struct ServeArgs {
     /// Where everything is kept. Made at the first start. [env: PAWL_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// A PostgreSQL database to keep the store in, for one host or several: postgres://USER:PASSWORD@HOST[:PORT][,HOST..]/NAME.
+    /// The data directory then holds only what is this host's own. [env: PAWL_DATABASE_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
     /// Where to listen, 127.0.0.1:7295 when nothing is said; port 0 takes a free one. [env: PAWL_LISTEN]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
@@ -92,6 +97,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug)]
 pub(crate) struct ServeSettings {
     pub(crate) data_dir: PathBuf,
+    pub(crate) database_url: Option<DatabaseUrl>,
     pub(crate) listen: SocketAddr,
     pub(crate) account: AccountId,
     pub(crate) region: Region,
@@ -140,6 +146,7 @@ pub(crate) enum SettingsError {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct SettingsFile {
     data_dir: Option<PathBuf>,
+    database_url: Option<String>,
     listen: Option<String>,
     account: Option<String>,
     region: Option<String>,
@@ -171,7 +178,7 @@ impl<'a> Environment<'a> {
     }
 
     /// A variable that is set to something.
-    fn path(self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(self, name: &str) -> Option<PathBuf> {
         (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
@@ -232,6 +239,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         };
     Ok(ServeSettings {
         data_dir: path(&args.data_dir, "PAWL_DATA_DIR", file.data_dir).ok_or(SettingsError::NoDataDir)?,
+        database_url: database_url(env, args.database_url.as_deref(), file.database_url)?,
         listen: parsed(env, "listen", args.listen.as_deref(), file.listen, LISTEN_DEFAULT)?,
         account: parsed(env, "account", args.account.as_deref(), file.account, ACCOUNT_DEFAULT)?,
         region: parsed(env, "region", args.region.as_deref(), file.region, REGION_DEFAULT)?,
@@ -271,6 +279,28 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(
         ("the default".to_owned(), default.to_owned())
     };
     text.parse().map_err(|wrong: T::Err| SettingsError::Wrong { from, why: format!("`{text}`: {wrong}") })
+}
+
+/// The store's database, from the first place that names one. The error names that place and not the URL: it holds a password.
+pub(crate) fn database_url(
+    env: Environment<'_>,
+    flag: Option<&str>,
+    file: Option<String>,
+) -> Result<Option<DatabaseUrl>, SettingsError> {
+    let (from, text) = if let Some(text) = flag {
+        ("--database-url", text.to_owned())
+    } else if let Some(text) = env.text("PAWL_DATABASE_URL")? {
+        ("PAWL_DATABASE_URL", text)
+    } else if let Some(text) = file {
+        ("`database-url` of the settings file", text)
+    } else {
+        return Ok(None);
+    };
+    let url = text.parse().map_err(|wrong: DatabaseUrlError| SettingsError::Wrong {
+        from: from.to_owned(),
+        why: wrong.to_string(),
+    })?;
+    Ok(Some(url))
 }
 
 fn settings_file(path: &Path) -> Result<SettingsFile, SettingsError> {

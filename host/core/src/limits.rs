@@ -159,6 +159,14 @@ pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
 pub const CACHE_SECRET_BYTES: usize = 1_200;
 /// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
 pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
+/// Leases that one description of a host shows, most.
+pub const LEASES_SHOWN_MAX: u32 = 100;
+/// How long `/readyz` waits for the store.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Comparisons of what is remembered with a shared store that are under way at once.
+pub const COMPARISONS_AT_ONCE: usize = 2;
+/// Secrets that one comparison takes, most.
+pub const COMPARED_AT_ONCE: usize = 256;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
@@ -172,6 +180,8 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an embedded store waits for another process (a backup) that holds its lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read of an embedded store pauses before it tries again while another process holds the file.
+pub const STORE_BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// KiB of page cache of a connection that reads from an embedded store.
 pub const STORE_CACHE_KIB: u32 = 2_048;
 /// KiB of page cache of the connection that writes: a transaction that outgrows it writes its pages more than once.
@@ -181,7 +191,7 @@ pub const STORE_STATEMENTS_MAX: usize = 64;
 /// Waiting commits that an embedded store makes durable at once, most.
 pub const STORE_COMMITS_AT_ONCE: usize = 64;
 /// Pages of the write-ahead log after which it is folded into the database.
-pub const STORE_WAL_PAGES: u32 = 1_000;
+pub const STORE_WAL_PAGES: u32 = 4_000;
 /// Bytes at which the write-ahead log's file is cut after it has been folded in.
 pub const STORE_WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
 /// Problems that one check of the store reports, most.
@@ -189,8 +199,13 @@ pub const STORE_PROBLEMS_MAX: usize = 10;
 
 // Rotation.
 
-/// How long a host may hold a rotation without a sign of life. Longer than any one step.
-pub const LEASE: Duration = Duration::from_secs(90);
+/// How long a host may hold a rotation without a sign of life; it gives one at every third of it.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How long a database waits for the end of a password change after the host's last word; then it takes the change back.
+pub const LAST_WORD_VALID: Duration = Duration::from_secs(3);
+/// What must be left of a lease in a shared store before a deed outside of it: longer than the last word is valid, so that the
+/// deed is done or undone before anybody else can claim the rotation.
+pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
 /// Wall-clock time of one step, all of its database calls included.
 pub const STEP_WALL: Duration = Duration::from_secs(30);
 /// Tries of a rotation's step after transient failures before a person must act.
@@ -346,3 +361,84 @@ pub const STORE_PG_NUMBERED_AT_ONCE: u32 = 10_000;
 pub const STORE_PG_HOSTS_MAX: usize = 16;
 /// Bytes of a file with the password to the store.
 pub const STORE_PG_PASSWORD_BYTES_MAX: u64 = 4_096;
+
+// Metrics.
+
+/// Upper bounds of the buckets that requests are counted in by how long they took.
+pub const REQUEST_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2_500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+/// Those for changes of the store, until they are durable.
+pub const COMMIT_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_micros(100),
+    Duration::from_micros(250),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+/// Those for steps of rotations, the wait for a worker and a compilation included.
+pub const STEP_SECONDS_BUCKETS: &[Duration] = &[
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
+
+// Backups, moving a store, and telling that one was rolled back.
+
+/// Rows of a store that an export hands over at once, most.
+pub const ARCHIVE_PAGE_ROWS: usize = 256;
+/// Bytes of documents, values and records that an export hands over at once; one secret alone may be more.
+pub const ARCHIVE_PAGE_BYTES: usize = 1024 * 1024;
+/// Pages that an export is ahead of whoever takes them, most.
+pub const ARCHIVE_PAGES_AHEAD: usize = 4;
+/// Time for a whole store to be read or filled, its transaction's.
+pub const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(86_400);
+/// By how much the epochs of leases are raised when a store is moved or restored: more claims than a secret can have had between
+/// a backup and its restoration, so that a claim from then is fenced off.
+pub const IMPORT_EPOCHS: u64 = 1 << 20;
+/// Bytes of one line of a backup file: what a request may hold, escaped twice, has room.
+pub const BACKUP_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of memory through which a backup file is written and read.
+pub const BACKUP_BUFFER_BYTES: usize = 256 * 1024;
+/// Names that a message about a backup gives, most.
+pub const BACKUP_NAMES_SHOWN: usize = 10;
+/// How often a running host raises the store's epoch.
+pub const STORE_EPOCH_EVERY: Duration = Duration::from_secs(300);
+/// Hosts that a store's epoch remembers; the ones that raised it longest ago are forgotten first.
+pub const STORE_EPOCH_HOSTS_MAX: usize = 64;
+/// Bytes of a host's witness of the store's epoch.
+pub const STORE_WITNESS_BYTES_MAX: u64 = 4_096;
+/// How often a command says how far it is, on a terminal.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);

@@ -62,7 +62,13 @@ pub enum StatementFailure {
     /// The connection broke: whether the statement had effect is not known.
     #[error("{0}")]
     Lost(String),
+    /// The last word was no: nothing has changed.
+    #[error("the change was taken back before it took effect")]
+    TakenBack,
 }
+
+/// Asked when everything is done but the last irrevocable thing: whether to do that.
+pub type LastWord<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
 /// Logs in to the servers of one engine.
 pub trait Driver: Send + Sync {
@@ -79,11 +85,14 @@ pub trait Session: Send + Sync {
     /// A round trip that needs no privilege.
     fn ping(&self) -> Work<'_, (), StatementFailure>;
 
-    /// Gives `account` a new password, in the form in which the password reaches no log.
+    /// Gives `account` a new password, in the form in which the password reaches no log. `last_word` is asked as late as the
+    /// engine allows. Where that is inside of a transaction, the server itself takes the change back when the word is followed
+    /// by silence for `limits::LAST_WORD_VALID`: a host that was stopped meanwhile, and wakes, changes nothing.
     fn set_password<'a>(
         &'a self,
         account: &'a str,
         password: &'a SecretBytes,
+        last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure>;
 }
 

@@ -27,6 +27,7 @@ mod worker;
 
 pub use capability::{LogLine, LoginBudget, Severity};
 pub use compile::{AdmitError, compile_main};
+pub use pool::WorkerCounts;
 pub use runtime::{Component, Runtime, RuntimeConfig};
 pub use step::{StepJob, StepLimits, StepReport};
 pub use worker::worker_main;

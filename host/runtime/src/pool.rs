@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pawl_core::function::Digest;
@@ -123,18 +124,47 @@ pub(crate) struct Pool {
     program: PathBuf,
     idle: Mutex<Vec<Worker>>,
     places: Semaphore,
+    started: AtomicU64,
+    killed: AtomicU64,
+}
+
+/// How many worker processes there have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerCounts {
+    /// Those that were started.
+    pub started: u64,
+    /// Those that were killed because a step did not end as it should, or was given up.
+    pub killed: u64,
+}
+
+/// Counts a worker as killed, unless it is told otherwise.
+struct Killed<'a>(Option<&'a AtomicU64>);
+
+impl Drop for Killed<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.0 {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A worker that is being used. Dropped, its process is killed; [`Leased::give_back`] keeps it for the next.
 pub(crate) struct Leased<'a> {
     pool: &'a Pool,
     worker: Worker,
+    killed: Killed<'a>,
     _place: SemaphorePermit<'a>,
 }
 
 impl Pool {
     pub(crate) fn new(program: PathBuf) -> Self {
-        Self { program, idle: Mutex::default(), places: Semaphore::new(limits::WORKERS_MAX) }
+        Self {
+            program,
+            idle: Mutex::default(),
+            places: Semaphore::new(limits::WORKERS_MAX),
+            started: AtomicU64::new(0),
+            killed: AtomicU64::new(0),
+        }
     }
 
     /// Waits for a place, and gives an idle worker, best one that has the component, or a new one.
@@ -142,9 +172,17 @@ impl Pool {
         let place = self.places.acquire().await.map_err(|_| WorkerFailure::Gone)?;
         let worker = match self.take_idle(digest) {
             Some(worker) => worker,
-            None => Worker::start(&self.program).await?,
+            None => {
+                self.started.fetch_add(1, Ordering::Relaxed);
+                Worker::start(&self.program).await?
+            }
         };
-        Ok(Leased { pool: self, worker, _place: place })
+        Ok(Leased { pool: self, worker, killed: Killed(Some(&self.killed)), _place: place })
+    }
+
+    pub(crate) fn counts(&self) -> WorkerCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        WorkerCounts { started: read(&self.started), killed: read(&self.killed) }
     }
 
     /// The process ids of the workers that wait for work.
@@ -169,7 +207,8 @@ impl Leased<'_> {
     }
 
     /// Keeps the process for the next step, unless it has run enough of them or enough others wait.
-    pub(crate) fn give_back(self) {
+    pub(crate) fn give_back(mut self) {
+        self.killed.0 = None;
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if self.worker.steps < limits::WORKER_STEPS_MAX && idle.len() < limits::WORKERS_IDLE_MAX {
             idle.push(self.worker);

@@ -17,7 +17,7 @@ use crate::compile::{self, AdmitError};
 use crate::database::Drivers;
 use crate::dial::Egress;
 use crate::engine::Identity;
-use crate::pool::{Leased, Pool, WorkerFailure};
+use crate::pool::{Leased, Pool, WorkerCounts, WorkerFailure};
 use crate::step::{self, StepJob, StepLimits, StepReport};
 
 /// A component's bytes and their digest.
@@ -157,6 +157,12 @@ impl Runtime {
     #[must_use]
     pub fn idle_workers(&self) -> Vec<u32> {
         self.pool.idle()
+    }
+
+    /// How many workers there have been.
+    #[must_use]
+    pub fn workers(&self) -> WorkerCounts {
+        self.pool.counts()
     }
 
     /// Runs one step. Never fails: what goes wrong is the report's outcome.

@@ -21,7 +21,7 @@ use pawl_core::document::Document;
 use pawl_core::function::Grants;
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_runtime::database::postgres::PostgresDriver;
-use pawl_runtime::database::{Driver, Login, LoginFailure, Session, StatementFailure, TlsRoots};
+use pawl_runtime::database::{Driver, LastWord, Login, LoginFailure, Session, StatementFailure, TlsRoots};
 use pawl_runtime::dial::Destination;
 use tokio_postgres::NoTls;
 
@@ -254,7 +254,7 @@ async fn a_new_password_is_accepted_and_the_old_refused_and_no_log_has_either() 
     // SASLprep makes a plain space of one character here, and forbids another.
     for new in ["second-canary';--\"\\", "ʞ\u{a0}ñ-canary", "\u{7}bell-canary"] {
         let session = attempt(&driver, &at("app", &old)).await.unwrap();
-        session.set_password("app", &secret(new)).await.unwrap();
+        session.set_password("app", &secret(new), yes()).await.unwrap();
         session.ping().await.unwrap();
         attempt(&driver, &at("app", new)).await.unwrap();
         assert!(matches!(failure(&driver, &at("app", &old)).await, LoginFailure::Refused(_)), "{new}");
@@ -262,9 +262,9 @@ async fn a_new_password_is_accepted_and_the_old_refused_and_no_log_has_either() 
     }
 
     let session = attempt(&driver, &at("app", &old)).await.unwrap();
-    let rejected = session.set_password("victim", &secret("stolen-canary")).await.unwrap_err();
+    let rejected = session.set_password("victim", &secret("stolen-canary"), yes()).await.unwrap_err();
     assert_eq!(rejected, StatementFailure::Rejected("SQLSTATE 42501".to_owned()));
-    let unfit = session.set_password("app", &secret("a\0canary")).await.unwrap_err();
+    let unfit = session.set_password("app", &secret("a\0canary"), yes()).await.unwrap_err();
     assert!(matches!(unfit, StatementFailure::Unfit(_)));
     session.ping().await.unwrap();
 
@@ -278,7 +278,7 @@ async fn a_new_password_is_accepted_and_the_old_refused_and_no_log_has_either() 
     assert!(killed.get::<_, i64>(0) >= 1, "sessions are shown as pawl's");
     assert!(matches!(session.ping().await.unwrap_err(), StatementFailure::Lost(_)));
     assert!(matches!(
-        session.set_password("app", &secret("x")).await.unwrap_err(),
+        session.set_password("app", &secret("x"), yes()).await.unwrap_err(),
         StatementFailure::Lost(_)
     ));
 
@@ -312,11 +312,48 @@ async fn a_hostile_name_changes_its_own_role_and_nothing_else() {
         admin.batch_execute(&format!("CREATE ROLE {quoted} LOGIN PASSWORD 'old'")).await.unwrap();
         let at = |password: &str| plain(server.port, name, password);
         let session = attempt(&driver, &at("old")).await.unwrap();
-        session.set_password(name, &secret("new")).await.unwrap();
+        session.set_password(name, &secret("new"), yes()).await.unwrap();
         attempt(&driver, &at("new")).await.unwrap();
         assert!(matches!(failure(&driver, &at("old")).await, LoginFailure::Refused(_)), "{name}");
     }
     attempt(&driver, &plain(server.port, "victim", "victim-canary")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_final_only_after_the_last_word_and_silence_takes_it_back() {
+    let server = Server::start(SCRAM, None);
+    let admin = server.admin().await;
+    admin.batch_execute("CREATE ROLE app LOGIN PASSWORD 'first-canary'").await.unwrap();
+    let driver = driver(None);
+    let at = |password: &str| plain(server.port, "app", password);
+    let session = attempt(&driver, &at("first-canary")).await.unwrap();
+
+    let no: LastWord<'_> = Box::pin(async {
+        // Nobody sees what may be taken back.
+        assert!(attempt(&driver, &at("first-canary")).await.is_ok());
+        false
+    });
+    let taken_back = session.set_password("app", &secret("second-canary"), no).await.unwrap_err();
+    assert_eq!(taken_back, StatementFailure::TakenBack);
+    session.ping().await.unwrap();
+    attempt(&driver, &at("first-canary")).await.unwrap();
+
+    // A host that is stopped between its last word and the end: the server has ended the session before the word is given.
+    let silent: LastWord<'_> = Box::pin(async {
+        let gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pawl'";
+        while !admin.query_one(gone, &[]).await.unwrap().get::<_, bool>(0) {
+            tokio::task::yield_now().await;
+        }
+        true
+    });
+    let late = session.set_password("app", &secret("third-canary"), silent).await.unwrap_err();
+    assert!(matches!(late, StatementFailure::Lost(_)), "{late}");
+    attempt(&driver, &at("first-canary")).await.unwrap();
+}
+
+/// The last word of one who has no doubts.
+fn yes<'a>() -> LastWord<'a> {
+    Box::pin(async { true })
 }
 
 /// A certificate authority, and a server's certificate and key by it, for `name`.
@@ -344,7 +381,7 @@ async fn tls_is_verified_and_only_inside_of_it_may_a_server_ask_for_the_password
 
     for user in ["app", "clear"] {
         let session = attempt(&trusting, &at(user, true)).await.unwrap();
-        session.set_password(user, &secret("app-canary")).await.unwrap();
+        session.set_password(user, &secret("app-canary"), yes()).await.unwrap();
         let query =
             "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = $1";
         let encrypted = admin.query_one(query, &[&user]).await.unwrap();

@@ -2,6 +2,7 @@
 //! asks the policy, does its one thing, and leaves a record; so no operation can forget any of it.
 
 mod access;
+mod coherence;
 mod commit;
 mod regions;
 mod rows;
@@ -21,10 +22,11 @@ use pawl_store::{Cursor, ListQuery, Store};
 use tokio::sync::Notify;
 
 use self::access::AccessLog;
+use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
 pub use self::regions::Wanted;
 use self::rows::{decode, hold};
-use crate::cache::{Held, Key, SealedCache};
+use crate::cache::{CacheFigures, Held, Key, SealedCache};
 pub use crate::draft::Draft;
 use crate::error::AppError;
 use crate::functions::Functions;
@@ -40,6 +42,7 @@ pub struct App {
     cache: Arc<SealedCache>,
     /// One change of a secret at a time: those that would lose the race wait here instead.
     turns: Turns,
+    comparisons: Arc<Comparisons>,
     accessed: AccessLog,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -87,8 +90,9 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, keyring, cache_bytes, clock, rng, account, functions } = parts;
         let cache = Arc::new(SealedCache::of_bytes(cache_bytes));
-        let (turns, accessed, nudge) = (Turns::default(), AccessLog::default(), Notify::new());
-        Self { store, keyring, cache, turns, accessed, clock, rng, account, functions, nudge }
+        let (turns, comparisons) = (Turns::default(), Arc::default());
+        let (accessed, nudge) = (AccessLog::default(), Notify::new());
+        Self { store, keyring, cache, turns, comparisons, accessed, clock, rng, account, functions, nudge }
     }
 
     /// The clocks.
@@ -119,6 +123,12 @@ impl App {
     #[must_use]
     pub const fn nudge(&self) -> &Notify {
         &self.nudge
+    }
+
+    /// How the cache of sealed secrets does.
+    #[must_use]
+    pub fn cache_figures(&self) -> CacheFigures {
+        self.cache.figures()
     }
 
     /// The store's queue of rotations and its health; not the secrets.
@@ -295,10 +305,8 @@ impl App {
         let _turn = self.turns.take(&key).await;
         for attempt in 0..limits::CHANGE_TRIES_MAX {
             let began = self.cache.generation(&key);
-            let held = match self.cache.get(&key).filter(|_| attempt == 0) {
-                Some(held) => held,
-                None => self.load(&key).await?.ok_or(AppError::NoSuchSecret)?,
-            };
+            let found = if attempt == 0 { self.stored(&key).await? } else { self.load(&key).await? };
+            let held = found.ok_or(AppError::NoSuchSecret)?;
             must_be(id, &held.secret)?;
             if held.secret.is_replica() {
                 authorise(self, caller, &ask, Some(&*self.view(held).await?))?;
@@ -347,17 +355,33 @@ impl App {
         if held.secret.is_replica() { self.view(held).await } else { Ok(held) }
     }
 
-    /// A secret as its row has it, from memory or from the store.
+    /// A secret as its row has it now, from memory or from the store.
     async fn stored(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
         match self.cache.get(key) {
-            Some(held) => Ok(Some(held)),
-            None => self.load(key).await,
+            Some(held) if self.is_current(&held).await? => Ok(Some(held)),
+            _ => self.load(key).await,
         }
+    }
+
+    /// Whether what is remembered of a secret is what the store has. Nobody but this process changes a store that is not shared.
+    async fn is_current(&self, held: &Held) -> Result<bool, AppError> {
+        if !self.store.is_shared() {
+            return Ok(true);
+        }
+        let store = self.store.clone();
+        let look = move |seen: Vec<Seen>| {
+            let store = store.clone();
+            async move { store.unchanged(&seen).await }
+        };
+        Ok(self.comparisons.unchanged((held.secret.arn.clone(), held.revision), look).await?)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
         let began = self.cache.generation(key);
-        let Some(held) = self.load_unkept(key).await? else { return Ok(None) };
+        let Some(held) = self.load_unkept(key).await? else {
+            self.cache.forget(key, began);
+            return Ok(None);
+        };
         self.cache.keep_loaded(key.clone(), held.clone(), began);
         Ok(Some(held))
     }

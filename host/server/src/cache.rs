@@ -1,7 +1,7 @@
 //! Sealed records in memory, for reading: nothing in here is in clear.
 //!
 //! Coherent on one host by construction: every change of a secret goes through this process, and tells the cache before it is
-//! acknowledged. A reader that loads from the store while a change commits could otherwise put back what it read before; so a
+//! acknowledged. Changes by other hosts are noticed when what is held is compared with the store (`app/coherence.rs`). A reader that loads from the store while a change commits could otherwise put back what it read before; so a
 //! load carries the generation under which it began, and is dropped when a change has come since.
 
 use std::hash::{BuildHasher, RandomState};
@@ -78,6 +78,19 @@ impl Held {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(pub Region, pub SecretName);
 
+/// How a cache does.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheFigures {
+    /// How often a secret was found.
+    pub hits: u64,
+    /// How often it was not.
+    pub misses: u64,
+    /// How many secrets are held.
+    pub secrets: u64,
+    /// Bytes of memory that they take, roughly.
+    pub bytes: u64,
+}
+
 const SHARDS: usize = 64;
 
 /// The cache.
@@ -115,6 +128,14 @@ impl SealedCache {
         }
     }
 
+    /// How it does so far.
+    #[must_use]
+    pub fn figures(&self) -> CacheFigures {
+        let secrets = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        let (hits, misses, bytes) = (self.held.hits(), self.held.misses(), self.held.weight());
+        CacheFigures { hits, misses, secrets, bytes }
+    }
+
     /// What is held of a secret.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Arc<Held>> {
@@ -133,6 +154,15 @@ impl SealedCache {
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
         if generation.load(Ordering::SeqCst) == began.0 {
             self.held.insert(key, held);
+        }
+    }
+
+    /// Forgets a secret that a load did not find, unless it may have been made since `began`.
+    pub fn forget(&self, key: &Key, began: Generation) {
+        let Some((generation, lock)) = self.shard(key) else { return };
+        let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation.load(Ordering::SeqCst) == began.0 {
+            self.held.remove(key);
         }
     }
 

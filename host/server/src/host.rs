@@ -12,6 +12,7 @@ use pawl_runtime::Runtime;
 
 use crate::app::App;
 use crate::identity::AccessKey;
+use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::world::SystemClock;
 
@@ -19,6 +20,8 @@ use crate::world::SystemClock;
 pub struct Host {
     /// The service.
     pub app: App,
+    /// What an operator watches.
+    pub metrics: Metrics,
     /// The rotators' sandbox.
     pub runtime: Runtime,
     /// The tokens of pages.
@@ -27,12 +30,12 @@ pub struct Host {
     pub root_key: AccessKey,
     /// The region of this host, for what has none of its own.
     pub region: Region,
-    /// What is worked on by this process, for the store's leases.
+    /// This host's id, for the store's leases.
     pub owner: String,
     /// The clock that `pawl dev clock advance` moves; none unless the host was started with `--dev-clock`.
     pub dev_clock: Option<DevClock>,
-    /// Where the data is.
-    pub data_dir: PathBuf,
+    /// Where the store is, for people.
+    pub store_place: String,
     /// Derived signing keys.
     pub signing_keys: SigningKeys,
 }

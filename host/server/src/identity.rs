@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use pawl_core::function::FunctionArn;
 use pawl_core::names::{AccountId, Region, VersionId};
-use pawl_core::value::SecretBytes;
+use pawl_core::value::{SecretBytes, SecretValue, ValueKind};
 use pawl_core::world::Rng;
+use pawl_keyring::{Keyring, SealContext, Sealed};
+use pawl_store::{Store, StoreError};
 
 /// An access key: its id, and the secret part that signs.
 #[derive(Debug)]
@@ -106,35 +108,99 @@ pub enum IdentityError {
         "`{0}` holds no aws_access_key_id and aws_secret_access_key; restore it, or remove it to have a new root key made"
     )]
     Damaged(PathBuf),
+    /// The file is of another store.
+    #[error(
+        "`{0}` holds another root key than the store, which all of its hosts share; move the file away, and the store's key is \
+         written there"
+    )]
+    Another(PathBuf),
+    /// The store's copy does not open.
+    #[error("the store's root access key cannot be read; it was altered: restore the store from a backup")]
+    DamagedInStore,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The name of the file in the data directory.
 const FILE: &str = "root-credentials";
+/// The setting of a shared store that holds the key, sealed.
+const STORED: &str = "root access key";
 
-/// The root access key: the given one, else the one in `DIR/root-credentials`, else a new one that is written there.
+/// The root access key of a host that is alone on its store: the one in `DIR/root-credentials`, else a new one that is written
+/// there.
 ///
 /// # Errors
 /// When the file cannot be read, written or understood.
-pub fn root_key(
+pub fn root_key(dir: &Path, rng: &dyn Rng) -> Result<AccessKey, IdentityError> {
+    if let Some(key) = read(dir)? {
+        return Ok(key);
+    }
+    let key = generate(rng);
+    write(dir, &key)?;
+    Ok(key)
+}
+
+/// The root access key of all hosts of a shared store: it is kept in the store, sealed, and written to each host's
+/// `DIR/root-credentials`. The first host's is taken, from that file when it is there.
+///
+/// # Errors
+/// When the store or the file fails, or the file holds another key than the store.
+pub async fn shared_root_key(
     dir: &Path,
-    bootstrap: Option<(String, SecretBytes)>,
+    store: &dyn Store,
+    keyring: &Keyring,
     rng: &dyn Rng,
 ) -> Result<AccessKey, IdentityError> {
-    if let Some((id, secret)) = bootstrap {
-        return Ok(AccessKey { id, secret });
+    let own = read(dir)?;
+    let key = match store.meta(STORED).await? {
+        Some(stored) => unseal(keyring, stored)?,
+        None => {
+            let key = own.unwrap_or_else(|| generate(rng));
+            let sealed = seal(keyring, &key, rng)?;
+            if store.swap_meta(STORED, None, sealed.as_bytes()).await? {
+                if read(dir)?.is_none() {
+                    write(dir, &key)?;
+                }
+                return Ok(key);
+            }
+            // Another host was faster.
+            unseal(keyring, store.meta(STORED).await?.unwrap_or_default())?
+        }
+    };
+    match read(dir)? {
+        None => write(dir, &key)?,
+        Some(own) if own.id == key.id && own.secret.same_as(&key.secret) => {}
+        Some(_) => return Err(IdentityError::Another(dir.join(FILE))),
     }
+    Ok(key)
+}
+
+/// What the sealed key in the store is bound to, in the place of an ARN and a version.
+const CONTEXT: SealContext<'static> = SealContext { arn: STORED, version_id: "1" };
+
+fn seal(keyring: &Keyring, key: &AccessKey, rng: &dyn Rng) -> Result<Sealed, IdentityError> {
+    let text = SecretBytes::new([key.id.as_bytes(), b"\n", key.secret.expose()].concat());
+    let value = SecretValue::new(ValueKind::Text, text).map_err(|_| IdentityError::DamagedInStore)?;
+    keyring.seal(&CONTEXT, &value, rng).map_err(|_| IdentityError::DamagedInStore)
+}
+
+fn unseal(keyring: &Keyring, stored: Vec<u8>) -> Result<AccessKey, IdentityError> {
+    let damaged = |_| IdentityError::DamagedInStore;
+    let sealed = Sealed::from_bytes(stored).map_err(|_| IdentityError::DamagedInStore)?;
+    let value = keyring.open(&CONTEXT, &sealed).map_err(damaged)?;
+    let text = std::str::from_utf8(value.bytes().expose()).map_err(|_| IdentityError::DamagedInStore)?;
+    let (id, secret) = text.split_once('\n').ok_or(IdentityError::DamagedInStore)?;
+    Ok(AccessKey { id: id.to_owned(), secret: secret.to_owned().into() })
+}
+
+/// The key in the directory's file; none when there is no file.
+fn read(dir: &Path) -> Result<Option<AccessKey>, IdentityError> {
     let path = dir.join(FILE);
-    match File::open(&path) {
-        Ok(mut file) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text).map_err(|source| io(&path, source))?;
-            parse(&text).ok_or(IdentityError::Damaged(path))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = generate(rng);
-            write(&path, &key).map_err(|source| io(&path, source))?;
-            Ok(key)
-        }
+    let mut text = String::new();
+    match File::open(&path).and_then(|mut file| file.read_to_string(&mut text)) {
+        Ok(_) => parse(&text).map(Some).ok_or(IdentityError::Damaged(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(io(&path, source)),
     }
 }
@@ -164,18 +230,27 @@ fn generate(rng: &dyn Rng) -> AccessKey {
     AccessKey { id, secret: secret.into() }
 }
 
-fn write(path: &Path, key: &AccessKey) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "[default]\naws_access_key_id = {}", key.id)?;
-    file.write_all(b"aws_secret_access_key = ")?;
-    file.write_all(key.secret.expose())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
+fn write(dir: &Path, key: &AccessKey) -> Result<(), IdentityError> {
+    let path = dir.join(FILE);
+    let mut text =
+        format!("[default]\naws_access_key_id = {}\naws_secret_access_key = ", key.id).into_bytes();
+    text.extend_from_slice(key.secret.expose());
+    text.push(b'\n');
+    let text = SecretBytes::new(text);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options.open(&path).and_then(|mut file| {
+        file.write_all(text.expose())?;
+        file.sync_all()
+    });
+    written.map_err(|source| io(&path, source))
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use pawl_store::{Options, SqliteStore};
 
     use super::*;
     use crate::world::SystemRng;
@@ -183,8 +258,8 @@ mod tests {
     #[test]
     fn the_first_start_writes_a_key_and_the_next_one_finds_it() {
         let dir = tempfile::tempdir().unwrap();
-        let made = root_key(dir.path(), None, &SystemRng).unwrap();
-        let found = root_key(dir.path(), None, &SystemRng).unwrap();
+        let made = root_key(dir.path(), &SystemRng).unwrap();
+        let found = root_key(dir.path(), &SystemRng).unwrap();
         assert_eq!(made.id, found.id);
         assert!(made.secret.same_as(&found.secret));
         let mode = dir.path().join(FILE).metadata().unwrap().permissions().mode();
@@ -192,17 +267,36 @@ mod tests {
     }
 
     #[test]
-    fn a_given_key_is_not_written_down() {
-        let dir = tempfile::tempdir().unwrap();
-        let given = Some(("AKID".to_owned(), SecretBytes::from("secret".to_owned())));
-        assert_eq!(root_key(dir.path(), given, &SystemRng).unwrap().id, "AKID");
-        assert!(!dir.path().join(FILE).exists());
-    }
-
-    #[test]
     fn a_damaged_file_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(FILE), "[default]\n").unwrap();
-        assert!(matches!(root_key(dir.path(), None, &SystemRng), Err(IdentityError::Damaged(_))));
+        assert!(matches!(root_key(dir.path(), &SystemRng), Err(IdentityError::Damaged(_))));
+    }
+
+    #[tokio::test]
+    async fn all_hosts_of_a_store_have_one_key() {
+        let (one, two, three) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = SqliteStore::open(&one.path().join("pawl.db"), Options::default()).await.unwrap();
+        let root = pawl_keyring::root_file::create(&one.path().join("root-key"), &SystemRng).unwrap();
+        let (keyring, _) = Keyring::create(&root, &SystemRng).unwrap();
+        let first = shared_root_key(one.path(), &store, &keyring, &SystemRng).await.unwrap();
+        let stored = store.meta(STORED).await.unwrap().unwrap();
+        let secret = first.secret.expose();
+        assert!(!stored.windows(secret.len()).any(|part| part == secret), "it is sealed");
+        for dir in [&one, &two] {
+            let found = shared_root_key(dir.path(), &store, &keyring, &SystemRng).await.unwrap();
+            assert!(found.id == first.id && found.secret.same_as(&first.secret));
+            assert!(
+                root_key(dir.path(), &SystemRng).unwrap().secret.same_as(&first.secret),
+                "it is in the file"
+            );
+        }
+        root_key(three.path(), &SystemRng).unwrap();
+        let another = shared_root_key(three.path(), &store, &keyring, &SystemRng).await;
+        assert!(matches!(another, Err(IdentityError::Another(_))));
+        store.put_meta(STORED, b"what is this").await.unwrap();
+        let damaged = shared_root_key(one.path(), &store, &keyring, &SystemRng).await;
+        assert!(matches!(damaged, Err(IdentityError::DamagedInStore)));
     }
 }

@@ -4,20 +4,25 @@
 //! one function per operation, and `rotation` runs what is due.
 
 pub mod app;
+pub mod backup;
 pub mod cache;
 mod draft;
 mod edge;
+pub mod epoch;
 pub mod error;
 pub mod functions;
 pub mod host;
 pub mod identity;
+pub mod metrics;
 pub mod ops;
 mod policy;
 mod rotation;
 mod settings;
+pub mod spans;
 mod start;
 mod turns;
 pub mod world;
 
+pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
 pub use settings::Settings;
 pub use start::{Opened, ServeError, open, serve};

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
+use pawl_store::DatabaseUrl;
 
 /// The settings of one host.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where everything is kept.
+    /// Where this host keeps what is its own, and the store unless that is in a database.
     pub data_dir: PathBuf,
+    /// The PostgreSQL database that is the store; a file in the data directory when none is named.
+    pub database_url: Option<DatabaseUrl>,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The account.

@@ -1,19 +1,19 @@
 //! From an empty or used data directory to a serving host.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+pub(crate) mod directory;
+mod vault;
+
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_core::world::{Clock, Rng};
-use pawl_keyring::{Keyring, RootKey, SealedKek, UnlockError, root_file};
+use pawl_keyring::{UnlockError, root_file};
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
-use pawl_store::{Options, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -21,11 +21,15 @@ use crate::app::{App, Parts};
 use crate::edge;
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
-use crate::identity::{IdentityError, root_key};
+use crate::identity::{AccessKey, IdentityError, root_key, shared_root_key};
+use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
-use crate::world::{SystemClock, SystemRng, uuid};
+use crate::world::{SystemClock, SystemRng};
+
+use self::directory::DataDir;
+use self::vault::StorePlace;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -45,18 +49,23 @@ pub enum ServeError {
     InUse(PathBuf),
     /// The store holds sealed values, and the key to them is not there.
     #[error(
-        "the store in `{data_dir}` was sealed under a root key, and the root key file `{key_file}` is not there; \
-         put it back (nothing has been written)"
+        "the store {store} was sealed under a root key, and the root key file `{key_file}` is not there; put it back, or \
+         copy it from another host of this store (nothing has been written)"
     )]
     RootKeyMissing {
-        /// The data directory.
-        data_dir: PathBuf,
+        /// The store.
+        store: String,
         /// Where the key should be.
         key_file: PathBuf,
     },
     /// The root key opens something else.
-    #[error("the root key file `{key_file}` does not open this store: {source} (nothing has been written)")]
+    #[error(
+        "the root key file `{key_file}` does not open the store {store}: {source}; all hosts of a store need the root key \
+         that it was made with (nothing has been written)"
+    )]
     RootKeyWrong {
+        /// The store.
+        store: String,
         /// The key's file.
         key_file: PathBuf,
         /// Which way.
@@ -65,6 +74,9 @@ pub enum ServeError {
     /// The root key file.
     #[error(transparent)]
     RootKeyFile(#[from] root_file::RootFileError),
+    /// The host's id.
+    #[error("`{0}` holds no id of a host; remove it to have a new one made")]
+    HostId(PathBuf),
     /// A new keyring could not be sealed.
     #[error(transparent)]
     Seal(#[from] pawl_keyring::SealError),
@@ -118,17 +130,24 @@ pub async fn serve(
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
     }
+    let store = host.app.queue();
+    if store.is_shared()
+        && let Err(error) = store.break_leases(Some(&host.owner)).await
+    {
+        tracing::warn!(%error, "this host's leases could not be given back; other hosts wait until they end");
+    }
+    store.close().await;
     Ok(())
 }
 
-/// A host that is ready to serve, and the lock on its directory.
+/// A host that is ready to serve, and its directory, which is locked as long as this is there.
 pub struct Opened {
     /// The host.
     pub host: Arc<Host>,
-    _lock: File,
+    _dir: DataDir,
 }
 
-/// Opens the data directory: the root key first, and nothing is written before it has proved to be the right one.
+/// Opens the data directory and the store: the root key first, and nothing is written before it has proved to be the right one.
 ///
 /// # Errors
 /// When anything is not as it must be; the texts say what to do.
@@ -136,93 +155,53 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
     let postgres: Arc<dyn Driver> = Arc::new(PostgresDriver::new(roots));
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-    let dir = settings.data_dir.clone();
-    DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|source| io(&dir, source))?;
-    let lock = lock(&dir)?;
-    let database = dir.join("pawl.db");
-    let key_file = settings.root_key_file.clone().unwrap_or_else(|| dir.join("root-key"));
-    let sealed_kek = SqliteStore::inspect(&database).await?;
-    let root = find_root_key(&dir, &key_file, sealed_kek.is_some(), &*rng)?;
-    let unlocked = sealed_kek.map(|bytes| unlock(&root, bytes, &key_file)).transpose()?;
-    let store = SqliteStore::open(&database, Options::default()).await?;
-    let keyring = match unlocked {
-        Some(keyring) => keyring,
-        None => {
-            let (keyring, sealed) = Keyring::create(&root, &*rng)?;
-            store.store_keyring(sealed.as_bytes()).await?;
-            keyring
-        }
-    };
-    // The lock on the directory proves that whoever held a lease here is gone.
-    store.break_leases(None).await?;
+    let dir = DataDir::open(&settings.data_dir, &*rng)?;
+    let place = StorePlace::of(settings.database_url, &dir);
+    let key_file = settings.root_key_file.clone().unwrap_or_else(|| dir.path().join("root-key"));
+    let (store, keyring) = vault::open(&place, &key_file, &*rng).await?;
+    // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever
+    // held one in this host's name is.
+    let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
+    store.break_leases(dead).await?;
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
-    let root_key = root_key(&dir, settings.bootstrap, &*rng)?;
-    let (clock, dev_clock) = clocks(&dir, settings.dev_clock)?;
+    let root_key = match settings.bootstrap {
+        Some((id, secret)) => AccessKey { id, secret },
+        None if store.is_shared() => shared_root_key(dir.path(), &*store, &keyring, &*rng).await?,
+        None => root_key(dir.path(), &*rng)?,
+    };
+    let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
+    let metrics = Metrics::new(clock.wall());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
-        artifact_dir: dir.join("artifacts"),
+        artifact_dir: dir.path().join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new([postgres])),
+        drivers: Arc::new(Drivers::new([metrics.metered_driver(postgres)])),
         egress: Arc::default(),
         rng: rng.clone(),
     });
     let pages = PageTokens::new(keyring.subkey("page tokens"));
-    let owner = uuid(&*rng);
     let account = settings.account;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = metrics.metered_store(store);
     let app =
         App::new(Parts { store, keyring, cache_bytes: settings.cache_bytes, clock, rng, account, functions });
     let host = Host {
         app,
+        metrics,
         runtime,
         pages,
         root_key,
         region: settings.region,
-        owner,
+        owner: dir.host_id().to_owned(),
         dev_clock,
-        data_dir: dir,
+        store_place: place.to_string(),
         signing_keys: SigningKeys::default(),
     };
-    Ok(Opened { host: Arc::new(host), _lock: lock })
+    Ok(Opened { host: Arc::new(host), _dir: dir })
 }
 
 fn io(path: &Path, source: std::io::Error) -> ServeError {
     ServeError::Io { path: path.to_owned(), source }
-}
-
-fn lock(dir: &Path) -> Result<File, ServeError> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|source| io(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ServeError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(io(&path, source)),
-    }
-}
-
-fn find_root_key(dir: &Path, key_file: &Path, sealed: bool, rng: &dyn Rng) -> Result<RootKey, ServeError> {
-    match root_file::load(key_file)? {
-        Some(root) => Ok(root),
-        None if sealed => {
-            Err(ServeError::RootKeyMissing { data_dir: dir.to_owned(), key_file: key_file.to_owned() })
-        }
-        None => {
-            tracing::info!(file = %key_file.display(), "a root key was made; keep a copy of it in a safe place");
-            Ok(root_file::create(key_file, rng)?)
-        }
-    }
-}
-
-fn unlock(root: &RootKey, sealed: Vec<u8>, key_file: &Path) -> Result<Keyring, ServeError> {
-    Keyring::unlock(root, &SealedKek::from_bytes(sealed))
-        .map_err(|source| ServeError::RootKeyWrong { key_file: key_file.to_owned(), source })
 }
 
 fn clocks(dir: &Path, dev: bool) -> Result<(Arc<dyn Clock>, Option<DevClock>), ServeError> {

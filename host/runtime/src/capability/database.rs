@@ -107,11 +107,19 @@ impl Capabilities {
         if let Err(error) = self.may_set(&held, account, &password.value).await {
             return Ok(Err(error));
         }
-        // Last, so that as little time as can be lies between it and the statement.
+        // Before the statement, so that nothing is sent for a rotation that is lost; and once more at its very end.
         if let Err(error) = self.fence().await {
             return Ok(Err(database_error(error)));
         }
-        let done = in_time(held.session.set_password(account, &password.value)).await;
+        let (port, mut lost) = (self.config.port.clone(), None);
+        let last_word = Box::pin(async {
+            lost = port.fence().await.err();
+            lost.is_none()
+        });
+        let done = in_time(held.session.set_password(account, &password.value, last_word)).await;
+        if let Some(error) = lost {
+            return Ok(Err(database_error(self.noted(error))));
+        }
         // A server that rejects the statement has not taken it; of one that is lost, nobody knows.
         self.exposed |= matches!(done, Ok(()) | Err(DatabaseError::Lost(_)));
         Ok(done)
@@ -167,6 +175,7 @@ async fn in_time(work: impl Future<Output = Result<(), StatementFailure>>) -> Re
             StatementFailure::Rejected(text) => DatabaseError::Rejected(journal::line(&text)),
             StatementFailure::Unfit(text) => DatabaseError::Refused(journal::line(&text)),
             StatementFailure::Lost(text) => DatabaseError::Lost(journal::line(&text)),
+            StatementFailure::TakenBack => DatabaseError::Superseded,
         }),
         Err(_) => Err(DatabaseError::Lost("the database did not answer in time".to_owned())),
     }

@@ -9,7 +9,7 @@ use pawl_core::names::VersionId;
 use pawl_core::value::{SecretBytes, SecretValue};
 
 use super::*;
-use crate::database::{Driver, Login, LoginFailure, Session, StatementFailure, Work};
+use crate::database::{Driver, LastWord, Login, LoginFailure, Session, StatementFailure, Work};
 use crate::dial::Destination;
 use crate::port::Answer;
 use crate::wire::{Change, DatabaseError, LogLevel, LoginError, NewValue, PasswordRules};
@@ -26,6 +26,8 @@ struct Memory {
     promoted: bool,
     /// Whether the rotation has lost the secret.
     lost: bool,
+    /// After so many fences it has lost the secret.
+    lost_after: Option<u32>,
     /// Whether it loses it at the next fence, after all that is read before.
     lost_at_fence: bool,
     /// Whether the store is away.
@@ -87,7 +89,8 @@ impl SecretsPort for MemoryPort {
         Box::pin(async move {
             self.with(|memory| {
                 memory.fences += 1;
-                memory.lost |= memory.lost_at_fence;
+                memory.lost |=
+                    memory.lost_at_fence || memory.lost_after.is_some_and(|fences| memory.fences > fences);
             });
             self.checked()
         })
@@ -136,10 +139,14 @@ impl Session for Account {
         &'a self,
         account: &'a str,
         password: &'a SecretBytes,
+        last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure> {
         Box::pin(async move {
             if account != "app" {
                 return Err(StatementFailure::Rejected("SQLSTATE 42704".to_owned()));
+            }
+            if !last_word.await {
+                return Err(StatementFailure::TakenBack);
             }
             *self.0.password.lock().unwrap() = String::from_utf8(password.expose().to_vec()).unwrap();
             Ok(())
@@ -577,7 +584,7 @@ async fn every_database_call_is_fenced_and_a_lost_rotation_sends_nothing() {
     let session = guest.login(current).await.unwrap();
     guest.ping(session).await.unwrap();
     guest.set(session, "app", password).await.unwrap();
-    assert_eq!(world.port.with(|memory| memory.fences), 3);
+    assert_eq!(world.port.with(|memory| memory.fences), 4, "a password change asks twice");
     *world.database.password.lock().unwrap() = "old-canary".to_owned();
     let logins = world.logins();
 
@@ -602,6 +609,20 @@ async fn every_database_call_is_fenced_and_a_lost_rotation_sends_nothing() {
     assert!(guest.0.was_superseded());
     assert_eq!(world.logins(), logins);
     assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_lost_during_a_password_change_takes_it_back() {
+    let world = world();
+    world.pend(&with_password("new-canary"));
+    let mut guest = world.step();
+    let (current, pending) = (guest.current().await, guest.pending().await);
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    let session = guest.login(current).await.unwrap();
+    world.port.with(|memory| memory.lost_after = Some(memory.fences + 1));
+    assert_eq!(guest.set(session, "app", password).await, Err(DatabaseError::Superseded));
+    assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+    assert!(guest.0.was_superseded() && !guest.0.exposed, "nothing has changed");
 }
 
 #[tokio::test]

@@ -21,11 +21,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::guard::{Guarded, Stopped};
 use super::tls::distrust;
-use super::{Driver, Login, LoginFailure, Protection, Session, StatementFailure, TlsRoots, Work};
+use super::{Driver, LastWord, Login, LoginFailure, Protection, Session, StatementFailure, TlsRoots, Work};
 use crate::dial::Destination;
 
 /// What `pg_stat_activity` shows of a rotation.
 const APPLICATION_NAME: &str = "pawl";
+
+/// SQLSTATE of a setting that the server does not have.
+const UNDEFINED_OBJECT: &str = "42704";
 
 /// Logs in to PostgreSQL servers: over verified TLS unless the secret says `"ssl": false`, and never in clear.
 #[derive(Debug)]
@@ -233,6 +236,22 @@ impl PostgresSession {
     }
 }
 
+impl PostgresSession {
+    /// Begins a transaction that the server ends when this host falls silent in it.
+    async fn open_transaction(&self) -> Result<(), StatementFailure> {
+        let patience = limits::LAST_WORD_VALID.as_millis();
+        let limited = format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {patience}");
+        match self.execute(&limited).await {
+            // Servers of the family that do not know the setting (before PostgreSQL 9.6).
+            Err(StatementFailure::Rejected(code)) if code.ends_with(UNDEFINED_OBJECT) => {
+                self.execute("ROLLBACK").await?;
+                self.execute("BEGIN").await
+            }
+            begun => begun,
+        }
+    }
+}
+
 impl Session for PostgresSession {
     fn ping(&self) -> Work<'_, (), StatementFailure> {
         Box::pin(self.execute("SELECT 1"))
@@ -242,11 +261,24 @@ impl Session for PostgresSession {
         &'a self,
         account: &'a str,
         password: &'a SecretBytes,
+        last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure> {
         Box::pin(async move {
             let statement = statement::set_password(account, password)
                 .map_err(|unfit| StatementFailure::Unfit(unfit.to_string()))?;
-            self.execute(&statement).await
+            self.open_transaction().await?;
+            if let Err(failure) = self.execute(&statement).await {
+                // The session may be used again; one that is gone has nothing to take back.
+                let _ended = self.execute("ROLLBACK").await;
+                return Err(failure);
+            }
+            if last_word.await {
+                // A time limit that ends a wait for a standby makes a server answer that all is well.
+                return self.execute("SET LOCAL statement_timeout = 0; COMMIT").await;
+            }
+            // What is not committed when the session ends is taken back by the server.
+            let _ended = self.execute("ROLLBACK").await;
+            Err(StatementFailure::TakenBack)
         })
     }
 }

@@ -69,7 +69,15 @@ impl App {
         if noted.is_empty() {
             return false;
         }
-        match self.write_together(&noted).await {
+        let mut written = self.write_together(&noted).await;
+        // Another host changed one of them meanwhile: all were looked at anew, and none was written.
+        for _ in 1..limits::CHANGE_TRIES_MAX {
+            if !matches!(written, Err(AppError::LostRace)) {
+                break;
+            }
+            written = self.write_together(&noted).await;
+        }
+        match written {
             Ok(()) => true,
             Err(error) => {
                 // The dates are information; the values were read with every right to it.
@@ -82,13 +90,19 @@ impl App {
     async fn write_together(&self, noted: &[(Key, Vec<(VersionId, Timestamp)>)]) -> Result<(), AppError> {
         let keys: Vec<Key> = noted.iter().map(|(key, _)| key.clone()).collect();
         let _turns = self.turns.take_all(&keys).await;
+        let shared = self.store.is_shared();
         let mut prepared = Vec::with_capacity(noted.len());
         for (key, versions) in noted {
             let began = self.cache.generation(key);
-            let Some(before) = self.stored(key).await? else { continue };
+            // What is in memory has the dates already; whether the store has, only a shared one can say.
+            let before = if shared { self.load_unkept(key).await? } else { self.stored(key).await? };
+            let Some(before) = before else { continue };
             let mut secret = before.secret.clone();
             for (version, at) in versions {
                 secret.note_access(version, *at);
+            }
+            if shared && secret == before.secret {
+                continue; // Another host has written it down.
             }
             let caller = Caller::scheduler(key.0.clone(), "dates of access".to_owned());
             let edited = Edited { secret, now: self.clock.now(), puts: Vec::new() };

@@ -7,6 +7,7 @@ use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
 use pawl_keyring::Sealed;
 use pawl_store::{Change, CommitError, Expect, SealedVersion};
+use tracing::Instrument as _;
 
 use super::rows::{self, encode, row};
 use super::{App, Fate, Fence};
@@ -125,14 +126,15 @@ impl App {
         }
         let (store, cache) = (self.store.clone(), self.cache.clone());
         // A task of its own: a caller who hangs up ends the request, and must not come between the store and the cache.
-        let committing = tokio::spawn(async move {
+        let committing = async move {
             let committed = store.commit_all(changes).await;
             // Whether a commit that failed half-way has taken effect is the store's to say.
             for (key, held, began) in news {
                 cache.committed(key, held.filter(|_| committed.is_ok()), began);
             }
             committed
-        });
+        };
+        let committing = tokio::spawn(committing.in_current_span());
         committing.await.map_err(|_| AppError::Inconsistent { what: "a commit broke off".to_owned() })??;
         Ok(())
     }

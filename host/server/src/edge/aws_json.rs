@@ -10,11 +10,13 @@ use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::{Target, X_AMZ_TARGET};
 use pawl_core::limits;
 use pawl_iam::sigv4::Head;
+use tracing::Instrument as _;
 
 use super::listener::Peer;
 use super::sign::authenticate;
 use crate::host::Host;
-use crate::ops;
+use crate::metrics::Answered;
+use crate::{ops, spans};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -22,18 +24,23 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json
 
 /// Answers one request.
 pub(super) async fn handle(State(host): State<Arc<Host>>, request: Request<Body>) -> Response<Body> {
+    let mut counted = host.metrics.begin_request();
     let request_id = crate::world::uuid(&**host.app.rng());
     let (parts, body) = request.into_parts();
-    let answer = match receive(body).await {
-        Ok(body) => answer(&host, &parts, &body, &request_id).await,
-        Err(error) => Err(error),
+    let target = target(&parts);
+    counted.is_for(target.as_ref().ok().copied());
+    let span = spans::request(target.as_ref().ok().copied(), &request_id);
+    let answering = async {
+        let body = receive(body).await?;
+        answer(&host, &parts, target, &body, &request_id).await
     };
+    let answer = answering.instrument(span.clone()).await;
+    let answered = answer.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
+    counted.answered(answered);
+    spans::request_ended(&span, answered, counted.took());
     let mut response = match answer {
         Ok(body) => Response::new(Body::from(Bytes::from_owner(body))),
-        Err(error) => {
-            tracing::debug!(request.id = %request_id, code = error.code.as_str(), "the request was refused");
-            refusal(&error)
-        }
+        Err(error) => refusal(&error),
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, MEDIA_TYPE);
@@ -58,6 +65,18 @@ async fn receive(body: Body) -> Result<Wiped, ApiError> {
     }
 }
 
+/// The operation that a request names. Whoever did not sign it is not told what is wrong with it.
+fn target(parts: &request::Parts) -> Result<Target, ApiError> {
+    let unknown = || {
+        ApiError::new(ErrorCode::UnknownOperationException, "The request names no operation of this server.")
+    };
+    if parts.method != Method::POST || parts.uri.path() != "/" {
+        return Err(unknown());
+    }
+    let target = parts.headers.get(X_AMZ_TARGET).and_then(|target| target.to_str().ok());
+    Target::from_header(target.ok_or_else(unknown)?)
+}
+
 /// A body, which may hold a secret.
 struct Wiped(Bytes);
 
@@ -73,6 +92,7 @@ impl Drop for Wiped {
 async fn answer(
     host: &Host,
     parts: &request::Parts,
+    target: Result<Target, ApiError>,
     body: &Wiped,
     request_id: &str,
 ) -> Result<ops::Body, ApiError> {
@@ -87,24 +107,15 @@ async fn answer(
     let signed = authenticate(host, &head, &body.0, request_id.to_owned())?;
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let caller = signed.caller.from_address(peer);
-    let unknown = || {
-        ApiError::new(ErrorCode::UnknownOperationException, "The request names no operation of this server.")
-    };
-    if parts.method != Method::POST || parts.uri.path() != "/" {
-        return Err(unknown());
-    }
-    let target =
-        parts.headers.get(X_AMZ_TARGET).and_then(|target| target.to_str().ok()).ok_or_else(unknown)?;
-    let target = Target::from_header(target)?;
+    spans::request_signed(&caller);
+    let target = target?;
     if signed.service != target.signing_name() {
         return Err(ApiError::new(
             ErrorCode::InvalidSignatureException,
             format!("Credential should be scoped to correct service: '{}'.", target.signing_name()),
         ));
     }
-    let answer = ops::perform(host, &caller, target, &body.0).await;
-    tracing::debug!(request.id = %request_id, operation = target.name(), ok = answer.is_ok(), "the request was answered");
-    answer
+    ops::perform(host, &caller, target, &body.0).await
 }
 
 fn refusal(error: &ApiError) -> Response<Body> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use pawl_core::limits;
+use tokio::time::timeout;
 
 use crate::host::Host;
 
@@ -12,12 +14,16 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store answers.
+/// `GET /readyz`: the store would take a change.
 pub(super) async fn ready(State(host): State<Arc<Host>>) -> (StatusCode, &'static str) {
-    match host.app.queue().keyring().await {
-        Ok(_) => (StatusCode::OK, "ok\n"),
-        Err(error) => {
-            tracing::warn!(%error, "not ready: the store does not answer");
+    match timeout(limits::READY_TIMEOUT, host.app.queue().ready()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ok\n"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not take changes\n")
+        }
+        Err(_) => {
+            tracing::warn!("not ready: the store does not answer");
             (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
         }
     }

@@ -3,6 +3,7 @@
 mod aws_json;
 mod health;
 mod listener;
+mod metrics;
 mod sign;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) fn router(host: Arc<Host>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::figures))
         .fallback(any(aws_json::handle))
         .with_state(host)
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use pawl_api::error::ErrorCode;
 use pawl_api::pawl::{
     AdvanceClockRequest, AdvanceClockResponse, ClockView, DescribeHostRequest, DescribeHostResponse,
-    FunctionView, KeyringView, RotationCounts, StoreView,
+    FunctionView, KeyringView, LeaseView, StoreView,
 };
 use pawl_core::function::FunctionArn;
+use pawl_core::limits;
+use pawl_core::world::Timestamp;
 
 use super::Answer;
-use crate::error::refuse;
+use crate::error::{AppError, refuse};
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -21,7 +23,6 @@ pub(super) async fn describe_host(
     _input: DescribeHostRequest,
 ) -> Answer<DescribeHostRequest> {
     host.app.administer(caller)?;
-    let health = host.app.queue().check().await?;
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
     let kind = if host.dev_clock.is_some() { "Development" } else { "System" };
     let functions = host.app.functions().all().map(|function| FunctionView {
@@ -39,16 +40,35 @@ pub(super) async fn describe_host(
             wall: wall.into(),
             advanced_seconds: now.millis_since(wall) / 1_000,
         },
-        store: StoreView {
-            kind: "SQLite".to_owned(),
-            location: Some(host.data_dir.display().to_string()),
-            secrets: Some(health.secrets),
-            bytes: Some(health.bytes),
-            ..StoreView::default()
-        },
+        store: store_view(host, wall).await?,
         keyring: KeyringView { kind: "File".to_owned(), key_id: None },
         functions: functions.collect(),
-        rotations: RotationCounts::default(),
+        host_id: Some(host.owner.clone()),
+    })
+}
+
+async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError> {
+    let store = host.app.queue();
+    let health = store.check().await?;
+    let time = store.time().await?;
+    let now = time.unwrap_or(wall);
+    let leases = store.leases(limits::LEASES_SHOWN_MAX).await?.into_iter().map(|lease| LeaseView {
+        secret_arn: lease.arn.to_string(),
+        host: lease.owner,
+        epoch: lease.epoch,
+        milliseconds_left: lease.until.millis().saturating_sub(now.millis()),
+    });
+    Ok(StoreView {
+        kind: if store.is_shared() { "PostgreSQL" } else { "SQLite" }.to_owned(),
+        location: Some(host.store_place.clone()),
+        schema: u32::try_from(health.schema).ok(),
+        secrets: Some(health.secrets),
+        versions: Some(health.versions),
+        bytes: Some(health.bytes),
+        durability: Some(health.journal),
+        problems: Some(health.problems),
+        clock_ahead_milliseconds: time.map(|time| time.millis().saturating_sub(wall.millis())),
+        leases: Some(leases.collect()),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pawl_core::arn::SecretId;
+use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::{Put, RotationDeedError};
 use pawl_core::value::SecretValue;
@@ -88,9 +89,18 @@ impl SecretsPort for RotationPort {
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let held = self.owned().await?;
-            let app = &self.host.app;
-            let left = app.queue().claim_left(&held.secret.arn, self.epoch, app.clock().wall()).await;
-            left.map_err(AppError::from)?.map(drop).ok_or(PortError::Superseded)
+            let (app, arn) = (&self.host.app, &held.secret.arn);
+            let (store, wall) = (app.queue(), app.clock().wall());
+            let left = store.claim_left(arn, self.epoch, wall).await.map_err(AppError::from)?;
+            match left {
+                None => Err(PortError::Superseded),
+                Some(left) if !store.is_shared() || left >= limits::FENCE_MARGIN => Ok(()),
+                // Nobody else has it yet: held on to, it is good for the deed.
+                Some(_) => {
+                    let renewed = store.renew_lease(arn, self.epoch, wall, limits::LEASE).await;
+                    if renewed.map_err(AppError::from)? { Ok(()) } else { Err(PortError::Superseded) }
+                }
+            }
         })
     }
 }

@@ -10,19 +10,24 @@ use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::secret::Secret;
 use pawl_runtime::{LoginBudget, Severity, StepJob};
 use pawl_store::Claim;
+use tracing::Instrument as _;
 
 use super::port::RotationPort;
 use crate::app::{Action, Fate};
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::{Caller, Standing};
+use crate::spans;
 
 /// Runs the rotation until it ends, has to wait, or belongs to somebody else.
 pub(super) async fn run(host: Arc<Host>, claim: Claim) {
     let name = claim.name.clone();
-    match try_run(&host, claim).await {
+    let _running = host.metrics.rotations.begin();
+    let span = spans::rotation(&claim);
+    match try_run(&host, claim).instrument(span).await {
         Ok(()) => {}
         Err(AppError::Fenced | AppError::NoSuchSecret) => {
+            host.metrics.rotations.lease_was_lost();
             tracing::info!(secret.id = %name, "another host goes on with this rotation, or the secret is gone");
         }
         // The lease ends by itself, and whoever claims the rotation then goes on at the recorded step.
@@ -52,9 +57,12 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
         };
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
         let job = Job { host, claim: &claim, id: &id, caller: &caller, budget: &budget };
-        let (outcome, run) = job.run(rotation, step).await;
-        tell(&claim, step, &outcome, &run);
-        next = job.commit(rotation, step, outcome, run).await?;
+        let span = spans::step(rotation, step);
+        let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
+        spans::step_ended(&span, &outcome);
+        span.in_scope(|| tell(&claim, step, &outcome, &run));
+        host.metrics.rotations.step_ended(host.app.functions(), rotation, step, &outcome, run.took);
+        next = job.commit(rotation, step, outcome, run).instrument(span).await?;
     }
 }
 
@@ -121,15 +129,19 @@ impl Job<'_> {
     async fn holding_on<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
-            if let Ok(done) = tokio::time::timeout(limits::LEASE / 3, &mut work).await {
-                return done;
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.renew_later() => {}
             }
-            let (store, wall) = (self.host.app.queue(), self.host.app.clock().wall());
-            if let Err(error) =
-                store.renew_lease(&self.claim.arn, self.claim.epoch, wall, limits::LEASE).await
-            {
-                tracing::warn!(secret.arn = %self.claim.arn, %error, "the lease on a rotation could not be renewed");
-            }
+        }
+    }
+
+    /// Renews the lease when a third of it has passed.
+    async fn renew_later(&self) {
+        tokio::time::sleep(limits::LEASE / 3).await;
+        let (store, wall) = (self.host.app.queue(), self.host.app.clock().wall());
+        if let Err(error) = store.renew_lease(&self.claim.arn, self.claim.epoch, wall, limits::LEASE).await {
+            tracing::warn!(secret.arn = %self.claim.arn, %error, "the lease on a rotation could not be renewed");
         }
     }
 
@@ -179,6 +191,7 @@ impl Job<'_> {
             .await?;
         if let Some(ended) = held.secret.rotation.as_ref().filter(|r| r.status.running().is_none()) {
             tell_end(&held.secret, ended);
+            host.metrics.rotations.ended(host.app.functions(), ended);
         }
         Ok(self.goes_on(&held.secret, rotation))
     }

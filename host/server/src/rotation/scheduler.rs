@@ -46,7 +46,8 @@ async fn tick(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErro
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
     for Due { region, name, .. } in store.due_schedules(now, limits::CLAIM_MAX).await? {
         let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
-        if let Err(error) = ops::start_scheduled(host, &caller, name.as_str()).await {
+        let begun = ops::start_scheduled(host, &caller, name.as_str()).await;
+        if let Err(error) = begun.or_else(unless_done) {
             tracing::error!(secret.id = %name, %error, "a scheduled rotation could not begin; it is tried again");
         }
     }
@@ -57,7 +58,7 @@ async fn tick(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErro
             let due = draft.secret.purge_at.is_some_and(|at| at <= draft.now);
             Ok(((), if due { Fate::Purged } else { Fate::Kept }))
         });
-        if let Err(error) = purged.await {
+        if let Err(error) = purged.await.map(drop).or_else(unless_done) {
             tracing::error!(secret.id = %id.name, %error, "a deleted secret could not be purged; it is tried again");
         }
     }
@@ -67,4 +68,12 @@ async fn tick(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErro
         running.spawn(runner::run(host.clone(), claim));
     }
     Ok(())
+}
+
+/// Another host may have done it first, or its owner thought otherwise.
+fn unless_done(error: AppError) -> Result<(), AppError> {
+    match error {
+        AppError::NoSuchSecret | AppError::LostRace => Ok(()),
+        error => Err(error),
+    }
 }

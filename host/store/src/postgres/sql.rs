@@ -277,6 +277,48 @@ declare! {
          FROM unnest(ARRAY['secrets', 'versions', 'audit', 'events', 'keyring', 'meta', 'counters']) AS part"
     ];
 
+    /// What follows sees one moment.
+    BEGIN_SNAPSHOT = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
+    /// Whoever is at the other end of a transfer may take his time.
+    PATIENT = ["SET LOCAL idle_in_transaction_session_timeout = 0"];
+    EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
+    EXPORT_SECRETS = [
+        "SELECT id, ", head!(), ", lease_epoch FROM secrets WHERE (region, name) > ($1, $2) ORDER BY region, name LIMIT $3"
+    ];
+    /// The values of secrets, in the order in which those are named.
+    EXPORT_VERSIONS = [
+        "SELECT v.secret_id, v.version_id, v.sealed \
+         FROM unnest($1::bigint[]) WITH ORDINALITY AS page (id, place) JOIN versions v ON v.secret_id = page.id \
+         ORDER BY page.place, v.version_id"
+    ];
+    EXPORT_AUDIT = ["SELECT seq, record FROM audit WHERE seq IS NOT NULL ORDER BY seq"];
+    EXPORT_AUDIT_UNNUMBERED = ["SELECT record FROM audit WHERE seq IS NULL ORDER BY id"];
+    EXPORT_EVENTS = ["SELECT seq, record FROM events WHERE seq IS NOT NULL ORDER BY seq"];
+    EXPORT_EVENTS_UNNUMBERED = ["SELECT record FROM events WHERE seq IS NULL ORDER BY id"];
+
+    IS_EMPTY = [
+        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM audit) \
+                AND NOT EXISTS (SELECT 1 FROM events) AS empty"
+    ];
+    CLEAR_SECRETS = ["DELETE FROM secrets"];
+    CLEAR_AUDIT = ["DELETE FROM audit"];
+    CLEAR_EVENTS = ["DELETE FROM events"];
+    CLEAR_KEYRING = ["DELETE FROM keyring"];
+    CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
+    IMPORT_SECRETS = [
+        "INSERT INTO secrets (", head!(), ", lease_epoch) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[]) \
+         RETURNING id, arn"
+    ];
+    IMPORT_VERSIONS = [
+        "INSERT INTO versions (secret_id, version_id, sealed) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[])"
+    ];
+    IMPORT_AUDIT = ["INSERT INTO audit (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
+    IMPORT_EVENTS = ["INSERT INTO events (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
+    COUNT_AUDIT_ON = ["UPDATE counters SET numbered = (SELECT coalesce(max(seq), 0) FROM audit) WHERE name = $1"];
+    COUNT_EVENTS_ON = ["UPDATE counters SET numbered = (SELECT coalesce(max(seq), 0) FROM events) WHERE name = $1"];
+
     HAS_MIGRATIONS = ["SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS made"];
     SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];
     MAKE_LOCK = ["CREATE TABLE IF NOT EXISTS pawl_migrating (id SMALLINT PRIMARY KEY)"];

@@ -10,19 +10,6 @@ macro_rules! head {
     };
 }
 
-/// Rows that a statement for many takes at once.
-pub(super) const BATCH: usize = 64;
-
-/// So many rows of values.
-macro_rules! batch {
-    ($row:expr) => {
-        batch!(@eight batch!(@eight $row))
-    };
-    (@eight $row:expr) => {
-        concat!($row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row)
-    };
-}
-
 macro_rules! lease {
     () => {
         "lease_epoch, lease_owner, lease_until"
@@ -33,13 +20,6 @@ macro_rules! lease {
 macro_rules! expected {
     () => {
         "arn = $1 AND revision = $2 AND (CAST($3 AS BIGINT) IS NULL OR lease_epoch = $3)"
-    };
-}
-
-/// A value that is there already is replaced.
-macro_rules! put_again {
-    () => {
-        " ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
     };
 }
 
@@ -86,13 +66,10 @@ macro_rules! declare {
 
 declare! {
     LOAD = ["SELECT ", head!(), ", ", lease!(), " FROM secrets WHERE region = $1 AND name = $2"];
-    /// The secret, and a row for each of its values: one statement is one snapshot, and one way to the database and back.
+    /// The secret, once for each of its values: one statement is one snapshot, and looks for it once.
     LOAD_FULL = [
-        "SELECT ", head!(), ", ", lease!(), ", NULL AS version_id, NULL AS sealed \
-         FROM secrets WHERE region = $1 AND name = $2 \
-         UNION ALL \
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
-         FROM secrets s JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2"
+        "SELECT ", head!(), ", ", lease!(), ", v.version_id, v.sealed \
+         FROM secrets s LEFT JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2"
     ];
     SEALED = [
         "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
@@ -111,12 +88,6 @@ declare! {
         "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT DO NOTHING"
     ];
-    /// *SQLite*: as many at once as [`BATCH`]. After a failure all is undone anyway: FAIL saves SQLite from keeping a copy of every
-    /// page for undoing this statement alone, which would cost more than the statement.
-    INSERT_SECRETS = [
-        "INSERT OR FAIL INTO secrets (", head!(), ") VALUES ", batch!("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-        " ON CONFLICT DO NOTHING"
-    ];
     /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
     /// stands in, be its value the same or not. Finds no row when a column of many indexes changes as well.
     UPDATE_SECRET = [
@@ -132,23 +103,17 @@ declare! {
         "DELETE FROM secrets WHERE ", expected!()
     ];
     EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];
+    /// A value that is there already is replaced.
     PUT_VERSION = [
-        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ((SELECT id FROM secrets WHERE arn = $1), $2, $3)",
-        put_again!()
-    ];
-    /// *SQLite*: as many at once as [`BATCH`].
-    PUT_VERSIONS = [
-        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ", batch!("((SELECT id FROM secrets WHERE arn = ?), ?, ?)"),
-        put_again!()
+        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ((SELECT id FROM secrets WHERE arn = $1), $2, $3) \
+         ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
     ];
     REMOVE_VERSION = [
         "DELETE FROM versions WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1) AND version_id = $2"
     ];
 
-    /// *SQLite*: one statement for a whole batch, whose elements keep their order.
-    APPEND_AUDIT = ["INSERT INTO audit (record) SELECT value FROM json_each($1) ORDER BY key"];
-    /// *SQLite*
-    APPEND_EVENTS = ["INSERT INTO events (record) SELECT value FROM json_each($1) ORDER BY key"];
+    APPEND_AUDIT = ["INSERT INTO audit (record) VALUES ($1)"];
+    APPEND_EVENT = ["INSERT INTO events (record) VALUES ($1)"];
     AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
     EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
 
@@ -198,6 +163,11 @@ declare! {
     SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];
     /// *SQLite*
     BEGIN_WRITE = ["BEGIN IMMEDIATE"];
+    COMMIT = ["COMMIT"];
+    ROLLBACK = ["ROLLBACK"];
+    SAVEPOINT = ["SAVEPOINT call"];
+    ROLLBACK_TO_SAVEPOINT = ["ROLLBACK TO SAVEPOINT call"];
+    RELEASE_SAVEPOINT = ["RELEASE SAVEPOINT call"];
     /// *SQLite*
     QUICK_CHECK = ["PRAGMA quick_check(10)"];
     /// *SQLite*
@@ -210,6 +180,31 @@ declare! {
     PAGE_COUNT = ["PRAGMA page_count"];
     /// *SQLite*
     FREE_PAGES = ["PRAGMA freelist_count"];
+
+    /// Every secret with each of its values.
+    EXPORT_SECRETS = [
+        "SELECT s.id, ", head!(), ", lease_epoch, v.version_id, v.sealed \
+         FROM secrets s LEFT JOIN versions v ON v.secret_id = s.id ORDER BY s.region, s.name, v.version_id"
+    ];
+    EXPORT_AUDIT = ["SELECT seq, record FROM audit ORDER BY seq"];
+    EXPORT_EVENTS = ["SELECT seq, record FROM events ORDER BY seq"];
+    EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
+
+    IS_EMPTY = [
+        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM audit) AND NOT EXISTS (SELECT 1 FROM events)"
+    ];
+    CLEAR_SECRETS = ["DELETE FROM secrets"];
+    CLEAR_AUDIT = ["DELETE FROM audit"];
+    CLEAR_EVENTS = ["DELETE FROM events"];
+    CLEAR_KEYRING = ["DELETE FROM keyring"];
+    CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
+    IMPORT_SECRET = [
+        "INSERT INTO secrets (", head!(), ", id, lease_epoch) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+    ];
+    IMPORT_VERSION = ["INSERT INTO versions (secret_id, version_id, sealed) VALUES ($1, $2, $3)"];
+    IMPORT_AUDIT = ["INSERT INTO audit (seq, record) VALUES ($1, $2)"];
+    IMPORT_EVENT = ["INSERT INTO events (seq, record) VALUES ($1, $2)"];
 }
 
 /// The statement that lists in this order.

@@ -35,7 +35,7 @@ pub(crate) fn set_password(account: &str, password: &SecretBytes) -> Result<Zero
     // counted it as lost. And where `synchronous_commit` is off, a crash of the server could take an acknowledged password back
     // after AWSCURRENT has moved to it.
     Ok(Zeroizing::new(format!(
-        "SET statement_timeout = {timeout}; SET synchronous_commit = on; ALTER ROLE {role} PASSWORD '{verifier}'",
+        "SET LOCAL statement_timeout = {timeout}; SET LOCAL synchronous_commit = on; ALTER ROLE {role} PASSWORD '{verifier}'",
         timeout = limits::STATEMENT_TIMEOUT.as_millis() * 9 / 10,
         verifier = verifier.as_str(),
     )))

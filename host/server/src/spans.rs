@@ -1,0 +1,92 @@
+//! The spans of a host's work: what log lines are bound to, and what traces are made of.
+//!
+//! They name operations, steps, outcomes and ids of requests. No secret's name or ARN is in any of them, because traces leave
+//! the machine; the lines that are logged inside of them may name secrets, and stay.
+
+use std::time::Duration;
+
+use pawl_api::Target;
+use pawl_core::rotation::{Outcome, Rotation, Step};
+use pawl_store::Claim;
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::identity::Caller;
+use crate::metrics::Answered;
+
+/// The target of every span that may leave the machine; nothing else has it.
+pub const TARGET: &str = "pawl_server::spans";
+/// The target of the line that is logged for every request, at the level of debugging.
+pub const ACCESS: &str = "pawl_server::access";
+
+// Spans have the level of errors, so that lines of every level carry them unless nothing at all is logged.
+
+/// One request, from its headers to its answer.
+pub(crate) fn request(target: Option<Target>, request_id: &str) -> Span {
+    let operation = target.map_or("unknown", Target::name);
+    tracing::error_span!(
+        target: TARGET,
+        "request",
+        otel.name = operation,
+        otel.kind = "server",
+        request.id = request_id,
+        operation,
+        region = Empty,
+        code = Empty,
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+    )
+}
+
+/// Notes what a signature has proved about the request at hand.
+pub(crate) fn request_signed(caller: &Caller) {
+    Span::current().record("region", caller.region.as_str());
+}
+
+/// Notes how a request ended, and logs it.
+pub(crate) fn request_ended(span: &Span, answered: Answered, took: Duration) {
+    let (code, status) = (answered.code(), answered.status());
+    span.record("code", code).record("http.response.status_code", status);
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
+    }
+    span.in_scope(|| tracing::debug!(target: ACCESS, status, code, ?took, "answered"));
+}
+
+/// What a host does for one claim of a rotation.
+pub(crate) fn rotation(claim: &Claim) -> Span {
+    let (region, epoch) = (claim.region.as_str(), claim.epoch);
+    tracing::error_span!(target: TARGET, parent: None, "rotation", region, lease.epoch = epoch)
+}
+
+/// One step of a rotation. The request's id is the rotation's token.
+pub(crate) fn step(rotation: &Rotation, step: Step) -> Span {
+    tracing::error_span!(
+        target: TARGET,
+        "rotation.step",
+        otel.name = step.name(),
+        rotation.step = step.name(),
+        request.id = %rotation.token,
+        outcome = Empty,
+        otel.status_code = Empty,
+    )
+}
+
+/// Notes how a step ended: not the reason, which may name users and hosts.
+pub(crate) fn step_ended(span: &Span, outcome: &Outcome) {
+    let (word, failed) = match outcome {
+        Outcome::Done => ("done", false),
+        Outcome::Transient(_) => ("transient", true),
+        Outcome::Permanent(_) => ("permanent", true),
+        Outcome::Superseded => ("superseded", false),
+    };
+    span.record("outcome", word);
+    if failed {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// One commit of the store.
+pub(crate) fn commit(changes: usize) -> Span {
+    tracing::error_span!(target: TARGET, "store.commit", changes)
+}
