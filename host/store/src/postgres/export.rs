@@ -1,7 +1,6 @@
 //! A whole store as it is at one moment, read in one transaction that sees one snapshot.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use pawl_core::limits;
@@ -10,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::fault::{Failure, fault};
 use super::journal::Journal;
-use super::primary::{Primary, Work};
+use super::primary::{Limit, Primary, Work};
 use super::rows::Reader;
 use super::{schema, sql};
 use crate::archive::{ArchivedSecret, HALT, Page, Piece};
@@ -51,7 +50,7 @@ impl From<sqlx::Error> for Stop {
 impl Work for Export {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Duration = limits::ARCHIVE_TIMEOUT;
+    const LIMIT: Limit = Limit::Transfer;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::BEGIN_SNAPSHOT).await?;

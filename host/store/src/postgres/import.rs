@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use sqlx::{Executor, PgConnection};
@@ -13,7 +11,7 @@ use tokio::sync::mpsc;
 use super::commit::{exactly, finish, integer, undo};
 use super::fault::Failure;
 use super::journal::Journal;
-use super::primary::{Primary, Work};
+use super::primary::{Limit, Primary, Work};
 use super::rows::{self, Reader};
 use super::sql;
 use crate::archive::{ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
@@ -39,7 +37,7 @@ impl Work for Halt {
     type Answer = bool;
     // Twice is once.
     const REPEATABLE: bool = true;
-    const LIMIT: Duration = limits::STORE_PG_CALL_TIMEOUT;
+    const LIMIT: Limit = Limit::Change;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<bool, Failure> {
         let held = sqlx::query(sql::META).bind(HALT).fetch_optional(&mut *connection).await?;
@@ -64,7 +62,7 @@ struct Import {
 impl Work for Import {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Duration = limits::ARCHIVE_TIMEOUT;
+    const LIMIT: Limit = Limit::Transfer;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::BEGIN).await?;

@@ -34,6 +34,8 @@ pub(super) enum Limit {
     Change,
     /// As long as what goes over everything.
     Long,
+    /// As long as a whole store is on its way from or to somebody else.
+    Transfer,
 }
 
 /// What is done with one connection.
@@ -142,6 +144,7 @@ impl Primary {
             Limit::Read => limits::STORE_PG_READ_TIMEOUT,
             Limit::Change => self.change_timeout,
             Limit::Long => limits::STORE_PG_LONG_TIMEOUT,
+            Limit::Transfer => limits::ARCHIVE_TIMEOUT,
         }
     }
 
