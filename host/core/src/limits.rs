@@ -412,3 +412,12 @@ pub const STEP_SECONDS_BUCKETS: &[Duration] = &[
     Duration::from_secs(15),
     Duration::from_secs(60),
 ];
+
+// Traces.
+
+/// Time for one batch of spans on its way to the collector, all tries together.
+pub const TRACES_SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a host that stops goes on to send spans.
+pub const TRACES_END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of a collector's answer that are read.
+pub const TRACES_ANSWER_BYTES_MAX: u64 = 64 * 1024;

@@ -27,14 +27,11 @@ pub(crate) fn request(target: Option<Target>, request_id: &str) -> Span {
     tracing::error_span!(
         target: TARGET,
         "request",
-        otel.name = operation,
-        otel.kind = "server",
         request.id = request_id,
         operation,
         region = Empty,
         code = Empty,
-        http.response.status_code = Empty,
-        otel.status_code = Empty,
+        status = Empty,
     )
 }
 
@@ -46,11 +43,8 @@ pub(crate) fn request_signed(caller: &Caller) {
 /// Notes how a request ended, and logs it.
 pub(crate) fn request_ended(span: &Span, answered: Answered, took: Duration) {
     let (code, status) = (answered.code(), answered.status());
-    span.record("code", code).record("http.response.status_code", status);
-    if status >= 500 {
-        span.record("otel.status_code", "ERROR");
-    }
     span.in_scope(|| tracing::debug!(target: ACCESS, status, code, ?took, "answered"));
+    span.record("code", code).record("status", status);
 }
 
 /// What a host does for one claim of a rotation.
@@ -64,26 +58,21 @@ pub(crate) fn step(rotation: &Rotation, step: Step) -> Span {
     tracing::error_span!(
         target: TARGET,
         "rotation.step",
-        otel.name = step.name(),
         rotation.step = step.name(),
         request.id = %rotation.token,
         outcome = Empty,
-        otel.status_code = Empty,
     )
 }
 
 /// Notes how a step ended: not the reason, which may name users and hosts.
 pub(crate) fn step_ended(span: &Span, outcome: &Outcome) {
-    let (word, failed) = match outcome {
-        Outcome::Done => ("done", false),
-        Outcome::Transient(_) => ("transient", true),
-        Outcome::Permanent(_) => ("permanent", true),
-        Outcome::Superseded => ("superseded", false),
+    let word = match outcome {
+        Outcome::Done => "done",
+        Outcome::Transient(_) => "transient",
+        Outcome::Permanent(_) => "permanent",
+        Outcome::Superseded => "superseded",
     };
     span.record("outcome", word);
-    if failed {
-        span.record("otel.status_code", "ERROR");
-    }
 }
 
 /// One commit of the store.
