@@ -233,6 +233,10 @@ fn no_secret_is_found_where_none_belongs() {
     pawl.resume();
     assert_eq!(pawl.terminate(), Some(0));
     files(pawl.data_dir(), &mut places);
+    if let Some(database) = pawl.database() {
+        let _ = database.admin("CHECKPOINT");
+        files(database.data_dir(), &mut places);
+    }
     places.push(("pawl's log".to_owned(), pawl.log().into_bytes()));
     places.push(("pawl's output".to_owned(), pawl.printed().into_bytes()));
     places.push(("PostgreSQL's log".to_owned(), postgres.log().into_bytes()));

@@ -1,9 +1,12 @@
 //! The ground that the other tests stand on.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use pawl_tests::pair::{self, Pair};
 use pawl_tests::postgres::{Login, Postgres};
 use pawl_tests::proxy::{Event, Proxy, Then};
+use pawl_tests::wait::eventually;
 
 #[test]
 fn a_stopped_database_comes_back_as_it_was() {
@@ -36,11 +39,9 @@ fn the_proxy_sees_every_event_and_can_cut() {
     assert_eq!(through.login("app", "password"), Login::Accepted);
     assert_eq!(through.login("app", "wrong"), Login::Refused);
     assert!(matches!(through.login("app", "password"), Login::Failed(_)), "the statement was to be cut");
-    pawl_tests::wait::eventually(
-        "the third connection's end is seen",
-        std::time::Duration::from_secs(10),
-        || seen.lock().unwrap().contains(&Event::Closed(3)).then_some(()),
-    );
+    eventually("the third connection's end is seen", Duration::from_secs(10), || {
+        seen.lock().unwrap().contains(&Event::Closed(3)).then_some(())
+    });
     let seen = seen.lock().unwrap();
     let of = |number: usize| -> Vec<&Event> {
         let is_of = |event: &&Event| match event {
@@ -63,4 +64,26 @@ fn the_proxy_sees_every_event_and_can_cut() {
     );
     assert_eq!(of(2), [&Event::Opened(2), &Event::Refused(2), &Event::Closed(2)]);
     assert_eq!(of(3), [&Event::Opened(3), &Event::LoggedIn(3), &Event::Asked(3, asked), &Event::Closed(3)]);
+}
+
+#[test]
+fn a_pair_loses_no_commit_with_its_primary() {
+    let mut pair = Pair::start();
+    let _ = pair.admin(pair::DATABASE, &["CREATE TABLE kept (number integer)"]);
+    let mut expected = 0;
+    for _round in 0..2 {
+        for _ in 0..20 {
+            expected += 1;
+            let _ = pair.admin(pair::DATABASE, &[&format!("INSERT INTO kept VALUES ({expected})")]);
+        }
+        pair.kill9_primary();
+        assert!(pair.try_admin(pair::DATABASE, &["SELECT 1"]).is_err(), "the primary is dead");
+        let killed = std::time::Instant::now();
+        println!("the standby took writes {:?} after it was told to", pair.promote() - killed);
+        assert_eq!(pair.admin(pair::DATABASE, &["SELECT count(*) FROM kept"]), expected.to_string());
+        // Nothing waits for a standby that is not there.
+        expected += 1;
+        let _ = pair.admin(pair::DATABASE, &[&format!("INSERT INTO kept VALUES ({expected})")]);
+        pair.rejoin();
+    }
 }

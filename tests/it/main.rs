@@ -10,6 +10,7 @@
 
 mod canary;
 mod clients;
+mod cluster;
 mod conformance;
 mod harness;
 mod kill;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl};
+use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl, Store};
 use pawl_tests::postgres::{Login, Postgres};
 use pawl_tests::wait::eventually;
 use serde_json::{Value, json};
@@ -13,8 +13,17 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_rotation_through_boto3_turns_the_password() {
+    turn_through_boto3(Options::default());
+}
+
+#[test]
+fn a_rotation_on_postgresql_turns_the_password() {
+    turn_through_boto3(Options { store: Store::Private, ..Options::default() });
+}
+
+fn turn_through_boto3(options: Options) {
     let postgres = Postgres::start();
-    let pawl = Pawl::start(Options::default());
+    let pawl = Pawl::start(options);
     postgres.create_role("app", "first-password");
     let outcome = pawl.boto3(
         include_str!("boto3/rotation.py"),
@@ -132,8 +141,17 @@ fn a_wrong_stored_password_is_named_and_healed_by_repair() {
 
 #[test]
 fn a_database_that_is_down_is_waited_for() {
+    wait_for_a_database(Options::default());
+}
+
+#[test]
+fn a_database_that_is_down_is_waited_for_on_postgresql() {
+    wait_for_a_database(Options { store: Store::Private, ..Options::default() });
+}
+
+fn wait_for_a_database(options: Options) {
     let mut postgres = Postgres::start();
-    let pawl = Pawl::start(Options::default());
+    let pawl = Pawl::start(options);
     postgres.create_role("app", "first-password");
     let _ = pawl.create("db", &database_secret(postgres.port(), "app", "first-password"));
     postgres.stop();

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use pawl_tests::http::Request;
-use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl};
+use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl, Store};
 use pawl_tests::wait::eventually;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn what_was_acknowledged_survives_kill_9() {
 
 #[test]
 fn a_missing_or_false_root_key_is_refused_before_anything_is_written() {
-    let mut pawl = Pawl::start(Options::default());
+    let mut pawl = Pawl::start(Options { store: Store::Embedded, ..Options::default() });
     let _ = pawl.create("kept", "value");
     assert_eq!(pawl.terminate(), Some(0));
     let key = pawl.data_dir().join("root-key");

@@ -72,10 +72,17 @@ impl Request {
     ///
     /// # Errors
     /// When the connection fails or what comes is no HTTP.
-    #[expect(clippy::disallowed_methods, reason = "a client of the product, not a part of it")]
     pub fn try_send(&self, to: SocketAddr) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(to)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        self.try_send_within(to, Duration::from_secs(60))
+    }
+
+    /// As [`Request::try_send`], for a client of less patience: nothing may be heard for this long.
+    ///
+    /// # Errors
+    /// When the connection fails, what comes is no HTTP, or nothing comes.
+    pub fn try_send_within(&self, to: SocketAddr, limit: Duration) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect_timeout(&to, limit)?;
+        stream.set_read_timeout(Some(limit))?;
         // A server may answer before it has read the whole body; the answer is what counts.
         let _ = stream.write_all(&self.bytes(false));
         let mut received = Vec::new();

@@ -1,11 +1,12 @@
 //! A `pawl serve` of one's own, its command line, and AWS's clients pointed at it.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::{DirBuilder, File};
+use std::io::{BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 use crate::artifacts;
 use crate::aws::{self, Signer};
 use crate::command::{Ran, clean};
+use crate::database::Database;
 use crate::http::{Answer, Request};
+use crate::process::{self, Server};
 use crate::scratch::Scratch;
 use crate::wait::eventually;
 
@@ -28,9 +31,27 @@ pub const POSTGRES_ROTATOR: &str = "arn:aws:lambda:us-east-1:000000000000:functi
 
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
 
+/// Where a server keeps what it keeps.
+#[derive(Clone, Debug, Default)]
+pub enum Store {
+    /// In its data directory; with `PAWL_TEST_STORE=postgres`, in a database of its own in a private PostgreSQL.
+    #[default]
+    Usual,
+    /// In its data directory.
+    Embedded,
+    /// In a database of its own in a private PostgreSQL.
+    Private,
+    /// In the PostgreSQL of this URL.
+    Shared(String),
+}
+
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Where its store is.
+    pub store: Store,
+    /// What stands in its root key file before the first start; without it, it makes one.
+    pub root_key: Option<Vec<u8>>,
     /// With `--dev-clock`: time can be moved.
     pub dev_clock: bool,
     /// With a log of everything.
@@ -47,28 +68,11 @@ pub struct Pawl {
     scratch: Scratch,
     data_dir: PathBuf,
     options: Options,
+    /// Its own database, where it is the only one that uses it.
+    database: Option<Arc<Database>>,
     server: Server,
     address: SocketAddr,
     started_in: Duration,
-}
-
-/// A handle on the process, for those who must kill it from another thread.
-#[derive(Clone, Debug, Default)]
-pub struct Server(Arc<Mutex<Option<Child>>>);
-
-impl Server {
-    /// `kill -9`, and wait until it is dead. Nothing happens to one that is dead already.
-    pub fn kill9(&self) {
-        let child = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut child) = child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
-    fn id(&self) -> Option<u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Child::id)
-    }
 }
 
 impl Pawl {
@@ -78,17 +82,57 @@ impl Pawl {
     /// When it does not come up.
     #[must_use]
     pub fn start(options: Options) -> Self {
+        let mut pawl = Self::prepare(options);
+        pawl.resume();
+        pawl
+    }
+
+    /// A server with a new data directory, not started yet.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    #[must_use]
+    pub fn prepare(mut options: Options) -> Self {
         let scratch = Scratch::new("server");
-        let mut pawl = Self {
-            data_dir: scratch.path().join("data"),
+        let data_dir = scratch.path().join("data");
+        if let Some(key) = &options.root_key {
+            DirBuilder::new().mode(0o700).create(&data_dir).unwrap();
+            let file =
+                File::options().write(true).create_new(true).mode(0o600).open(data_dir.join("root-key"));
+            file.and_then(|mut file| file.write_all(key)).unwrap();
+        }
+        let database = match options.store {
+            Store::Usual => Database::usual(),
+            Store::Private => Some(Database::new()),
+            Store::Embedded | Store::Shared(_) => None,
+        };
+        if let Some(database) = &database {
+            options.store = Store::Shared(database.url().to_owned());
+        }
+        Self {
             scratch,
+            data_dir,
             options,
+            database: database.map(Arc::new),
             server: Server::default(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             started_in: Duration::ZERO,
-        };
-        pawl.resume();
-        pawl
+        }
+    }
+
+    /// The database that it has for itself, where it has one.
+    #[must_use]
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_deref()
+    }
+
+    /// The root key, as another host of the same installation needs it.
+    ///
+    /// # Panics
+    /// When it was never started.
+    #[must_use]
+    pub fn root_key(&self) -> Option<Vec<u8>> {
+        Some(std::fs::read(self.data_dir.join("root-key")).unwrap())
     }
 
     /// A second server, not started, on the data directory of another.
@@ -98,6 +142,7 @@ impl Pawl {
             scratch: Scratch::new("second"),
             data_dir: other.data_dir.clone(),
             options: other.options.clone(),
+            database: other.database.clone(),
             server: Server::default(),
             address: other.address,
             started_in: Duration::ZERO,
@@ -129,6 +174,9 @@ impl Pawl {
         if self.options.dev_clock {
             command.arg("--dev-clock");
         }
+        if let Store::Shared(url) = &self.options.store {
+            command.args(["--database-url", url]);
+        }
         if let Some(functions) = &self.options.functions {
             command.arg("--functions-dir").arg(functions);
         }
@@ -148,7 +196,7 @@ impl Pawl {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (announce, announced) = std::sync::mpsc::channel();
         let printed = File::options().create(true).append(true).open(self.printed_path()).unwrap();
-        std::thread::spawn(move || follow(stdout, printed, &announce));
+        std::thread::spawn(move || process::follow(stdout, printed, &announce));
         let Ok(address) = announced.recv_timeout(BOOT_LIMIT) else {
             let _ = child.kill();
             let _ = child.wait();
@@ -156,7 +204,7 @@ impl Pawl {
         };
         self.address = address;
         self.started_in = from.elapsed();
-        *self.server.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        self.server.set(child);
         Ok(())
     }
 
@@ -221,7 +269,7 @@ impl Pawl {
     /// When it does not run, or does not end within 30 seconds.
     #[must_use]
     pub fn terminate(&self) -> Option<i32> {
-        let mut child = self.server.0.lock().unwrap_or_else(PoisonError::into_inner).take().expect("it runs");
+        let mut child = self.server.take().expect("it runs");
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let status =
@@ -235,7 +283,7 @@ impl Pawl {
     /// When it does not run.
     #[must_use]
     pub fn children(&self) -> Vec<u32> {
-        children_of(self.server.id().expect("it runs"))
+        process::children_of(self.server.id().expect("it runs"))
     }
 
     /// Resident memory of it and of its children, in bytes.
@@ -245,7 +293,16 @@ impl Pawl {
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         let own = self.server.id().expect("it runs");
-        children_of(own).into_iter().chain([own]).map(resident_bytes).sum()
+        process::children_of(own).into_iter().chain([own]).map(process::resident_bytes).sum()
+    }
+
+    /// The running process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.server.id().expect("it runs")
     }
 
     /// Processor time that the running server itself has taken so far.
@@ -451,49 +508,4 @@ impl Drop for Pawl {
 }
 
 /// `sm` is a client without retries; `refused(call, ...)` gives code and message of the error that must come.
-const PREAMBLE: &str = r#"
-import json, os, sys
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
-args = json.loads(sys.argv[1])
-sm = boto3.client("secretsmanager", endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-                  config=Config(retries={"total_max_attempts": 1}))
-def refused(call, **parameters):
-    try:
-        answer = call(**parameters)
-    except ClientError as error:
-        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400, error.response
-        assert error.response["ResponseMetadata"].get("RequestId"), error.response
-        return error.response["Error"]["Code"], error.response["Error"]["Message"]
-    raise AssertionError(f"{call.__name__} {parameters} succeeded: {answer}")
-"#;
-
-/// Copies a server's output to a file, and announces the address that it names.
-fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {
-    use std::io::Write;
-    for line in stdout.lines().map_while(Result::ok) {
-        let _ = writeln!(copy, "{line}");
-        if let Some(address) =
-            line.strip_prefix("pawl: listening on http://").and_then(|text| text.parse().ok())
-        {
-            let _ = announce.send(address);
-        }
-    }
-}
-
-fn children_of(process: u32) -> Vec<u32> {
-    let mut children = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
-        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        children.extend(text.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
-    }
-    children
-}
-
-fn resident_bytes(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes: Option<u64> = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
+const PREAMBLE: &str = include_str!("preamble.py");

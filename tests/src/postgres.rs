@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::scratch::Scratch;
 use crate::wait::eventually;
 
-const BOOT_LIMIT: Duration = Duration::from_secs(60);
-const SUPERUSER: &str = "postgres";
-const SUPERUSER_PASSWORD: &str = "the-superusers-own-password";
+pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const SUPERUSER: &str = "postgres";
+pub(crate) const SUPERUSER_PASSWORD: &str = "the-superusers-own-password";
 
 /// A running (or stopped) server.
 #[derive(Debug)]
@@ -73,6 +73,12 @@ impl Postgres {
         self.port
     }
 
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.scratch.path().join("data")
+    }
+
     /// All that the server has logged, of all its runs.
     ///
     /// # Panics
@@ -111,7 +117,7 @@ impl Postgres {
                 .args(["-p", &self.port.to_string()])
                 .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
                 .args(["-c", "fsync=off", "-c", "log_statement=all", "-c", "log_connections=on"])
-                .args(["-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", "autovacuum=off"])
+                .args(["-c", "shared_buffers=16MB", "-c", "max_connections=200", "-c", "autovacuum=off"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log.try_clone().unwrap())
@@ -179,8 +185,35 @@ impl Postgres {
 }
 
 impl Door {
-    #[expect(clippy::disallowed_methods, reason = "psql is found where the harness is told")]
+    /// The server on this port of 127.0.0.1.
+    #[must_use]
+    pub const fn at(port: u16) -> Self {
+        Self { port }
+    }
+
+    /// Runs statements as the superuser, one after the other, and gives what they print.
+    ///
+    /// # Errors
+    /// What psql says when the server does not answer or refuses one.
+    pub fn admin(&self, database: &str, statements: &[&str]) -> Result<String, String> {
+        let output = self.psql_in(database, SUPERUSER, SUPERUSER_PASSWORD, statements);
+        let said = if output.status.success() { &output.stdout } else { &output.stderr };
+        let said = String::from_utf8_lossy(said).trim().to_owned();
+        if output.status.success() { Ok(said) } else { Err(said) }
+    }
+
     fn psql(&self, user: &str, password: &str, statements: &[&str]) -> std::process::Output {
+        self.psql_in("postgres", user, password, statements)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "psql is found where the harness is told")]
+    fn psql_in(
+        &self,
+        database: &str,
+        user: &str,
+        password: &str,
+        statements: &[&str],
+    ) -> std::process::Output {
         // Each by itself: what is sent together is logged together, before the first has had effect.
         let statements = statements.iter().flat_map(|statement| ["-c", statement]);
         Command::new(program("psql"))
@@ -190,7 +223,7 @@ impl Door {
             .env("PGCONNECT_TIMEOUT", "10")
             .env("PGSSLMODE", "disable")
             .args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set", "ON_ERROR_STOP=1"])
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", "postgres"])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", database])
             .args(statements)
             .stdin(Stdio::null())
             .output()
@@ -226,7 +259,7 @@ pub fn free_port() -> u16 {
 
 /// PostgreSQL's programs: in the path, or where Debian hides them.
 #[expect(clippy::disallowed_methods, reason = "the harness finds its tools as a shell would")]
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let debian = Path::new("/usr/lib/postgresql");
@@ -243,7 +276,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// The user and group for a server that refuses to be root; none when this process is not root.
-fn other_user() -> Option<(u32, u32)> {
+pub(crate) fn other_user() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> u32 {
         let output = Command::new("id").args(arguments).output().expect("id can be run");
         String::from_utf8_lossy(&output.stdout).trim().parse().expect("an id")
@@ -252,7 +285,7 @@ fn other_user() -> Option<(u32, u32)> {
 }
 
 /// A command that does not run as root, and that dies with the thread that started it.
-fn unprivileged(program: &Path) -> Command {
+pub(crate) fn unprivileged(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if let Some((user, group)) = other_user() {
         command.args([format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()]);

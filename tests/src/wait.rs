@@ -19,3 +19,8 @@ pub fn eventually<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Opt
         std::thread::park_timeout(PAUSE);
     }
 }
+
+/// Lets a client of a load think for a moment, so that its load is bounded. Nothing may depend on how long it takes.
+pub fn pace(pause: Duration) {
+    std::thread::park_timeout(pause);
+}

@@ -145,7 +145,6 @@ shapes! {
             store: StoreView,
             keyring: KeyringView,
             functions: Vec<FunctionView>,
-            rotations: RotationCounts,
         }
         optional {
             /// The host's id: the same at every start in its data directory.
@@ -219,10 +218,6 @@ shapes! {
         }
     }
 
-    /// How many rotations stand how.
-    RotationCounts {
-        required { running: u64, waiting: u64, failed: u64, stranded: u64, }
-    }
 }
 
 impl Request for DescribeRotationRequest {

@@ -193,7 +193,6 @@ fn of_host(host: &DescribeHostResponse) -> Vec<Check> {
         let engines = function.engines.join(", ");
         checks.push(ok(format!("function {} ({engines}) {}", function.function_arn, function.digest)));
     }
-    checks.extend(rotations(host));
     checks
 }
 
@@ -239,34 +238,9 @@ fn leases(host: &DescribeHostResponse) -> Vec<Check> {
     checks
 }
 
-fn rotations(host: &DescribeHostResponse) -> Vec<Check> {
-    let counts = &host.rotations;
-    let mut checks = Vec::new();
-    if counts.stranded > 0 {
-        checks.push(fail(
-            format!(
-                "rotations stranded: {}; the database may hold a password that AWSCURRENT does not",
-                counts.stranded
-            ),
-            "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
-        ));
-    }
-    if counts.failed > 0 {
-        checks.push(warn(
-            format!("rotations failed: {}", counts.failed),
-            "`pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`",
-        ));
-    }
-    checks.push(ok(format!(
-        "rotations: {} running, {} waiting for their next try",
-        counts.running, counts.waiting
-    )));
-    checks
-}
-
 #[cfg(test)]
 mod tests {
-    use pawl_api::pawl::{ClockView, FunctionView, KeyringView, LeaseView, RotationCounts};
+    use pawl_api::pawl::{ClockView, FunctionView, KeyringView, LeaseView};
 
     use super::*;
 
@@ -312,7 +286,6 @@ mod tests {
                 digest: "sha256:00".to_owned(),
                 engines: vec!["postgres".to_owned()],
             }],
-            rotations: RotationCounts { running: 1, waiting: 2, failed: 0, stranded: 1 },
             ..Default::default()
         };
         let lines: Vec<String> = of_host(&host).iter().flat_map(lines).collect();
@@ -333,10 +306,7 @@ ok    host h1; rotations claimed: 1 by it, 1 by other hosts of this store
 warn  the lease of host h2 on arn:s ended 7.0 s ago, and nobody has claimed it
       -> a serving host claims it within seconds; look at the hosts' logs if this stays
 ok    keyring: File, key k1
-ok    function arn:f (postgres) sha256:00
-FAIL  rotations stranded: 1; the database may hold a password that AWSCURRENT does not
-      -> `pawl secret describe NAME` shows the reason; put that right and run `pawl rotate NAME --wait`
-ok    rotations: 1 running, 2 waiting for their next try",
+ok    function arn:f (postgres) sha256:00",
                 version = env!("CARGO_PKG_VERSION")
             )
         );

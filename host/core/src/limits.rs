@@ -180,6 +180,8 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an embedded store waits for another process (a backup) that holds its lock.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read of an embedded store pauses before it tries again while another process holds the file.
+pub const STORE_BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// KiB of page cache of a connection that reads from an embedded store.
 pub const STORE_CACHE_KIB: u32 = 2_048;
 /// KiB of page cache of the connection that writes: a transaction that outgrows it writes its pages more than once.
@@ -326,13 +328,13 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 // The store in PostgreSQL.
 
 /// Connections of one host to its PostgreSQL.
-pub const STORE_PG_CONNECTIONS: usize = 16;
+pub const STORE_PG_CONNECTIONS: u16 = 16;
 /// How long a call waits for a connection to a server that takes writes, a failover included.
 pub const STORE_PG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for one connection with its login when the URL says nothing.
 pub const STORE_PG_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time for one try of a call, after which its connection is dropped: a commit waits in it for the synchronous standby.
-pub const STORE_PG_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for one try of a change, after which its connection is dropped: a commit waits in it for the synchronous standby.
+pub const STORE_PG_CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one try of a read.
 pub const STORE_PG_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for what reads or changes everything: a migration, a look over the whole store.

@@ -40,7 +40,7 @@ use self::commit::{Commit, append, integer};
 use self::fault::Failure;
 use self::health::Look;
 use self::journal::{Journal, Page};
-use self::primary::{Primary, Work};
+use self::primary::{Limit, Primary, Work};
 use self::rows::Reader;
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
 use crate::change::{Change, CommitError};
@@ -65,14 +65,20 @@ pub enum LeaseClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
     /// Connections of this host, at most.
-    pub connections: usize,
+    pub connections: u16,
+    /// Time for one change, the wait for the synchronous standby included. One that takes longer may or may not have happened.
+    pub change_timeout: Duration,
     /// By whose clock leases live.
     pub lease_clock: LeaseClock,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { connections: limits::STORE_PG_CONNECTIONS, lease_clock: LeaseClock::Database }
+        Self {
+            connections: limits::STORE_PG_CONNECTIONS,
+            change_timeout: limits::STORE_PG_CHANGE_TIMEOUT,
+            lease_clock: LeaseClock::Database,
+        }
     }
 }
 
@@ -90,7 +96,7 @@ impl PostgresStore {
     /// # Errors
     /// When no server that takes writes can be logged in to, or the store was made by a newer program.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Vec<u8>>, StoreError> {
-        let primary = Primary::new(url, 1);
+        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() });
         let keyring = primary.ask(&Inspection).await;
         primary.close().await;
         keyring
@@ -102,7 +108,7 @@ impl PostgresStore {
     /// When no server that takes writes can be logged in to, the role may not make tables, or the store was made by a newer
     /// program.
     pub async fn open(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
-        let primary = Arc::new(Primary::new(url, options.connections));
+        let primary = Arc::new(Primary::new(url, options));
         primary.ask(&schema::Upgrade { migrations: schema::MIGRATIONS }).await?;
         Ok(Self { primary, lease_clock: options.lease_clock })
     }
@@ -155,7 +161,7 @@ struct Statement<F, const READS: bool>(F);
 impl<'q, F: Fn() -> Query<'q> + Sync, const READS: bool> Work for Statement<F, READS> {
     type Answer = Vec<PgRow>;
     const REPEATABLE: bool = READS;
-    const LIMIT: Duration = if READS { limits::STORE_PG_READ_TIMEOUT } else { limits::STORE_PG_CALL_TIMEOUT };
+    const LIMIT: Limit = if READS { Limit::Read } else { Limit::Change };
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, Failure> {
         let failed = if READS { Failure::Undone } else { Failure::of_last_word };
@@ -169,7 +175,7 @@ struct Inspection;
 impl Work for Inspection {
     type Answer = Option<Vec<u8>>;
     const REPEATABLE: bool = true;
-    const LIMIT: Duration = limits::STORE_PG_READ_TIMEOUT;
+    const LIMIT: Limit = Limit::Read;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Self::Answer, Failure> {
         if schema::found(connection).await?.is_none() {
@@ -186,7 +192,7 @@ struct Readiness;
 impl Work for Readiness {
     type Answer = ();
     const REPEATABLE: bool = true;
-    const LIMIT: Duration = limits::STORE_PG_READ_TIMEOUT;
+    const LIMIT: Limit = Limit::Read;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         let row = sqlx::query(sql::WRITABLE).fetch_one(connection).await?;
@@ -200,7 +206,7 @@ struct Append<'a>(&'a [String]);
 impl Work for Append<'_> {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Duration = limits::STORE_PG_CALL_TIMEOUT;
+    const LIMIT: Limit = Limit::Change;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         match append(connection, sql::APPEND_AUDIT, self.0.iter()).await {

@@ -1,21 +1,22 @@
 //! The store in one SQLite file, for one host.
 //!
-//! Two pools: one connection that writes, for SQLite has one writer anyway and waiting for a connection is fairer than waiting
-//! for its lock; and a few that only read, which the write-ahead log keeps out of the writer's way.
+//! SQLite is called where the work is: a read that follows a key in the thread that asks ([`readers`]), writes in the one thread
+//! that owns the connection for them ([`writer`]). The write-ahead log keeps the ones out of the other's way.
 
 mod commit;
-mod creation;
+mod connection;
 mod fault;
-mod queue;
+mod readers;
 mod rows;
 mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::fs::OpenOptions;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +25,14 @@ use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use rusqlite::{Connection, Row};
 
 use self::commit::integer;
+use self::connection::{Value, all, one, run, scalar, text, transact};
 use self::fault::fault;
-use self::queue::Queue;
+use self::readers::Readers;
 use self::rows::Reader;
+use self::writer::{Source, Writer};
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
 use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
@@ -59,9 +59,8 @@ impl Default for Options {
 /// A store in one SQLite file. Its process must be alone on the file (the host locks its data directory).
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    reader: SqlitePool,
-    commits: Arc<Queue>,
+    readers: Arc<Readers>,
+    writer: Arc<Writer>,
 }
 
 impl SqliteStore {
@@ -77,16 +76,15 @@ impl SqliteStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fault::of_file(&error)),
         }
-        let mut connection =
-            connect_options(path, limits::STORE_CACHE_KIB).read_only(true).connect().await.map_err(fault)?;
-        let keyring = match schema::found(&mut connection).await? {
-            None => None,
-            Some(_) => {
-                sqlx::query_scalar(sql::KEYRING).fetch_optional(&mut connection).await.map_err(fault)?
-            }
-        };
-        connection.close().await.map_err(fault)?;
-        Ok(keyring)
+        let readers = Arc::new(Readers::of(path, 1)?);
+        let keyring = readers
+            .aside(|connection| match schema::found(connection)? {
+                None => Ok(None),
+                Some(_) => keyring(connection),
+            })
+            .await;
+        readers.close().await;
+        keyring
     }
 
     /// Opens the store at `path`, makes it (mode 0600) when there is none, and brings its schema up to date.
@@ -95,42 +93,21 @@ impl SqliteStore {
     /// When the file cannot be opened or written, is damaged or no store, or was made by a newer program.
     pub async fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         create_file(path).map_err(|error| fault::of_file(&error))?;
-        let pool = || {
-            SqlitePoolOptions::new()
-                .acquire_timeout(limits::STORE_ACQUIRE_TIMEOUT)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // A connection to a file does not go stale, and the test costs a fifth of a read.
-                .test_before_acquire(false)
+        let source = Source { path: path.to_owned(), pages_max: options.pages_max };
+        let opening = source.clone();
+        let open = move || {
+            let connection = opening.open()?;
+            schema::found(&connection)?;
+            Ok(connection)
         };
-        let mut write = connect_options(path, limits::STORE_WRITER_CACHE_KIB)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // What a change that fails would have to undo is kept in memory: it is more pages than SQLite would leave there.
-            .pragma("temp_store", "MEMORY")
-            .pragma("secure_delete", "ON")
-            .pragma("wal_autocheckpoint", limits::STORE_WAL_PAGES.to_string())
-            .pragma("journal_size_limit", limits::STORE_WAL_BYTES_KEPT.to_string());
-        if let Some(pages) = options.pages_max {
-            write = write.pragma("max_page_count", pages.to_string());
-        }
-        let writer = pool().max_connections(1).connect_with(write).await.map_err(fault)?;
-        let opened = prepare(&writer).await;
-        if let Err(error) = opened {
-            writer.close().await;
-            return Err(error);
-        }
-        let read = connect_options(path, limits::STORE_CACHE_KIB).read_only(true).pragma("query_only", "ON");
-        let reader = pool().max_connections(options.readers.max(1)).connect_lazy_with(read);
-        Ok(Self { writer, reader, commits: Arc::default() })
-    }
-
-    async fn one(
-        &self,
-        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
-    ) -> Result<Option<SqliteRow>, StoreError> {
-        query.fetch_optional(&self.reader).await.map_err(fault)
+        // What a crash has left in the log is read here, which may take a while.
+        let opened = tokio::task::spawn_blocking(open).await;
+        let connection = opened.unwrap_or(Err(StoreError::Unavailable(Outage::Closed)))?;
+        schema::migrate(path).await?;
+        Ok(Self {
+            readers: Arc::new(Readers::of(path, options.readers)?),
+            writer: Arc::new(Writer::start(source, connection)?),
+        })
     }
 
     async fn entries(
@@ -141,66 +118,61 @@ impl SqliteStore {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         // No record has a number beyond what SQL can hold, so none comes after it either.
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let rows = sqlx::query(statement)
-            .bind(after)
-            .bind(rows_max(limit))
-            .fetch_all(&self.reader)
+        let values = [Value::Integer(i64::try_from(after).unwrap_or(i64::MAX)), rows_max(limit)];
+        self.readers
+            .aside(move |connection| {
+                all(connection, statement, &values, |row| Reader::new(row, table).entry())
+            })
             .await
-            .map_err(fault)?;
-        rows::all(&rows, table, Reader::entry)
     }
 
     async fn due(&self, statement: &'static str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
-        let rows = sqlx::query(statement)
-            .bind(now.millis())
-            .bind(rows_max(limit))
-            .fetch_all(&self.reader)
+        let values = [Value::Integer(now.millis()), rows_max(limit)];
+        self.readers
+            .aside(move |connection| all(connection, statement, &values, |row| secret(row).due()))
             .await
-            .map_err(fault)?;
-        rows::all(&rows, "secrets", Reader::due)
     }
+}
+
+/// A row of a secret.
+const fn secret<'a>(row: &'a Row<'a>) -> Reader<'a> {
+    Reader::new(row, "secrets")
 }
 
 impl Store for SqliteStore {
     fn load<'a>(&'a self, region: &'a Region, name: &'a SecretName) -> Answer<'a, Option<Loaded>> {
-        Box::pin(async move {
-            let query = sqlx::query(sql::LOAD).bind(region.as_str()).bind(name.as_str());
-            self.one(query).await?.map(|row| Reader::new(&row, "secrets").loaded()).transpose()
-        })
+        Box::pin(self.readers.inline(|connection| {
+            let values = [Value::from(region.as_str()), Value::from(name.as_str())];
+            one(connection, sql::LOAD, &values, |row| secret(row).loaded())
+        }))
     }
 
     fn load_full<'a>(&'a self, region: &'a Region, name: &'a SecretName) -> Answer<'a, Option<Full>> {
-        Box::pin(async move {
-            let rows = sqlx::query(sql::LOAD_FULL)
-                .bind(region.as_str())
-                .bind(name.as_str())
-                .fetch_all(&self.reader)
-                .await
-                .map_err(fault)?;
-            let (mut secret, mut values) = (None, Vec::with_capacity(rows.len()));
-            for row in &rows {
-                let reader = Reader::new(row, "secrets");
+        Box::pin(self.readers.inline(|connection| {
+            let values = [Value::from(region.as_str()), Value::from(name.as_str())];
+            let (mut loaded, mut sealed) = (None, Vec::new());
+            all(connection, sql::LOAD_FULL, &values, |row| {
+                let reader = secret(row);
                 if reader.is_version()? {
-                    values.push(Reader::new(row, "versions").version()?);
+                    sealed.push(Reader::new(row, "versions").version()?);
                 } else {
-                    secret = Some(reader.loaded()?);
+                    loaded = Some(reader.loaded()?);
                 }
-            }
-            Ok(secret.map(|Loaded { head, lease }| Full { head, lease, values }))
-        })
+                Ok(())
+            })?;
+            Ok(loaded.map(|Loaded { head, lease }| Full { head, lease, values: sealed }))
+        }))
     }
 
     fn sealed<'a>(&'a self, arn: &'a SecretArn, version: &'a VersionId) -> Answer<'a, Option<Vec<u8>>> {
-        Box::pin(async move {
-            let query = sqlx::query(sql::SEALED).bind(arn.as_str()).bind(version.as_str());
-            let row = self.one(query).await?;
-            row.map(|row| Ok(Reader::new(&row, "versions").version()?.sealed)).transpose()
-        })
+        Box::pin(self.readers.inline(|connection| {
+            let values = [Value::from(arn.as_str()), Value::from(version.as_str())];
+            one(connection, sql::SEALED, &values, |row| Ok(Reader::new(row, "versions").version()?.sealed))
+        }))
     }
 
     fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError> {
-        Box::pin(async move { self.commits.commit(&self.writer, changes).await })
+        Box::pin(self.writer.commit(changes))
     }
 
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>> {
@@ -215,16 +187,20 @@ impl Store for SqliteStore {
                     Direction::Descending => (i64::MAX, BEYOND_NAMES),
                 },
             };
-            let rows = sqlx::query(sql::list(query.order))
-                .bind(query.region.as_str())
-                .bind(moment)
-                .bind(name)
-                .bind(query.include_deleted)
-                .bind(rows_max(query.limit))
-                .fetch_all(&self.reader)
+            let (region, name) = (query.region.clone(), name.to_owned());
+            let (order, limit, deleted) = (query.order, query.limit, query.include_deleted);
+            self.readers
+                .aside(move |connection| {
+                    let values = [
+                        Value::from(region.as_str()),
+                        Value::Integer(moment),
+                        Value::from(name.as_str()),
+                        Value::Integer(i64::from(deleted)),
+                        rows_max(limit),
+                    ];
+                    all(connection, sql::list(order), &values, |row| secret(row).head())
+                })
                 .await
-                .map_err(fault)?;
-            rows::all(&rows, "secrets", Reader::head)
         })
     }
 
@@ -244,18 +220,17 @@ impl Store for SqliteStore {
         lease: Duration,
         limit: u32,
     ) -> Answer<'a, Vec<Claim>> {
-        Box::pin(async move {
-            let rows = sqlx::query(sql::CLAIM_ROTATIONS)
-                .bind(owner)
-                .bind((wall + lease).millis())
-                .bind(now.millis())
-                .bind(wall.millis())
-                .bind(rows_max(limit))
-                .fetch_all(&self.writer)
-                .await
-                .map_err(fault)?;
-            rows::all(&rows, "secrets", Reader::claim)
-        })
+        let owner = owner.to_owned();
+        Box::pin(self.writer.with(move |connection| {
+            let values = [
+                Value::from(owner.as_str()),
+                Value::Integer((wall + lease).millis()),
+                Value::Integer(now.millis()),
+                Value::Integer(wall.millis()),
+                rows_max(limit),
+            ];
+            all(connection, sql::CLAIM_ROTATIONS, &values, |row| secret(row).claim())
+        }))
     }
 
     fn renew_lease<'a>(
@@ -265,16 +240,12 @@ impl Store for SqliteStore {
         wall: Timestamp,
         lease: Duration,
     ) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let done = sqlx::query(sql::RENEW_LEASE)
-                .bind(arn.as_str())
-                .bind(integer(epoch)?)
-                .bind((wall + lease).millis())
-                .execute(&self.writer)
-                .await
-                .map_err(fault)?;
-            Ok(done.rows_affected() == 1)
-        })
+        let arn = arn.clone();
+        Box::pin(self.writer.with(move |connection| {
+            let until = (wall + lease).millis();
+            let values = [Value::from(arn.as_str()), Value::Integer(integer(epoch)?), Value::Integer(until)];
+            Ok(run(connection, sql::RENEW_LEASE, &values)? == 1)
+        }))
     }
 
     fn claim_left<'a>(
@@ -283,37 +254,37 @@ impl Store for SqliteStore {
         epoch: u64,
         wall: Timestamp,
     ) -> Answer<'a, Option<Duration>> {
-        Box::pin(async move {
-            let query = sqlx::query(sql::CLAIMED_UNTIL).bind(arn.as_str()).bind(integer(epoch)?);
-            let row = self.one(query).await?;
-            row.map(|row| Reader::new(&row, "secrets").lease_left(wall)).transpose()
-        })
+        Box::pin(self.readers.inline(move |connection| {
+            let values = [Value::from(arn.as_str()), Value::Integer(integer(epoch)?)];
+            one(connection, sql::CLAIMED_UNTIL, &values, |row| secret(row).lease_left(wall))
+        }))
     }
 
     fn break_leases<'a>(&'a self, owner: Option<&'a str>) -> Answer<'a, u64> {
-        Box::pin(async move {
-            let query = sqlx::query(sql::BREAK_LEASES).bind(owner);
-            Ok(query.execute(&self.writer).await.map_err(fault)?.rows_affected())
-        })
+        let owner = owner.map(str::to_owned);
+        Box::pin(self.writer.with(move |connection| {
+            let broken = run(connection, sql::BREAK_LEASES, &[text(owner.as_deref())])?;
+            Ok(u64::try_from(broken).unwrap_or(u64::MAX))
+        }))
     }
 
     fn leases(&self, limit: u32) -> Answer<'_, Vec<Lease>> {
-        Box::pin(async move {
-            let query = sqlx::query(sql::LEASES).bind(rows_max(limit));
-            rows::all(&query.fetch_all(&self.reader).await.map_err(fault)?, "secrets", Reader::lease)
-        })
+        Box::pin(self.readers.aside(move |connection| {
+            all(connection, sql::LEASES, &[rows_max(limit)], |row| secret(row).lease())
+        }))
     }
 
     fn unchanged<'a>(&'a self, seen: &'a [(SecretArn, u64)]) -> Answer<'a, Vec<bool>> {
-        Box::pin(async move {
-            let mut transaction = self.reader.begin().await.map_err(fault)?;
-            let mut unchanged = Vec::with_capacity(seen.len());
-            for (arn, revision) in seen {
-                let query = sqlx::query(sql::UNCHANGED).bind(arn.as_str()).bind(integer(*revision)?);
-                unchanged.push(query.fetch_optional(&mut *transaction).await.map_err(fault)?.is_some());
-            }
-            Ok(unchanged)
-        })
+        Box::pin(self.readers.inline(move |connection| {
+            // Ends with the read, however that ends.
+            let _moment = connection.unchecked_transaction().map_err(fault)?;
+            seen.iter()
+                .map(|(arn, revision)| {
+                    let values = [Value::from(arn.as_str()), Value::Integer(integer(*revision)?)];
+                    Ok(one(connection, sql::UNCHANGED, &values, |_| Ok(()))?.is_some())
+                })
+                .collect()
+        }))
     }
 
     fn time(&self) -> Answer<'_, Option<Timestamp>> {
@@ -329,30 +300,30 @@ impl Store for SqliteStore {
     }
 
     fn keyring(&self) -> Answer<'_, Option<Vec<u8>>> {
-        Box::pin(
-            async move { sqlx::query_scalar(sql::KEYRING).fetch_optional(&self.reader).await.map_err(fault) },
-        )
+        Box::pin(self.readers.inline(keyring))
     }
 
     fn store_keyring<'a>(&'a self, wrapped: &'a [u8]) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let done =
-                sqlx::query(sql::STORE_KEYRING).bind(wrapped).execute(&self.writer).await.map_err(fault)?;
-            Ok(done.rows_affected() == 1)
-        })
+        let wrapped = wrapped.to_vec();
+        Box::pin(
+            self.writer.with(move |connection| {
+                Ok(run(connection, sql::STORE_KEYRING, &[Value::Blob(&wrapped)])? == 1)
+            }),
+        )
     }
 
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>> {
-        Box::pin(async move {
-            sqlx::query_scalar(sql::META).bind(key).fetch_optional(&self.reader).await.map_err(fault)
-        })
+        Box::pin(self.readers.inline(move |connection| {
+            one(connection, sql::META, &[Value::from(key)], |row| Reader::new(row, "meta").bytes("value"))
+        }))
     }
 
     fn put_meta<'a>(&'a self, key: &'a str, value: &'a [u8]) -> Answer<'a, ()> {
-        Box::pin(async move {
-            sqlx::query(sql::PUT_META).bind(key).bind(value).execute(&self.writer).await.map_err(fault)?;
+        let (key, value) = (key.to_owned(), value.to_vec());
+        Box::pin(self.writer.with(move |connection| {
+            run(connection, sql::PUT_META, &[Value::from(key.as_str()), Value::Blob(&value)])?;
             Ok(())
-        })
+        }))
     }
 
     fn swap_meta<'a>(
@@ -361,20 +332,23 @@ impl Store for SqliteStore {
         expected: Option<&'a [u8]>,
         value: &'a [u8],
     ) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let query = match expected {
-                None => sqlx::query(sql::ADD_META).bind(key).bind(value),
-                Some(expected) => sqlx::query(sql::SWAP_META).bind(key).bind(value).bind(expected),
+        let (key, value) = (key.to_owned(), value.to_vec());
+        let expected = expected.map(<[u8]>::to_vec);
+        Box::pin(self.writer.with(move |connection| {
+            let (key, value) = (Value::from(key.as_str()), Value::Blob(&value));
+            let done = match &expected {
+                None => run(connection, sql::ADD_META, &[key, value])?,
+                Some(expected) => run(connection, sql::SWAP_META, &[key, value, Value::Blob(expected)])?,
             };
-            Ok(query.execute(&self.writer).await.map_err(fault)?.rows_affected() == 1)
-        })
+            Ok(done == 1)
+        }))
     }
 
     fn append_audit<'a>(&'a self, records: &'a [String]) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let mut connection = self.writer.acquire().await.map_err(fault)?;
-            commit::append(&mut connection, sql::APPEND_AUDIT, records.iter().collect()).await
-        })
+        let records = records.to_vec();
+        Box::pin(self.writer.with(move |connection| {
+            transact(connection, |connection| commit::append(connection, sql::APPEND_AUDIT, &records))
+        }))
     }
 
     fn audit(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
@@ -386,30 +360,16 @@ impl Store for SqliteStore {
     }
 
     fn check(&self) -> Answer<'_, Health> {
-        Box::pin(async move {
-            let mut connection = self.reader.acquire().await.map_err(fault)?;
-            health(&mut connection).await
-        })
+        Box::pin(self.readers.aside(health))
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            self.reader.close().await;
+            self.readers.close().await;
             // The last to close folds the write-ahead log in.
             self.writer.close().await;
         })
     }
-}
-
-fn connect_options(path: &Path, cache_kib: u32) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(PathBuf::from(path))
-        .busy_timeout(limits::STORE_BUSY_TIMEOUT)
-        .statement_cache_capacity(limits::STORE_STATEMENTS_MAX)
-        // Negative means KiB.
-        .pragma("cache_size", format!("-{cache_kib}"))
-        // Statements are nobody's business but ours.
-        .disable_statement_logging()
 }
 
 /// Makes the file, readable by its owner only, before SQLite would make it readable by more. The files beside it inherit this.
@@ -432,51 +392,45 @@ fn create_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-async fn prepare(writer: &SqlitePool) -> Result<(), StoreError> {
-    let mut connection = writer.acquire().await.map_err(fault)?;
-    // SQLite keeps the old journal without a word where a file system has no shared memory.
-    let journal: String =
-        sqlx::query_scalar(sql::JOURNAL_MODE).fetch_one(&mut *connection).await.map_err(fault)?;
-    if journal != "wal" {
-        return Err(StoreError::Unavailable(Outage::NoWal));
-    }
-    schema::migrate(&mut connection).await
+fn keyring(connection: &Connection) -> Result<Option<Vec<u8>>, StoreError> {
+    one(connection, sql::KEYRING, &[], |row| Reader::new(row, "keyring").bytes("wrapped"))
 }
 
-async fn health(connection: &mut SqliteConnection) -> Result<Health, StoreError> {
-    let verdicts: Vec<String> =
-        sqlx::query_scalar(sql::QUICK_CHECK).fetch_all(&mut *connection).await.map_err(fault)?;
-    let mut problems: Vec<String> = verdicts.into_iter().filter(|verdict| verdict != "ok").collect();
-    let orphans = sqlx::query(sql::FOREIGN_KEY_CHECK).fetch_all(&mut *connection).await.map_err(fault)?.len();
+fn health(connection: &Connection) -> Result<Health, StoreError> {
+    let mut problems: Vec<String> =
+        all(connection, sql::QUICK_CHECK, &[], |row| row.get::<_, String>(0).map_err(fault))?;
+    problems.retain(|verdict| verdict != "ok");
+    let orphans = all(connection, sql::FOREIGN_KEY_CHECK, &[], |_| Ok(()))?.len();
     if orphans > 0 {
         problems.push(format!("{orphans} values belong to no secret"));
     }
     problems.truncate(limits::STORE_PROBLEMS_MAX);
-    let journal = sqlx::query_scalar(sql::JOURNAL_MODE).fetch_one(&mut *connection).await.map_err(fault)?;
-    let page = pragma(connection, sql::PAGE_SIZE).await?;
-    let pages = pragma(connection, sql::PAGE_COUNT).await?;
-    let free = pragma(connection, sql::FREE_PAGES).await?;
-    let counts = sqlx::query(sql::COUNTS).fetch_one(&mut *connection).await.map_err(fault)?;
-    let counts = Reader::new(&counts, "sqlite_schema");
-    Ok(Health {
-        problems,
-        schema: schema::found(connection).await?.unwrap_or(0),
-        journal,
-        bytes: page.saturating_mul(pages),
-        free_bytes: page.saturating_mul(free),
-        secrets: counts.number("secrets")?,
-        versions: counts.number("versions")?,
-        audit: counts.number("audit")?,
-        events: counts.number("events")?,
-    })
+    let page = pragma(connection, sql::PAGE_SIZE)?;
+    let pages = pragma(connection, sql::PAGE_COUNT)?;
+    let free = pragma(connection, sql::FREE_PAGES)?;
+    let (journal, schema) = (scalar(connection, sql::JOURNAL_MODE)?, schema::found(connection)?.unwrap_or(0));
+    let counted = one(connection, sql::COUNTS, &[], |row| {
+        let counts = Reader::new(row, "sqlite_schema");
+        Ok(Health {
+            problems,
+            schema,
+            journal,
+            bytes: page.saturating_mul(pages),
+            free_bytes: page.saturating_mul(free),
+            secrets: counts.number("secrets")?,
+            versions: counts.number("versions")?,
+            audit: counts.number("audit")?,
+            events: counts.number("events")?,
+        })
+    })?;
+    counted.ok_or(StoreError::Corrupt)
 }
 
-async fn pragma(connection: &mut SqliteConnection, statement: &'static str) -> Result<u64, StoreError> {
-    let number: i64 = sqlx::query_scalar(statement).fetch_one(connection).await.map_err(fault)?;
-    u64::try_from(number).map_err(|_| StoreError::Corrupt)
+fn pragma(connection: &Connection, statement: &'static str) -> Result<u64, StoreError> {
+    u64::try_from(scalar::<i64>(connection, statement)?).map_err(|_| StoreError::Corrupt)
 }
 
 /// How many rows a statement may answer.
-fn rows_max(limit: u32) -> i64 {
-    i64::from(limit.min(limits::STORE_ROWS_MAX))
+fn rows_max(limit: u32) -> Value<'static> {
+    Value::Integer(i64::from(limit.min(limits::STORE_ROWS_MAX)))
 }

@@ -9,6 +9,7 @@
 )]
 
 mod floor;
+mod hosts;
 mod load;
 mod loader;
 mod machine;
@@ -42,12 +43,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("start", start::run),
     ("read", read::run),
     ("write", write::run),
     ("overhead", overhead::run),
     ("rotation", rotation::run),
+    ("hosts", hosts::run),
     ("size", size::run),
 ];
 

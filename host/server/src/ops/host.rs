@@ -5,7 +5,7 @@ use std::time::Duration;
 use pawl_api::error::ErrorCode;
 use pawl_api::pawl::{
     AdvanceClockRequest, AdvanceClockResponse, ClockView, DescribeHostRequest, DescribeHostResponse,
-    FunctionView, KeyringView, LeaseView, RotationCounts, StoreView,
+    FunctionView, KeyringView, LeaseView, StoreView,
 };
 use pawl_core::function::FunctionArn;
 use pawl_core::limits;
@@ -43,7 +43,6 @@ pub(super) async fn describe_host(
         store: store_view(host, wall).await?,
         keyring: KeyringView { kind: "File".to_owned(), key_id: None },
         functions: functions.collect(),
-        rotations: RotationCounts::default(),
         host_id: Some(host.owner.clone()),
     })
 }

@@ -57,14 +57,23 @@ pub(super) async fn open(
     rng: &dyn Rng,
 ) -> Result<(Arc<dyn Store>, Keyring), ServeError> {
     let sealed = place.inspect().await?;
+    let had_key = key_file.exists();
     let root = find_root_key(place, key_file, sealed.is_some(), rng)?;
     let unlocked = sealed.map(|bytes| unlock(&root, bytes, place, key_file)).transpose()?;
     let store = place.open().await?;
     let keyring = match unlocked {
-        Some(keyring) => keyring,
-        None => first_keyring(&*store, &root, place, key_file, rng).await?,
+        Some(keyring) => Ok(keyring),
+        None => first_keyring(&*store, &root, place, key_file, rng).await,
     };
-    Ok((store, keyring))
+    match keyring {
+        Ok(keyring) => Ok((store, keyring)),
+        // The key that was made a moment ago opens nothing: another host was faster, and has made its own.
+        Err(ServeError::RootKeyWrong { store, key_file, .. }) if !had_key => {
+            std::fs::remove_file(&key_file).map_err(|source| super::io(&key_file, source))?;
+            Err(ServeError::RootKeyMissing { store, key_file })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The keyring of a new store: the one that is made here, or the one of a host that was faster.

@@ -1,17 +1,15 @@
 //! Changes that happen together, in one transaction.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use sqlx::postgres::PgArguments;
 use sqlx::{Executor, PgConnection, Postgres};
+use std::collections::BTreeMap;
 
 use super::fault::{Failure, is_lost};
-use super::primary::Work;
+use super::primary::{Limit, Work};
 use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
@@ -23,9 +21,14 @@ pub(super) struct Commit(pub(super) Vec<Change>);
 impl Work for Commit {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Duration = limits::STORE_PG_CALL_TIMEOUT;
+    const LIMIT: Limit = Limit::Change;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
+        if let [change] = self.0.as_slice()
+            && is_one_statement(change)
+        {
+            return alone(connection, change).await;
+        }
         connection.execute(sql::BEGIN).await?;
         match apply_all(connection, &self.0).await {
             Ok(()) => finish(connection).await,
@@ -75,6 +78,49 @@ async fn apply_all(connection: &mut PgConnection, changes: &[Change]) -> Result<
 /// Whether `change` makes a secret and does nothing else.
 fn is_plain(change: &Change) -> bool {
     change.expect == Expect::New && change.remove_versions.is_empty()
+}
+
+/// Whether the whole change is one statement: the common ones are. Removing values beside putting others is not, for the parts
+/// of one statement do not see each other.
+const fn is_one_statement(change: &Change) -> bool {
+    !change.delete && change.remove_versions.is_empty()
+}
+
+/// Does a change that is one statement, and commits itself.
+async fn alone(connection: &mut PgConnection, change: &Change) -> Result<(), Failure> {
+    let query = match change.expect {
+        Expect::New => insert(change)?,
+        Expect::Revision(seen) => update(sql::CHANGE_ONE, change, seen)?,
+    };
+    let put = last_of_each(std::slice::from_ref(change));
+    let query = query
+        .bind(put.iter().map(|((_, version), _)| *version).collect::<Vec<_>>())
+        .bind(put.iter().map(|(_, sealed)| *sealed).collect::<Vec<_>>())
+        .bind(&change.audit)
+        .bind(&change.events);
+    let done = query.fetch_all(&mut *connection).await.map_err(Failure::of_last_word)?;
+    match (done.len(), change.expect) {
+        (0, Expect::New) => Err(verdict(CommitError::NameTaken)),
+        (0, Expect::Revision(_)) => Err(verdict(why_not(connection, change).await?)),
+        _ => Ok(()),
+    }
+}
+
+fn insert(change: &Change) -> Result<Query<'_>, StoreError> {
+    let row = &change.row;
+    Ok(sqlx::query(sql::CREATE_ONE)
+        .bind(row.arn.as_str())
+        .bind(row.region.as_str())
+        .bind(row.name.as_str())
+        .bind(revision(row, 0)?)
+        .bind(&row.document)
+        .bind(row.created_at.millis())
+        .bind(row.purge_at.map(Timestamp::millis))
+        .bind(row.next_rotation_at.map(Timestamp::millis))
+        .bind(row.rotation_due_at.map(Timestamp::millis))
+        .bind(row.last_changed_at.millis())
+        .bind(rows::moment_or_never(row.last_accessed_at))
+        .bind(row.replica_of.as_ref().map(Region::as_str)))
 }
 
 /// Locks the secrets that several changes will touch, in one order for all hosts. One alone is locked by being changed.
@@ -191,16 +237,22 @@ async fn why_not(connection: &mut PgConnection, change: &Change) -> Result<Commi
     Ok(if held { CommitError::LostRace } else { CommitError::Fenced })
 }
 
-/// Stores the values of `changes`. Of one that is put twice the last counts, as if they came one after the other.
-async fn put_versions(connection: &mut PgConnection, changes: &[Change]) -> Result<(), Failure> {
-    let put: BTreeMap<(&str, &str), &[u8]> = changes
+type Value<'a> = ((&'a str, &'a str), &'a [u8]);
+
+/// The values of `changes`, by ARN and version. Of one that is put twice the last counts, as if they came one after the other.
+fn last_of_each(changes: &[Change]) -> Vec<Value<'_>> {
+    let put: BTreeMap<_, _> = changes
         .iter()
         .flat_map(|change| change.put.iter().map(|version| (&change.row.arn, version)))
         .map(|(arn, version)| {
             ((SecretArn::as_str(arn), version.version_id.as_str()), version.sealed.as_slice())
         })
         .collect();
-    let put: Vec<_> = put.into_iter().collect();
+    put.into_iter().collect()
+}
+
+async fn put_versions(connection: &mut PgConnection, changes: &[Change]) -> Result<(), Failure> {
+    let put = last_of_each(changes);
     for batch in put.chunks(limits::STORE_PG_ROWS_AT_ONCE) {
         let arns: Vec<&str> = batch.iter().map(|((arn, _), _)| *arn).collect();
         let versions: Vec<&str> = batch.iter().map(|((_, version), _)| *version).collect();

@@ -1,12 +1,10 @@
 //! A look over the whole store.
 
-use std::time::Duration;
-
 use pawl_core::limits;
 use sqlx::{PgConnection, Row};
 
 use super::fault::{Failure, is_missing};
-use super::primary::Work;
+use super::primary::{Limit, Work};
 use super::rows::Reader;
 use super::{schema, sql};
 use crate::error::StoreError;
@@ -18,7 +16,7 @@ pub(super) struct Look;
 impl Work for Look {
     type Answer = Health;
     const REPEATABLE: bool = true;
-    const LIMIT: Duration = limits::STORE_PG_LONG_TIMEOUT;
+    const LIMIT: Limit = Limit::Long;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Health, Failure> {
         let mut problems = Vec::new();

@@ -5,15 +5,13 @@
 //! number, and numbered once it is committed: whoever reads first numbers what has none, in a small transaction that holds the
 //! row of the counter, so there is one at a time, and each sees all that was numbered before it.
 
-use std::time::Duration;
-
 use pawl_core::limits;
 use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection};
 
 use super::commit::{finish, undo};
 use super::fault::Failure;
-use super::primary::Work;
+use super::primary::{Limit, Work};
 use super::sql;
 
 /// One of the two.
@@ -64,7 +62,7 @@ impl Work for Page {
     type Answer = Vec<PgRow>;
     // Numbering twice numbers what is left.
     const REPEATABLE: bool = true;
-    const LIMIT: Duration = limits::STORE_PG_CALL_TIMEOUT;
+    const LIMIT: Limit = Limit::Change;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, Failure> {
         if !sqlx::query(self.of.unnumbered()).fetch_all(&mut *connection).await?.is_empty() {

@@ -17,13 +17,24 @@ use tokio::time::{sleep, timeout};
 
 use super::fault::{self, Failure, fault, needs_hands};
 use super::url::DatabaseUrl;
-use super::{setup, sql};
+use super::{PostgresOptions, setup, sql};
 use crate::change::CommitError;
 use crate::error::{Outage, StoreError};
 
 const BUSY: StoreError = StoreError::Unavailable(Outage::Busy);
 const UNREACHABLE: StoreError = StoreError::Unavailable(Outage::Unreachable);
 const NOT_PRIMARY: StoreError = StoreError::Unavailable(Outage::NotPrimary);
+
+/// How long one try of a piece of work may take. Then its connection is closed, and whatever it was doing is left to the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// As long as a read.
+    Read,
+    /// As long as a change, which waits for the synchronous standby.
+    Change,
+    /// As long as what goes over everything.
+    Long,
+}
 
 /// What is done with one connection.
 pub(super) trait Work: Sync {
@@ -32,7 +43,7 @@ pub(super) trait Work: Sync {
     /// Whether doing it twice is as good as doing it once.
     const REPEATABLE: bool;
     /// Time for one try.
-    const LIMIT: Duration;
+    const LIMIT: Limit;
 
     /// Does it once. Unless the connection is lost, a failure leaves it outside of any transaction.
     fn run(
@@ -45,6 +56,8 @@ pub(super) trait Work: Sync {
 pub(super) struct Primary {
     servers: Vec<PgConnectOptions>,
     connect_timeout: Duration,
+    change_timeout: Duration,
+    connections: u32,
     permits: Arc<Semaphore>,
     place: Mutex<Place>,
     search: tokio::sync::Mutex<()>,
@@ -57,10 +70,12 @@ impl fmt::Debug for Primary {
     }
 }
 
-/// Where the primary was last seen.
+/// Where the primary is.
 #[derive(Debug, Default)]
 struct Place {
-    server: usize,
+    /// None when it must be looked for: at first, and after it was lost. The one that was lost may answer again and still not be
+    /// the right one any more.
+    server: Option<usize>,
     generation: u64,
     idle: Vec<Idle>,
 }
@@ -105,11 +120,13 @@ impl Session {
 
 impl Primary {
     /// Knows the servers of `url` and connects to none yet.
-    pub(super) fn new(url: &DatabaseUrl, connections: usize) -> Self {
+    pub(super) fn new(url: &DatabaseUrl, options: PostgresOptions) -> Self {
         Self {
             servers: url.servers(),
             connect_timeout: url.connect_timeout(),
-            permits: Arc::new(Semaphore::new(connections.max(1))),
+            change_timeout: options.change_timeout,
+            connections: u32::from(options.connections.max(1)),
+            permits: Arc::new(Semaphore::new(usize::from(options.connections.max(1)))),
             place: Mutex::default(),
             search: tokio::sync::Mutex::default(),
         }
@@ -118,6 +135,14 @@ impl Primary {
     fn place(&self) -> MutexGuard<'_, Place> {
         // Nothing in here panics half-way.
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    const fn limit(&self, limit: Limit) -> Duration {
+        match limit {
+            Limit::Read => limits::STORE_PG_READ_TIMEOUT,
+            Limit::Change => self.change_timeout,
+            Limit::Long => limits::STORE_PG_LONG_TIMEOUT,
+        }
     }
 
     /// Does `work`, again if its connection or the server was lost before anything could have happened, or if it collided with
@@ -131,7 +156,7 @@ impl Primary {
                 self.lost(generation);
                 continue;
             }
-            let failure = match timeout(W::LIMIT, work.run(&mut session.connection)).await {
+            let failure = match timeout(self.limit(W::LIMIT), work.run(&mut session.connection)).await {
                 Ok(Ok(answer)) => {
                     session.keep(self);
                     return Ok(answer);
@@ -186,6 +211,7 @@ impl Primary {
         let mut place = self.place();
         if place.generation == generation {
             place.generation += 1;
+            place.server = None;
             place.idle.clear();
         }
     }
@@ -206,11 +232,13 @@ impl Primary {
                     }
                     (generation, place.server)
                 };
-                match self.dial(server).await {
-                    Ok(connection) => {
-                        return Ok(Session { connection, generation, idle_since: None, permit });
+                if let Some(options) = server.and_then(|server| self.servers.get(server)) {
+                    match connect(options, self.connect_timeout).await {
+                        Ok(connection) => {
+                            return Ok(Session { connection, generation, idle_since: None, permit });
+                        }
+                        Err(error) => why = error,
                     }
-                    Err(error) => why = error,
                 }
                 match self.search(generation).await {
                     Ok(()) => {}
@@ -225,13 +253,6 @@ impl Primary {
         }
     }
 
-    /// Connects to a server and makes sure that it takes writes.
-    async fn dial(&self, server: usize) -> Result<PgConnection, StoreError> {
-        let options =
-            self.servers.get(server).ok_or(StoreError::Broken("a server that is not in the URL"))?;
-        connect(options, self.connect_timeout).await
-    }
-
     /// Looks for the server that takes writes, unless somebody else has found it since `generation`.
     async fn search(&self, generation: u64) -> Result<(), StoreError> {
         let _turn = self.search.lock().await;
@@ -239,11 +260,11 @@ impl Primary {
             return Ok(());
         }
         let mut asked = JoinSet::new();
+        let (limit, is_choice) = (self.connect_timeout, self.servers.len() > 1);
         for (server, options) in self.servers.iter().cloned().enumerate() {
-            let limit = self.connect_timeout;
             asked.spawn(async move {
                 let mut connection = connect(&options, limit).await?;
-                let history = timeline(&mut connection).await;
+                let history = if is_choice { timeline(&mut connection).await } else { None };
                 Ok((history, server, connection))
             });
         }
@@ -266,16 +287,15 @@ impl Primary {
         };
         let mut place = self.place();
         place.generation += 1;
-        place.server = server;
+        place.server = Some(server);
         place.idle = vec![Idle { connection, since: Instant::now() }];
         Ok(())
     }
 
     /// Waits for what is under way and closes every connection.
     pub(super) async fn close(&self) {
-        let all = u32::try_from(limits::STORE_PG_CONNECTIONS).unwrap_or(u32::MAX);
         // What does not end in its time is cut off when it ends.
-        let _ended = timeout(limits::STORE_PG_CALL_TIMEOUT, self.permits.acquire_many(all)).await;
+        let _ended = timeout(self.change_timeout, self.permits.acquire_many(self.connections)).await;
         self.permits.close();
         let idle = std::mem::take(&mut self.place().idle);
         for Idle { connection, .. } in idle {

@@ -10,12 +10,11 @@
 
 use std::borrow::Cow;
 
-use pawl_core::limits;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Executor, PgConnection, SqlSafeStr};
 
 use super::fault::{Failure, fault, is_race, of_migration};
-use super::primary::Work;
+use super::primary::{Limit, Work};
 use super::sql;
 use crate::error::StoreError;
 
@@ -56,7 +55,7 @@ pub(super) struct Upgrade {
 impl Work for Upgrade {
     type Answer = ();
     const REPEATABLE: bool = true;
-    const LIMIT: std::time::Duration = limits::STORE_PG_LONG_TIMEOUT;
+    const LIMIT: Limit = Limit::Long;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         let newest = self.migrations.last().map(|&(version, _, _)| version);

@@ -105,6 +105,36 @@ macro_rules! append {
     };
 }
 
+/// What goes with the secret of the common table `secret`, and not at all when that is empty. Its values are the arrays $13 and
+/// $14, the records those after them.
+macro_rules! belongings {
+    () => {
+        ", put AS ( \
+             INSERT INTO versions (secret_id, version_id, sealed) \
+             SELECT secret.id, value.version_id, value.sealed \
+             FROM secret, unnest($13::text[], $14::bytea[]) AS value (version_id, sealed) \
+             ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed), \
+         audited AS ( \
+             INSERT INTO audit (record) SELECT added.record \
+             FROM secret, unnest($15::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place), \
+         told AS ( \
+             INSERT INTO events (record) SELECT added.record \
+             FROM secret, unnest($16::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place) \
+         SELECT id FROM secret"
+    };
+}
+
+macro_rules! update {
+    () => {
+        "UPDATE secrets SET revision = $4, document = $5, purge_at = $6, last_accessed_at = $7, last_changed_at = $8, \
+                next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
+                lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
+                lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
+                lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END \
+         WHERE "
+    };
+}
+
 /// Declares the statements and lists them, so that a test can prepare each.
 macro_rules! declare {
     ($($(#[$doc:meta])* $name:ident = [$($text:expr),+];)+) => {
@@ -151,13 +181,15 @@ declare! {
                               $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[]) \
          ON CONFLICT DO NOTHING"
     ];
-    UPDATE_SECRET = [
-        "UPDATE secrets SET revision = $4, document = $5, purge_at = $6, last_accessed_at = $7, last_changed_at = $8, \
-                next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
-                lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
-                lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
-                lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END \
-         WHERE ", expected!()
+    UPDATE_SECRET = [update!(), expected!()];
+    /// A change of one secret with all that belongs to it: one way to the database and back, and no lock is held in between.
+    CHANGE_ONE = ["WITH secret AS (", update!(), expected!(), " RETURNING id)", belongings!()];
+    /// A new secret with all that belongs to it.
+    CREATE_ONE = [
+        "WITH secret AS ( \
+             INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             ON CONFLICT DO NOTHING RETURNING id)",
+        belongings!()
     ];
     DELETE_SECRET = ["DELETE FROM secrets WHERE ", expected!()];
     EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];

@@ -1,12 +1,14 @@
+mod failover;
 mod server;
 
 use std::sync::Arc;
 
-use sqlx::{Executor, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 use tokio::sync::OnceCell;
 
 use self::server::{Server, shared};
 use super::*;
+use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
 use crate::error::Outage;
@@ -61,4 +63,194 @@ async fn every_statement_prepares() {
     }
     store.close().await;
     assert_eq!(store.meta("a").await, Err(StoreError::Unavailable(Outage::Closed)));
+}
+
+fn row(number: usize) -> SecretRow {
+    let region: Region = "us-east-1".parse().unwrap();
+    let arn = format!("\"arn:aws:secretsmanager:us-east-1:000000000000:secret:s{number}-aaaaaa\"");
+    SecretRow {
+        arn: serde_json::from_str(&arn).unwrap(),
+        region,
+        name: format!("s{number}").parse().unwrap(),
+        revision: 1,
+        document: "{}".to_owned(),
+        created_at: Timestamp::from_millis(0),
+        purge_at: None,
+        next_rotation_at: None,
+        rotation_due_at: None,
+        last_changed_at: Timestamp::from_millis(0),
+        last_accessed_at: None,
+        replica_of: None,
+    }
+}
+
+/// The change to the revision after `row`'s.
+fn change(row: &SecretRow) -> Change {
+    Change::new(Expect::Revision(row.revision), SecretRow { revision: row.revision + 1, ..row.clone() })
+}
+
+async fn records(store: &PostgresStore, after: u64) -> Vec<(u64, String)> {
+    let entries = store.audit(after, 100).await.unwrap();
+    entries.into_iter().map(|entry| (entry.seq, entry.record)).collect()
+}
+
+/// A record whose transaction began first and ended last comes last: a reader that has gone on after the other one still meets it.
+#[tokio::test]
+async fn a_record_is_numbered_when_it_is_committed() {
+    let database = Database::new();
+    let store = database.store(LeaseClock::Database).await;
+    let mut slow = database.raw().await;
+    slow.execute("BEGIN; INSERT INTO audit (record) VALUES ('slow')").await.unwrap();
+    store.append_audit(&["quick".to_owned()]).await.unwrap();
+    assert_eq!(records(&store, 0).await, [(1, "quick".to_owned())]);
+    slow.execute("COMMIT").await.unwrap();
+    assert_eq!(store.check().await.unwrap().audit, 2, "counted before anybody has read it");
+    assert_eq!(records(&store, 1).await, [(2, "slow".to_owned())]);
+    assert_eq!(records(&store, 0).await.len(), 2);
+    assert_eq!(store.check().await.unwrap().problems, [""; 0]);
+}
+
+/// However many write and read at the same time, who reads on from the last number meets every record once.
+#[tokio::test]
+async fn readers_miss_no_record() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 25;
+    let database = Database::new();
+    let store = database.store(LeaseClock::Database).await;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in 0..EACH {
+                    store.append_audit(&[format!("{writer}-{number}"), "x".to_owned()]).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let reader = |store: PostgresStore| async move {
+        let mut seen: Vec<(u64, String)> = Vec::new();
+        while seen.len() < 2 * WRITERS * EACH {
+            let after = seen.last().map_or(0, |(seq, _)| *seq);
+            seen.extend(records(&store, after).await);
+        }
+        seen
+    };
+    let readers = [(); 3].map(|()| tokio::spawn(reader(store.clone())));
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let all = records(&store, 0).await.len() + records(&store, 100).await.len();
+    assert!(all > 100);
+    for reader in readers {
+        let seen = reader.await.unwrap();
+        let numbers: Vec<u64> = seen.iter().map(|(seq, _)| *seq).collect();
+        assert_eq!(numbers, (1..=400).collect::<Vec<_>>(), "without a gap as well");
+        for writer in 0..WRITERS {
+            let own: Vec<_> =
+                seen.iter().filter(|(_, text)| text.starts_with(&format!("{writer}-"))).collect();
+            let expected: Vec<_> = (0..EACH).map(|number| format!("{writer}-{number}")).collect();
+            assert!(own.iter().map(|(_, text)| text).eq(&expected), "in its order: {own:?}");
+        }
+    }
+}
+
+/// Leases live by the clock that all hosts share, and by nobody's own.
+#[tokio::test]
+async fn leases_live_by_the_databases_clock() {
+    const LEASE: Duration = Duration::from_secs(90);
+    let database = Database::new();
+    let store = database.store(LeaseClock::Database).await;
+    let before = store.time().await.unwrap().unwrap();
+    assert_eq!(database.store(LeaseClock::Caller).await.time().await.unwrap(), None);
+    for number in 0..2 {
+        let due = SecretRow { rotation_due_at: Some(Timestamp::from_millis(0)), ..row(number) };
+        store.commit(Change::new(Expect::New, due)).await.unwrap();
+    }
+    let now = Timestamp::from_millis(1);
+    let [past, future] = [Timestamp::from_millis(0), before + Duration::from_secs(1_000_000)];
+
+    let claim = store.claim_rotations(now, past, "slow clock", LEASE, 1).await.unwrap().remove(0);
+    for wall in [past, future] {
+        let left = store.claim_left(&claim.arn, claim.epoch, wall).await.unwrap().unwrap();
+        assert!(left > Duration::ZERO && left <= LEASE, "{left:?}");
+    }
+    let lease = store.leases(1).await.unwrap().remove(0);
+    assert!(lease.until >= before + LEASE && lease.until < future);
+    let other = store.claim_rotations(now, future, "fast clock", Duration::ZERO, 10).await.unwrap();
+    assert_eq!(other.len(), 1, "the first one is held");
+    assert_eq!(store.claim_left(&other[0].arn, other[0].epoch, past).await.unwrap(), Some(Duration::ZERO));
+    assert!(store.renew_lease(&claim.arn, claim.epoch, past, Duration::ZERO).await.unwrap());
+    let again = store.claim_rotations(now, past, "next", LEASE, 10).await.unwrap();
+    assert_eq!(again.len(), 2, "both are over");
+    assert!(!store.renew_lease(&claim.arn, claim.epoch, past, LEASE).await.unwrap());
+}
+
+/// Hosts that start at the same time on an empty database make its schema once, and all of them start.
+#[tokio::test]
+async fn many_hosts_start_at_once() {
+    let database = Database::new();
+    let url = database.url().await;
+    assert_eq!(PostgresStore::inspect(&url).await.unwrap(), None);
+    let mut admin = database.raw().await;
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
+    let made: i64 = sqlx::query_scalar(tables).fetch_one(&mut admin).await.unwrap();
+    assert_eq!(made, 0, "looking changes nothing");
+
+    let hosts: Vec<_> = (0..8)
+        .map(|host| {
+            let url = url.clone();
+            tokio::spawn(async move {
+                let store = PostgresStore::open(&url, PostgresOptions::default()).await.unwrap();
+                store.store_keyring(format!("{host}").as_bytes()).await.unwrap()
+            })
+        })
+        .collect();
+    let mut first = 0;
+    for host in hosts {
+        first += usize::from(host.await.unwrap());
+    }
+    assert_eq!(first, 1, "one has stored its keys");
+    assert!(PostgresStore::inspect(&url).await.unwrap().is_some());
+    let runs: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut admin).await.unwrap();
+    assert_eq!(runs, 1);
+}
+
+/// A store that a newer program made is left as it is.
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let database = Database::new();
+    let store = database.store(LeaseClock::Database).await;
+    store.store_keyring(b"keys").await.unwrap();
+    let mut admin = database.raw().await;
+    admin.execute("UPDATE _sqlx_migrations SET version = 99; DROP TABLE pawl_migrating").await.unwrap();
+    let url = database.url().await;
+    let newer = StoreError::NewerSchema { found: 99, known: schema::known() };
+    assert_eq!(PostgresStore::inspect(&url).await, Err(newer.clone()));
+    assert_eq!(PostgresStore::open(&url, PostgresOptions::default()).await.unwrap_err(), newer);
+    let lock: bool = sqlx::query_scalar("SELECT to_regclass('pawl_migrating') IS NULL")
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
+    assert!(lock, "nothing was made");
+}
+
+/// Two hosts that change the same secrets in opposite orders do not wait for each other for ever, and one of them wins.
+#[tokio::test]
+async fn groups_in_any_order_do_not_deadlock() {
+    let database = Database::new();
+    let stores = [database.store(LeaseClock::Database).await, database.store(LeaseClock::Database).await];
+    let mut rows: Vec<_> = (0..10).map(row).collect();
+    stores[0]
+        .commit_all(rows.iter().cloned().map(|row| Change::new(Expect::New, row)).collect())
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        let orders = [rows.iter().map(change).collect(), rows.iter().rev().map(change).collect::<Vec<_>>()];
+        let [one, other] = orders;
+        let (one, other) = tokio::join!(stores[0].commit_all(one), stores[1].commit_all(other));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        assert!([one, other].contains(&Err(CommitError::LostRace)));
+        rows = rows.iter().map(|row| change(row).row).collect();
+    }
 }

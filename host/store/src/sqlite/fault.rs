@@ -16,19 +16,21 @@ const NOTADB: i32 = 26;
 
 /// Keeps of a driver's error what may be told.
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
-pub(super) fn fault(error: sqlx::Error) -> StoreError {
-    judge(&error)
+pub(super) fn fault(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error() {
+        Some(error) => by_code(error.extended_code),
+        None => StoreError::Unavailable(Outage::Io { code: 0 }),
+    }
 }
 
-fn judge(error: &sqlx::Error) -> StoreError {
+/// The same of the driver that migrates.
+pub(super) fn of_migrating(error: &sqlx::Error) -> StoreError {
     let outage = match error {
         sqlx::Error::Database(database) => {
             let code = database.code().and_then(|code| code.parse().ok()).unwrap_or(0);
             return by_code(code);
         }
         sqlx::Error::Migrate(migrate) => return of_migration(migrate, 0),
-        sqlx::Error::PoolTimedOut => Outage::Busy,
-        sqlx::Error::PoolClosed => Outage::Closed,
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => Outage::DiskFull,
         _ => Outage::Io { code: 0 },
     };
@@ -50,7 +52,7 @@ const fn by_code(code: i32) -> StoreError {
 /// What a failed migration means to a program that knows schemas up to `known`.
 pub(super) fn of_migration(error: &MigrateError, known: i64) -> StoreError {
     match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => judge(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => of_migrating(error),
         MigrateError::VersionMissing(found) if *found > known => {
             StoreError::NewerSchema { found: *found, known }
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use pawl_core::arn::SecretArn;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::{FromSql, ValueRef};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StringDeserializer};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
 use crate::record::{Claim, Due, Entry, Lease, LeaseState, Loaded, SealedVersion, SecretRow};
@@ -23,12 +23,12 @@ const NEVER: i64 = i64::MIN;
 
 /// One row of a table, whose name the errors give.
 pub(super) struct Reader<'a> {
-    row: &'a SqliteRow,
+    row: &'a Row<'a>,
     table: &'static str,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(row: &'a SqliteRow, table: &'static str) -> Self {
+    pub(super) const fn new(row: &'a Row<'a>, table: &'static str) -> Self {
         Self { row, table }
     }
 
@@ -36,11 +36,8 @@ impl<'a> Reader<'a> {
         StoreError::Inconsistent { table: self.table, column }
     }
 
-    fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'a, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        self.row.try_get(column).map_err(|_| self.inconsistent(column))
+    fn get<T: FromSql>(&self, column: &'static str) -> Result<T, StoreError> {
+        self.row.get(column).map_err(|_| self.inconsistent(column))
     }
 
     /// A text that is valid by construction once it is read.
@@ -120,23 +117,20 @@ impl<'a> Reader<'a> {
 
     /// Whether the row is a version's, where a statement answers its secret as well.
     pub(super) fn is_version(&self) -> Result<bool, StoreError> {
-        Ok(self.get::<Option<&str>>("version_id")?.is_some())
+        let column = "version_id";
+        let value = self.row.get_ref(column).map_err(|_| self.inconsistent(column))?;
+        Ok(!matches!(value, ValueRef::Null))
     }
 
     pub(super) fn version(&self) -> Result<SealedVersion, StoreError> {
         Ok(SealedVersion { version_id: self.name("version_id")?, sealed: self.get("sealed")? })
     }
 
+    pub(super) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
+        self.get(column)
+    }
+
     pub(super) fn entry(&self) -> Result<Entry, StoreError> {
         Ok(Entry { seq: self.number("seq")?, record: self.get("record")? })
     }
-}
-
-/// Reads every row in the same way.
-pub(super) fn all<'a, T>(
-    rows: &'a [SqliteRow],
-    table: &'static str,
-    read: impl Fn(&Reader<'a>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|row| read(&Reader::new(row, table))).collect()
 }

@@ -1,11 +1,16 @@
 //! The schema and its migrations, embedded. A migration that was released is never edited: its checksum is stored.
 
 use std::borrow::Cow;
+use std::path::Path;
 
+use pawl_core::limits;
+use rusqlite::Connection;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _, SqlSafeStr, SqliteConnection};
 
-use super::fault::{fault, of_migration};
+use super::connection::scalar;
+use super::fault::{of_migrating, of_migration};
 use super::sql;
 use crate::error::StoreError;
 
@@ -21,24 +26,34 @@ pub(super) fn known() -> i64 {
 }
 
 /// The store's schema; none when it is empty. A schema that is newer than this program is refused before anything is written.
-pub(super) async fn found(connection: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
-    let tables: i64 =
-        sqlx::query_scalar(sql::HAS_MIGRATIONS).fetch_one(&mut *connection).await.map_err(fault)?;
+pub(super) fn found(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let tables: i64 = scalar(connection, sql::HAS_MIGRATIONS)?;
     if tables == 0 {
         return Ok(None);
     }
-    let found: Option<i64> =
-        sqlx::query_scalar(sql::SCHEMA_VERSION).fetch_one(&mut *connection).await.map_err(fault)?;
-    match found {
+    match scalar(connection, sql::SCHEMA_VERSION)? {
         Some(found) if found > known() => Err(StoreError::NewerSchema { found, known: known() }),
         found => Ok(found),
     }
 }
 
-/// Brings the schema up to what this program knows.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    found(connection).await?;
-    run(connection, MIGRATIONS).await
+/// Brings the schema of the file at `path` up to what this program knows.
+pub(super) async fn migrate(path: &Path) -> Result<(), StoreError> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(limits::STORE_BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .pragma("temp_store", "MEMORY")
+        .pragma("secure_delete", "ON")
+        // Statements are nobody's business but ours.
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(|error| of_migrating(&error))?;
+    let outcome = run(&mut connection, MIGRATIONS).await;
+    connection.close().await.map_err(|error| of_migrating(&error))?;
+    outcome
 }
 
 /// Runs those of `migrations` that have not been run.

@@ -10,19 +10,6 @@ macro_rules! head {
     };
 }
 
-/// Rows that a statement for many takes at once.
-pub(super) const BATCH: usize = 64;
-
-/// So many rows of values.
-macro_rules! batch {
-    ($row:expr) => {
-        batch!(@eight batch!(@eight $row))
-    };
-    (@eight $row:expr) => {
-        concat!($row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row, ", ", $row)
-    };
-}
-
 macro_rules! lease {
     () => {
         "lease_epoch, lease_owner, lease_until"
@@ -33,13 +20,6 @@ macro_rules! lease {
 macro_rules! expected {
     () => {
         "arn = $1 AND revision = $2 AND (CAST($3 AS BIGINT) IS NULL OR lease_epoch = $3)"
-    };
-}
-
-/// A value that is there already is replaced.
-macro_rules! put_again {
-    () => {
-        " ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
     };
 }
 
@@ -111,12 +91,6 @@ declare! {
         "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT DO NOTHING"
     ];
-    /// *SQLite*: as many at once as [`BATCH`]. After a failure all is undone anyway: FAIL saves SQLite from keeping a copy of every
-    /// page for undoing this statement alone, which would cost more than the statement.
-    INSERT_SECRETS = [
-        "INSERT OR FAIL INTO secrets (", head!(), ") VALUES ", batch!("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-        " ON CONFLICT DO NOTHING"
-    ];
     /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
     /// stands in, be its value the same or not. Finds no row when a column of many indexes changes as well.
     UPDATE_SECRET = [
@@ -132,23 +106,17 @@ declare! {
         "DELETE FROM secrets WHERE ", expected!()
     ];
     EPOCH = ["SELECT lease_epoch FROM secrets WHERE arn = $1"];
+    /// A value that is there already is replaced.
     PUT_VERSION = [
-        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ((SELECT id FROM secrets WHERE arn = $1), $2, $3)",
-        put_again!()
-    ];
-    /// *SQLite*: as many at once as [`BATCH`].
-    PUT_VERSIONS = [
-        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ", batch!("((SELECT id FROM secrets WHERE arn = ?), ?, ?)"),
-        put_again!()
+        "INSERT INTO versions (secret_id, version_id, sealed) VALUES ((SELECT id FROM secrets WHERE arn = $1), $2, $3) \
+         ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed"
     ];
     REMOVE_VERSION = [
         "DELETE FROM versions WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1) AND version_id = $2"
     ];
 
-    /// *SQLite*: one statement for a whole batch, whose elements keep their order.
-    APPEND_AUDIT = ["INSERT INTO audit (record) SELECT value FROM json_each($1) ORDER BY key"];
-    /// *SQLite*
-    APPEND_EVENTS = ["INSERT INTO events (record) SELECT value FROM json_each($1) ORDER BY key"];
+    APPEND_AUDIT = ["INSERT INTO audit (record) VALUES ($1)"];
+    APPEND_EVENT = ["INSERT INTO events (record) VALUES ($1)"];
     AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
     EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
 
@@ -198,6 +166,11 @@ declare! {
     SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];
     /// *SQLite*
     BEGIN_WRITE = ["BEGIN IMMEDIATE"];
+    COMMIT = ["COMMIT"];
+    ROLLBACK = ["ROLLBACK"];
+    SAVEPOINT = ["SAVEPOINT call"];
+    ROLLBACK_TO_SAVEPOINT = ["ROLLBACK TO SAVEPOINT call"];
+    RELEASE_SAVEPOINT = ["RELEASE SAVEPOINT call"];
     /// *SQLite*
     QUICK_CHECK = ["PRAGMA quick_check(10)"];
     /// *SQLite*

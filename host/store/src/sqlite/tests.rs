@@ -1,8 +1,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use std::path::PathBuf;
+use std::sync::mpsc;
+
 use pawl_core::secret::Secret;
-use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection as _, Executor, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
@@ -71,18 +75,28 @@ fn creation(number: usize, bytes: usize) -> Change {
 async fn every_statement_prepares() {
     let file = TempFile::new();
     let store = file.store(Options::default()).await;
-    let mut connection = store.writer.acquire().await.unwrap();
-    for &(name, statement) in sql::ALL {
-        let prepared = connection.prepare(statement.into_sql_str()).await;
-        assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
-    }
+    let prepare = |connection: &Connection| {
+        for &(name, statement) in sql::ALL {
+            let prepared = connection.prepare(statement);
+            assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
+        }
+        Ok(())
+    };
+    store.writer.with(prepare).await.unwrap();
 }
 
 async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
-    let mut connection = store.writer.acquire().await.unwrap();
-    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-    let rows = sqlx::query(explain).fetch_all(&mut *connection).await.unwrap();
-    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    let explain = format!("EXPLAIN QUERY PLAN {statement}");
+    let read = move |connection: &Connection| {
+        let mut explained = connection.prepare(&explain).unwrap();
+        let mut rows = explained.raw_query();
+        let mut plan = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan.push(row.get("detail").unwrap());
+        }
+        Ok(plan)
+    };
+    let plan: Vec<String> = store.writer.with(read).await.unwrap();
     let dear =
         |step: &String| step.contains("TEMP B-TREE") || (step.starts_with("SCAN") && !step.contains("USING"));
     assert!(!plan.iter().any(dear), "{statement}: {plan:?}");
@@ -141,18 +155,23 @@ async fn lists_are_read_off_an_index() {
 async fn connections_keep_their_promises() {
     let file = TempFile::new();
     let store = file.store(Options::default()).await;
-    let mut connection = store.writer.acquire().await.unwrap();
-    for (pragma, expected) in
-        [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("wal_autocheckpoint", 1000)]
-    {
-        let found: i64 = sqlx::query_scalar(AssertSqlSafe(format!("PRAGMA {pragma}")))
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
-        assert_eq!(found, expected, "{pragma}");
-    }
-    let refused = sqlx::query("DELETE FROM secrets").execute(&store.reader).await.unwrap_err();
-    assert_eq!(fault(refused), StoreError::Unavailable(Outage::ReadOnly));
+    let check = |connection: &Connection| {
+        for (pragma, expected) in [
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("secure_delete", 1),
+            ("wal_autocheckpoint", i64::from(limits::STORE_WAL_PAGES)),
+        ] {
+            let found: i64 = scalar(connection, &format!("PRAGMA {pragma}")).unwrap();
+            assert_eq!(found, expected, "{pragma}");
+        }
+        Ok(())
+    };
+    store.writer.with(check).await.unwrap();
+    let delete = |connection: &Connection| run(connection, "DELETE FROM secrets", &[]);
+    let read_only = Err(StoreError::Unavailable(Outage::ReadOnly));
+    assert_eq!(store.readers.inline(delete).await, read_only);
+    assert_eq!(store.readers.aside(delete).await, read_only);
 }
 
 #[cfg(unix)]
@@ -385,32 +404,224 @@ fn transactions(file: &TempFile) -> usize {
     log[32..].chunks_exact(24 + 4096).filter(|frame| frame[4..8] != [0; 4]).count()
 }
 
-/// Polls each of `calls` once, in their order, while the only connection that writes is in use: the first of them gets it next,
-/// and the others line up.
+/// Keeps the writer from everything else until what it answers is dropped.
+async fn hold(store: &SqliteStore) -> mpsc::Sender<()> {
+    let (held, until) = mpsc::channel::<()>();
+    let (began, begun) = tokio::sync::oneshot::channel();
+    let writer = Arc::clone(&store.writer);
+    tokio::spawn(async move {
+        writer
+            .with(move |_| {
+                began.send(()).unwrap();
+                let _dropped = until.recv();
+                Ok(())
+            })
+            .await
+    });
+    begun.await.unwrap();
+    held
+}
+
+/// Polls each of `calls` once, in their order, while the writer is busy: they line up.
 async fn line_up<T>(store: &SqliteStore, calls: &mut [Answer<'_, T, CommitError>]) {
-    let connection = store.writer.acquire().await.unwrap();
+    let held = hold(store).await;
+    poll_each(calls).await;
+    drop(held);
+}
+
+async fn poll_each<T>(calls: &mut [Answer<'_, T, CommitError>]) {
     for call in calls {
         let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context)));
         assert!(polled.await.is_pending());
     }
-    drop(connection);
 }
 
 #[tokio::test]
 async fn those_who_wait_share_one_transaction() {
     let file = TempFile::new();
     let store = file.store(Options::default()).await;
-    for waiting in [1, 2, 20, limits::STORE_COMMITS_AT_ONCE + 1] {
+    for waiting in [1, 2, 20, limits::STORE_COMMITS_AT_ONCE, limits::STORE_COMMITS_AT_ONCE + 1] {
         let before = transactions(&file);
         let mut calls: Vec<_> =
-            (0..=waiting).map(|number| store.commit(creation(1000 * waiting + number, 10))).collect();
+            (0..waiting).map(|number| store.commit(creation(1000 * waiting + number, 10))).collect();
         line_up(&store, &mut calls).await;
         for call in calls {
             call.await.unwrap();
         }
         let rounds = waiting.div_ceil(limits::STORE_COMMITS_AT_ONCE);
-        assert_eq!(transactions(&file) - before, 1 + rounds, "{waiting} waiting");
+        assert_eq!(transactions(&file) - before, rounds, "{waiting} waiting");
     }
+}
+
+/// A change of a secret that is at `revision`, with a value, a record and an event.
+fn replacement(number: usize, revision: u64) -> Change {
+    let mut change =
+        Change::new(Expect::Revision(revision), SecretRow { revision: revision + 1, ..row(number) });
+    change.put = creation(number, 10).put;
+    change.audit = vec![format!("{{\"changed\":{number}}}")];
+    change
+}
+
+/// Who is refused, before he has changed anything or after, disturbs none of those who share his transaction: each verdict is
+/// as if he had come alone, and nothing of a refused call is there.
+#[tokio::test]
+async fn refused_calls_leave_the_others_alone() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    for number in 0..3 {
+        store.commit(creation(number, 10)).await.unwrap();
+    }
+    let too_large = Change { audit: vec![String::new()], ..replacement(2, 1) };
+    let mut held = replacement(2, 1);
+    held.fence = Some(7);
+    let cases: [(Vec<Change>, Verdict); 5] = [
+        // Refused at once.
+        (vec![replacement(0, 9)], Err(CommitError::LostRace)),
+        (vec![creation(1, 10)], Err(CommitError::NameTaken)),
+        (vec![held], Err(CommitError::Fenced)),
+        // Refused half-way: by the second change, and by a row that breaks the schema's rules.
+        (vec![creation(50, 10), creation(1, 10)], Err(CommitError::NameTaken)),
+        (vec![too_large], Err(CommitError::Store(StoreError::Refused { code: 275 }))),
+    ];
+    let mut revision = 1;
+    for (refused, expected) in cases {
+        let before = transactions(&file);
+        let mut calls = vec![
+            store.commit(replacement(0, revision)),
+            store.commit_all(refused),
+            store.commit(replacement(1, revision)),
+        ];
+        line_up(&store, &mut calls).await;
+        let mut verdicts = Vec::new();
+        for call in calls {
+            verdicts.push(call.await);
+        }
+        assert_eq!(verdicts, [Ok(()), expected.clone(), Ok(())]);
+        assert_eq!(transactions(&file) - before, 1, "{expected:?}");
+        revision += 1;
+        for (number, revision) in [(0, revision), (1, revision), (2, 1)] {
+            let row = row(number);
+            assert_eq!(store.load(&row.region, &row.name).await.unwrap().unwrap().head.revision, revision);
+        }
+    }
+    let health = store.check().await.unwrap();
+    assert_eq!((health.problems, health.secrets, health.versions), (vec![], 3, 3));
+    let audit = store.audit(0, 100).await.unwrap();
+    assert_eq!(audit.len(), 3 + 2 * 5);
+    assert_eq!(audit.last().map(|entry| entry.record.as_str()), Some("{\"changed\":1}"));
+}
+
+type Verdict = Result<(), CommitError>;
+
+/// Every read begins after the commits that were acknowledged before it, whichever connection it gets, and none leaves a
+/// transaction open that would keep the log from being folded in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_read_sees_what_was_acknowledged_and_holds_nothing() {
+    let file = TempFile::new();
+    let store = Arc::new(file.store(Options::default()).await);
+    let tasks = (0..8).map(|number| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let row = row(number);
+            store.commit(creation(number, 10)).await.unwrap();
+            for revision in 1..50 {
+                store.commit(replacement(number, revision)).await.unwrap();
+                let (full, seen) =
+                    (store.load_full(&row.region, &row.name), [(row.arn.clone(), revision + 1)]);
+                assert_eq!(full.await.unwrap().unwrap().head.revision, revision + 1);
+                assert_eq!(store.unchanged(&seen).await.unwrap(), [true]);
+                let loaded = store.load(&row.region, &row.name).await.unwrap().unwrap();
+                assert_eq!(loaded.head.revision, revision + 1);
+                assert_eq!(
+                    store.sealed(&row.arn, &creation(number, 10).put[0].version_id).await.unwrap(),
+                    Some(vec![1; 10])
+                );
+                assert_eq!(store.claim_left(&row.arn, 1, Timestamp::from_millis(0)).await.unwrap(), None);
+                if revision % 10 == 0 {
+                    assert!(!store.audit(0, 1).await.unwrap().is_empty());
+                    let order = Order { by: SortBy::Name, direction: Direction::Ascending };
+                    let query = ListQuery {
+                        region: &row.region,
+                        after: None,
+                        order,
+                        limit: 10,
+                        include_deleted: true,
+                    };
+                    assert!(!store.list(query).await.unwrap().is_empty());
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    // Busy, pages in the log, pages folded in: with one reader left in the middle, the log could not be cut.
+    let fold = |connection: &Connection| {
+        let cut = one(connection, "PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| {
+            Ok((row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap()))
+        });
+        Ok::<Option<(i64, i64, i64)>, _>(cut.unwrap())
+    };
+    assert_eq!(store.writer.with(fold).await.unwrap(), Some((0, 0, 0)));
+    assert_eq!(std::fs::metadata(file.0.path().join("pawl.db-wal")).unwrap().len(), 0);
+}
+
+/// While another process has the file for itself, reads wait without keeping their thread, and then answer.
+#[tokio::test]
+async fn a_read_waits_while_the_file_is_locked() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    store.commit(creation(1, 10)).await.unwrap();
+    store.close().await;
+    let holder = Connection::open(file.path()).unwrap();
+    holder
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM meta; COMMIT;")
+        .unwrap();
+
+    let readers = Readers::of(&file.path(), 1).unwrap();
+    let mut read = Box::pin(readers.inline(keyring));
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(read.as_mut().poll(context))).await;
+    assert!(polled.is_pending());
+    drop(holder);
+    assert_eq!(read.await, Ok(None));
+}
+
+/// Whoever puts another file in the place of a running store's gets none of it read.
+#[tokio::test]
+async fn another_file_in_its_place_is_not_read() {
+    let (file, other) = (TempFile::new(), TempFile::new());
+    let readers = Readers::of(
+        &{
+            file.store(Options::default()).await.close().await;
+            file.path()
+        },
+        1,
+    )
+    .unwrap();
+    assert_eq!(readers.inline(keyring).await, Ok(None));
+    let store = other.store(Options::default()).await;
+    store.store_keyring(b"another").await.unwrap();
+    store.close().await;
+    std::fs::rename(other.path(), file.path()).unwrap();
+    assert_eq!(readers.inline(keyring).await, Ok(None), "the file that it has is the one that it opened");
+    readers.idle().clear();
+    assert_eq!(readers.inline(keyring).await, Err(StoreError::Unavailable(Outage::CannotOpen)));
+}
+
+#[tokio::test]
+async fn a_closed_store_answers_that_it_is_closed() {
+    let file = TempFile::new();
+    let store = file.store(Options::default()).await;
+    store.commit(creation(1, 10)).await.unwrap();
+    store.close().await;
+    assert!(!file.0.path().join("pawl.db-wal").exists(), "the log is folded in");
+    let closed = StoreError::Unavailable(Outage::Closed);
+    let row = row(1);
+    assert_eq!(store.load(&row.region, &row.name).await, Err(closed.clone()));
+    assert_eq!(store.audit(0, 1).await, Err(closed.clone()));
+    assert_eq!(store.put_meta("key", b"value").await, Err(closed.clone()));
+    assert_eq!(store.commit(creation(2, 10)).await, Err(CommitError::Store(closed)));
+    store.close().await;
 }
 
 #[tokio::test]
@@ -425,9 +636,9 @@ async fn a_store_that_fails_fails_all_who_share_a_transaction() {
     for call in calls {
         verdicts.push(call.await);
     }
-    assert_eq!(verdicts, [Ok(()), full.clone(), full.clone(), full]);
+    assert_eq!(verdicts, [full.clone(), full.clone(), full.clone(), full]);
     let health = store.check().await.unwrap();
-    assert_eq!((health.problems, health.secrets, health.versions, health.audit), (vec![], 1, 1, 1));
+    assert_eq!((health.problems, health.secrets, health.versions, health.audit), (vec![], 0, 0, 0));
     store.commit(creation(1, 10)).await.unwrap();
 }
 
@@ -436,18 +647,15 @@ async fn a_closed_store_tells_all_who_wait() {
     let file = TempFile::new();
     let store = file.store(Options::default()).await;
     let mut calls: Vec<_> = (0..3).map(|number| store.commit(creation(number, 10))).collect();
-    let connection = store.writer.acquire().await.unwrap();
-    for call in &mut calls {
-        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context)));
-        assert!(polled.await.is_pending());
-    }
+    let held = hold(&store).await;
+    poll_each(&mut calls).await;
     let closing = store.close();
     let closed = Err(CommitError::Store(StoreError::Unavailable(Outage::Closed)));
     let told = async {
         for call in calls {
             assert_eq!(call.await, closed);
         }
-        drop(connection);
+        drop(held);
     };
     tokio::join!(closing, told);
 }

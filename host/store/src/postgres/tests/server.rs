@@ -120,8 +120,18 @@ impl Server {
         std::fs::write(file, format!("{text}\n{settings}\n")).unwrap();
     }
 
-    /// Starts it (again).
-    pub(super) fn resume(&mut self) {
+    /// Starts it again after it was killed, and waits until it answers.
+    pub(super) async fn revive(&mut self) {
+        // Its keeper has nobody left to wait for, and would take the directory along.
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.kill().unwrap();
+            keeper.wait().unwrap();
+        }
+        self.resume();
+        self.until_up().await;
+    }
+
+    fn resume(&mut self) {
         let script = "\"$@\" & server=$!; read end; kill -9 $server; wait $server; rm -rf \"$0\"";
         let keeper = unprivileged(Path::new("sh"))
             .current_dir(&self.directory)

@@ -1,0 +1,97 @@
+//! Processes, as `/proc` and `kill` know them.
+
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::net::SocketAddr;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A handle on a server's process, for those who must kill or stop it from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Server(Arc<Mutex<Option<Child>>>);
+
+impl Server {
+    fn inside(&self) -> MutexGuard<'_, Option<Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `kill -9`, and wait until it is dead. Nothing happens to one that is dead already.
+    pub fn kill9(&self) {
+        if let Some(mut child) = self.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Stops it and what it has started where they are, as a machine that is suspended.
+    pub fn pause(&self) {
+        if let Some(id) = self.id() {
+            signal("STOP", &[id]);
+            signal("STOP", &children_of(id));
+        }
+    }
+
+    /// Lets it go on from there.
+    pub fn go_on(&self) {
+        if let Some(id) = self.id() {
+            signal("CONT", &children_of(id));
+            signal("CONT", &[id]);
+        }
+    }
+
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.inside().as_ref().map(Child::id)
+    }
+
+    pub(crate) fn set(&self, child: Child) {
+        *self.inside() = Some(child);
+    }
+
+    pub(crate) fn take(&self) -> Option<Child> {
+        self.inside().take()
+    }
+}
+
+/// Sends a signal to processes; to those that are gone already, nothing happens.
+///
+/// # Panics
+/// When there is no `kill`.
+pub fn signal(name: &str, processes: &[u32]) {
+    if !processes.is_empty() {
+        let mut command = Command::new("kill");
+        command.arg("-s").arg(name).args(processes.iter().map(u32::to_string));
+        command.output().expect("`kill` can be run");
+    }
+}
+
+/// The processes that a process has started.
+#[must_use]
+pub fn children_of(process: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        children.extend(text.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+    }
+    children
+}
+
+/// Resident memory of a process, in bytes.
+#[must_use]
+pub fn resident_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: Option<u64> = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+/// Copies a server's output to a file, and announces the address that it names.
+pub(crate) fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {
+    for line in stdout.lines().map_while(Result::ok) {
+        let _ = writeln!(copy, "{line}");
+        if let Some(address) =
+            line.strip_prefix("pawl: listening on http://").and_then(|text| text.parse().ok())
+        {
+            let _ = announce.send(address);
+        }
+    }
+}
