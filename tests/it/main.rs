@@ -16,6 +16,7 @@ mod harness;
 mod kill;
 mod labels;
 mod model;
+mod observability;
 mod refusals;
 mod replicas;
 mod rotations;

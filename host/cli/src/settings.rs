@@ -476,6 +476,40 @@ mod tests {
     }
 
     #[test]
+    fn the_files_for_deployment_say_what_this_program_understands() {
+        use clap::{CommandFactory as _, Parser as _};
+
+        // What is commented out in them is meant to be used as well.
+        let used =
+            |line: &'static str| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line);
+        let whole: Vec<&str> = include_str!("../../../docs/deploy/pawl.toml").lines().map(used).collect();
+        let config = file(&whole.join("\n"));
+        let args = ServeArgs {
+            config: Some(config.path().to_owned()),
+            data_dir: Some("/d".into()),
+            ..Default::default()
+        };
+        let settings = with(&[], |env| serve(&args, env)).unwrap();
+        assert!(settings.database_url.is_some() && settings.otlp_endpoint.is_some());
+
+        let unit = include_str!("../../../docs/deploy/pawl.service");
+        let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        assert!(crate::arguments::Cli::try_parse_from(start.split(' ')).is_ok(), "{start}");
+
+        let mut command = crate::arguments::Cli::command();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let manifest = include_str!("../../../docs/deploy/kubernetes.yaml");
+        let image = include_str!("../../../docs/deploy/Containerfile");
+        let words = manifest.split_whitespace().chain(image.split(|c: char| c.is_whitespace() || c == '='));
+        let variables: Vec<&str> = words.filter(|word| word.starts_with("PAWL_")).collect();
+        assert!(variables.len() > 6, "{variables:?}");
+        for variable in variables {
+            assert!(help.contains(&format!("[env: {variable}]")), "{variable}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let wrong = |variables: &[(&str, &str)]| {
             let args = ServeArgs { data_dir: Some("/d".into()), ..Default::default() };

@@ -84,7 +84,10 @@ impl Traces {
     /// What takes the spans from the process.
     pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         // Events would be log lines, which may name secrets.
-        let leaves = filter_fn(|metadata| metadata.is_span() && metadata.target() == spans::TARGET);
+        let leaves = filter_fn(|metadata| match metadata.target() {
+            spans::TARGET => metadata.is_span(),
+            target => target == spans::RECORDED,
+        });
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer(SERVICE))
             .with_location(false)
