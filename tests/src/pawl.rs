@@ -56,6 +56,8 @@ pub struct Options {
     pub dev_clock: bool,
     /// With a log of everything.
     pub trace: bool,
+    /// With these variables besides, as `PAWL_LOG_FORMAT`.
+    pub environment: Vec<(&'static str, String)>,
     /// With the functions of this directory.
     pub functions: Option<PathBuf>,
     /// Another `pawl`, as a bench's release build.
@@ -183,6 +185,7 @@ impl Pawl {
         if self.options.trace {
             command.env("PAWL_LOG", "trace");
         }
+        command.envs(self.options.environment.iter().map(|(name, value)| (*name, value)));
         let from = Instant::now();
         let mut child = command
             .env("PAWL_BOOTSTRAP_ACCESS_KEY_ID", ACCESS_KEY_ID)

@@ -442,3 +442,12 @@ pub const STORE_EPOCH_HOSTS_MAX: usize = 64;
 pub const STORE_WITNESS_BYTES_MAX: u64 = 4_096;
 /// How often a command says how far it is, on a terminal.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+// Traces.
+
+/// Time for one batch of spans on its way to the collector, all tries together.
+pub const TRACES_SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a host that stops goes on to send spans.
+pub const TRACES_END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of a collector's answer that are read.
+pub const TRACES_ANSWER_BYTES_MAX: u64 = 64 * 1024;

@@ -31,13 +31,10 @@ pub async fn migrate(
     progress: Progress,
 ) -> Result<Migrated, BackupError> {
     let from = Place::Directory(dir.to_owned());
-    if !dir.exists() {
-        return Err(BackupError::NoStore(from.to_string()));
-    }
+    from.must_exist()?;
     let root = root_key(root_key_file)?;
     let _lock = hold(dir)?;
     // Beside nobody: this brings its schema up to date as well.
-    from.to_read().await?.close().await;
     let source = from.to_write().await?;
     keyring(&*source, &root).await?;
     let halt = source.meta(HALT).await.map_err(BackupError::Read)?.unwrap_or_default();

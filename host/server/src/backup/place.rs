@@ -32,15 +32,23 @@ impl fmt::Display for Place {
 }
 
 impl Place {
+    /// Refuses an embedded store that is not there: opening it would make it.
+    pub(super) fn must_exist(&self) -> Result<(), BackupError> {
+        match self {
+            Self::Directory(dir) if !dir.join(DATABASE).exists() => {
+                Err(BackupError::NoStore(self.to_string()))
+            }
+            Self::Directory(_) | Self::Database(_) => Ok(()),
+        }
+    }
+
     /// Opens the store to read it, beside whoever serves it.
     pub(super) async fn to_read(&self) -> Result<Arc<dyn Store>, BackupError> {
         match self {
             Self::Directory(dir) => {
-                let path = dir.join(DATABASE);
-                if !path.exists() {
-                    return Err(BackupError::NoStore(self.to_string()));
-                }
-                let store = SqliteStore::open_to_read(&path).await.map_err(BackupError::Read)?;
+                self.must_exist()?;
+                let store =
+                    SqliteStore::open_to_read(&dir.join(DATABASE)).await.map_err(BackupError::Read)?;
                 Ok(Arc::new(store))
             }
             Self::Database(url) => {

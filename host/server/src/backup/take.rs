@@ -130,8 +130,13 @@ fn create(path: &Path) -> Result<File, BackupError> {
 /// Gives a file its name, if that is still free, for good.
 fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
     // A second name fails where there is one already, which renaming does not.
-    std::fs::hard_link(from, to)?;
-    std::fs::remove_file(from)?;
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(error),
+        // A file system that has one name for each file.
+        Err(_) if to.symlink_metadata().is_ok() => return Err(std::io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to)?,
+    }
     let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }
