@@ -359,8 +359,8 @@ pub const STORE_PG_ROWS_AT_ONCE: usize = 256;
 pub const STORE_PG_NUMBERED_AT_ONCE: u32 = 10_000;
 /// Servers in one database URL.
 pub const STORE_PG_HOSTS_MAX: usize = 16;
-/// Bytes of a file with the password to the store.
-pub const STORE_PG_PASSWORD_BYTES_MAX: u64 = 4_096;
+/// Bytes of a file with passwords to the store that are read.
+pub const STORE_PG_PASSWORD_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 // Metrics.
 

@@ -18,6 +18,7 @@ mod fault;
 mod health;
 mod import;
 mod journal;
+mod passfile;
 mod primary;
 mod rows;
 mod schema;
@@ -100,7 +101,7 @@ impl PostgresStore {
     /// # Errors
     /// When no server that takes writes can be logged in to, or the store was made by a newer program.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Vec<u8>>, StoreError> {
-        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() });
+        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() })?;
         let keyring = primary.ask(&Inspection).await;
         primary.close().await;
         keyring
@@ -112,7 +113,7 @@ impl PostgresStore {
     /// When no server that takes writes can be logged in to, the role may not make tables, or the store was made by a newer
     /// program.
     pub async fn open(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
-        let primary = Arc::new(Primary::new(url, options));
+        let primary = Arc::new(Primary::new(url, options)?);
         primary.ask(&schema::Upgrade { migrations: schema::MIGRATIONS }).await?;
         Ok(Self { primary, lease_clock: options.lease_clock })
     }
