@@ -115,6 +115,7 @@ impl PostgresStore {
     pub async fn open(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
         let primary = Arc::new(Primary::new(url, options)?);
         primary.ask(&schema::Upgrade { migrations: schema::MIGRATIONS }).await?;
+        primary.watch();
         Ok(Self { primary, lease_clock: options.lease_clock })
     }
 
