@@ -48,6 +48,18 @@ pub enum ServeError {
         "another pawl serves the data directory `{0}`; stop it first, or name another directory with --data-dir"
     )]
     InUse(PathBuf),
+    /// The directory has served a store that is not there.
+    #[error(
+        "this data directory belongs to a store that is not here: there is no `{store}`. If the store is in a database, name it \
+         with --database-url; if the file was lost, restore a backup; to begin an empty store, remove `{witness}` \
+         (nothing has been written)"
+    )]
+    StoreGone {
+        /// Where the store should be.
+        store: PathBuf,
+        /// What remembers it.
+        witness: PathBuf,
+    },
     /// The store holds sealed values, and the key to them is not there.
     #[error(
         "the store {store} was sealed under a root key, and the root key file `{key_file}` is not there; put it back, or \
@@ -164,7 +176,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let dir = DataDir::open(&settings.data_dir, &*rng)?;
     let place = StorePlace::of(settings.database_url, &dir);
     let key_file = settings.root_key_file.clone().unwrap_or_else(|| dir.path().join("root-key"));
-    let (store, keyring) = vault::open(&place, &key_file, &*rng).await?;
+    let (store, keyring) = vault::open(&place, &dir, &key_file, &*rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever

@@ -104,7 +104,8 @@ impl PostgresStore {
     /// # Errors
     /// When no server that takes writes can be logged in to, or the store was made by a newer program.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Vec<u8>>, StoreError> {
-        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() })?;
+        let primary =
+            Arc::new(Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() })?);
         let keyring = primary.ask(&Inspection).await;
         primary.close().await;
         keyring
@@ -204,8 +205,15 @@ impl Work for Readiness {
     const LIMIT: Limit = Limit::Read;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
-        let row = sqlx::query(sql::WRITABLE).fetch_one(connection).await?;
-        if row.try_get("writable")? { Ok(()) } else { Err(Failure::Moved) }
+        let row = sqlx::query(sql::WRITABLE).fetch_one(&mut *connection).await?;
+        if !row.try_get::<bool, _>("writable")? {
+            return Err(Failure::Moved);
+        }
+        // Nothing is changed, and everything that a change needs is asked for.
+        for statement in [sql::MAY_CHANGE_SECRETS, sql::MAY_CHANGE_VERSIONS, sql::MAY_ADD_AUDIT] {
+            sqlx::query(statement).execute(&mut *connection).await?;
+        }
+        Ok(())
     }
 }
 

@@ -75,6 +75,13 @@ impl Comparisons {
     }
 }
 
+impl Comparisons {
+    /// Everybody who waits.
+    fn all(&self) -> Vec<Call> {
+        mem::take(&mut self.waiting().calls)
+    }
+}
+
 /// Compares until nobody waits.
 struct Round {
     comparisons: Arc<Comparisons>,
@@ -90,6 +97,12 @@ impl Round {
             let (seen, verdicts): (Vec<_>, Vec<_>) =
                 calls.into_iter().map(|call| (call.seen, call.verdict)).unzip();
             let answers = look(seen).await;
+            if let Err(error) = &answers {
+                // Those who came meanwhile have waited as well, and need not wait for the next failure.
+                for call in self.comparisons.all() {
+                    let _left = call.verdict.send(Err(error.clone()));
+                }
+            }
             for (place, verdict) in verdicts.into_iter().enumerate() {
                 let answer = match &answers {
                     // One that is not answered has not been looked at.

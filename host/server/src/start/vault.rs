@@ -10,6 +10,7 @@ use pawl_store::{DatabaseUrl, Options, PostgresOptions, PostgresStore, SqliteSto
 
 use super::ServeError;
 use super::directory::DataDir;
+use crate::epoch::WITNESS;
 
 /// Where the store is. Printed without passwords.
 #[derive(Debug)]
@@ -53,14 +54,35 @@ impl StorePlace {
 /// Opens the store with the root key of `key_file`. On first start both are made.
 pub(super) async fn open(
     place: &StorePlace,
+    dir: &DataDir,
     key_file: &Path,
     rng: &dyn Rng,
 ) -> Result<(Arc<dyn Store>, Keyring), ServeError> {
+    let (file, witness) = (dir.path().join("pawl.db"), dir.path().join(WITNESS));
+    match place {
+        // Whoever forgets to name the database, or loses the file, must not be served an empty store.
+        StorePlace::File(path) if !path.exists() && witness.exists() => {
+            return Err(ServeError::StoreGone { store: path.clone(), witness });
+        }
+        StorePlace::Database(_) if file.exists() => {
+            tracing::warn!(file = %file.display(), "the store is in a database; this file is not used any more");
+        }
+        _ => {}
+    }
     let sealed = place.inspect().await?;
     let had_key = key_file.exists();
     let root = find_root_key(place, key_file, sealed.is_some(), rng)?;
     let unlocked = sealed.map(|bytes| unlock(&root, bytes, place, key_file)).transpose()?;
-    let store = place.open().await?;
+    let store = match place.open().await {
+        Ok(store) => store,
+        Err(error) => {
+            // Nothing was sealed under the key that was made a moment ago.
+            if !had_key && unlocked.is_none() {
+                let _gone = std::fs::remove_file(key_file);
+            }
+            return Err(error.into());
+        }
+    };
     let keyring = match unlocked {
         Some(keyring) => Ok(keyring),
         None => first_keyring(&*store, &root, place, key_file, rng).await,

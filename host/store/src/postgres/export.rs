@@ -1,6 +1,6 @@
 //! A whole store as it is at one moment, read in one transaction that sees one snapshot.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
 use pawl_core::limits;
@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::record::Entry;
 
 /// Sends everything.
-pub(super) async fn export(primary: &Primary, to: mpsc::Sender<Piece>) -> Result<(), StoreError> {
+pub(super) async fn export(primary: &Arc<Primary>, to: mpsc::Sender<Piece>) -> Result<(), StoreError> {
     let work = Export { to, why: Mutex::default() };
     let outcome = primary.ask(&work).await;
     let why = work.why.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! What another store has exported, taken over in one transaction.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
@@ -19,7 +19,7 @@ use crate::error::StoreError;
 use crate::record::{Entry, SecretRow};
 
 /// Takes everything over, or nothing.
-pub(super) async fn import(primary: &Primary, from: mpsc::Receiver<Piece>) -> Result<(), ImportError> {
+pub(super) async fn import(primary: &Arc<Primary>, from: mpsc::Receiver<Piece>) -> Result<(), ImportError> {
     // The halt is durable before anything else is.
     if !primary.ask(&Halt).await? {
         return Err(ImportError::NotEmpty);

@@ -61,6 +61,8 @@ pub(super) struct Primary {
     change_timeout: Duration,
     connections: u32,
     permits: Arc<Semaphore>,
+    /// Fewer: reads must have connections left when every change waits for a standby that is gone.
+    changes: Arc<Semaphore>,
     place: Mutex<Place>,
     search: tokio::sync::Mutex<()>,
 }
@@ -80,6 +82,11 @@ struct Place {
     server: Option<usize>,
     generation: u64,
     idle: Vec<Idle>,
+    /// The server that was found last, and how often it was another one than before.
+    found: Option<usize>,
+    moves: u64,
+    /// Since when none is found.
+    gone_since: Option<Instant>,
     /// The latest history that was seen: a server of an earlier one has been left behind, and is not gone back to.
     latest: Option<String>,
 }
@@ -96,7 +103,14 @@ struct Session {
     generation: u64,
     /// Since when nobody has heard of the server by it; none when it is new.
     idle_since: Option<Instant>,
-    permit: OwnedSemaphorePermit,
+    permits: Permits,
+}
+
+/// The right to have a connection, and for changes the right to have one of those that may wait for a standby.
+#[derive(Debug)]
+struct Permits {
+    _connection: OwnedSemaphorePermit,
+    _change: Option<OwnedSemaphorePermit>,
 }
 
 impl Session {
@@ -112,13 +126,13 @@ impl Session {
     }
 
     fn keep(self, primary: &Primary) {
-        let Self { connection, generation, permit, .. } = self;
+        let Self { connection, generation, permits, .. } = self;
         let mut place = primary.place();
         if place.generation == generation && !primary.permits.is_closed() {
             place.idle.push(Idle { connection, since: Instant::now() });
         }
         drop(place);
-        drop(permit);
+        drop(permits);
     }
 }
 
@@ -131,6 +145,7 @@ impl Primary {
             change_timeout: options.change_timeout,
             connections: u32::from(options.connections.max(1)),
             permits: Arc::new(Semaphore::new(usize::from(options.connections.max(1)))),
+            changes: Arc::new(Semaphore::new(usize::from(options.connections / 4 * 3).max(1))),
             place: Mutex::default(),
             search: tokio::sync::Mutex::default(),
         })
@@ -152,10 +167,10 @@ impl Primary {
 
     /// Does `work`, again if its connection or the server was lost before anything could have happened, or if it collided with
     /// another transaction. What may have happened is not done again, unless that makes no difference.
-    pub(super) async fn run<W: Work>(&self, work: &W) -> Result<W::Answer, CommitError> {
+    pub(super) async fn run<W: Work>(self: &Arc<Self>, work: &W) -> Result<W::Answer, CommitError> {
         let (mut lost, mut conflicts) = (0, 0);
         loop {
-            let mut session = self.session().await?;
+            let mut session = self.session(!W::REPEATABLE).await?;
             let generation = session.generation;
             if !W::REPEATABLE && !session.is_alive().await {
                 self.lost(generation);
@@ -188,8 +203,11 @@ impl Primary {
                 Err(_) => {
                     // Its server may have gone without a word.
                     self.lost(generation);
-                    let outage = if W::REPEATABLE { Outage::TooSlow } else { Outage::Unknown };
-                    return Err(CommitError::Store(StoreError::Unavailable(outage)));
+                    if W::REPEATABLE {
+                        return Err(CommitError::Store(StoreError::Unavailable(Outage::TooSlow)));
+                    }
+                    tokio::spawn(Arc::clone(self).outlast(session));
+                    return Err(CommitError::Store(StoreError::Unavailable(Outage::Unknown)));
                 }
             };
             drop(session);
@@ -202,13 +220,28 @@ impl Primary {
     }
 
     /// [`Primary::run`] for what cannot lose a race.
-    pub(super) async fn ask<W: Work>(&self, work: &W) -> Result<W::Answer, StoreError> {
+    pub(super) async fn ask<W: Work>(self: &Arc<Self>, work: &W) -> Result<W::Answer, StoreError> {
         self.run(work).await.map_err(|error| match error {
             CommitError::Store(error) => error,
             CommitError::LostRace | CommitError::NameTaken | CommitError::Fenced => {
                 StoreError::Broken("a verdict on no change")
             }
         })
+    }
+
+    /// Keeps the place of a change that nobody waits for any more until the server is done with it: it may be waiting for a
+    /// standby, and would go on to hold a connection there while this host opens the next one, until the server has none left. A
+    /// server that this host has left for another is not waited for.
+    async fn outlast(self: Arc<Self>, session: Session) {
+        let Session { mut connection, permits, .. } = session;
+        let moves = self.place().moves;
+        let mut done = std::pin::pin!(connection.ping());
+        while timeout(limits::STORE_PG_CONNECT_TIMEOUT, &mut done).await.is_err() {
+            if self.place().moves != moves || self.permits.is_closed() {
+                break;
+            }
+        }
+        drop(permits);
     }
 
     /// No connection of this generation is used again.
@@ -222,32 +255,31 @@ impl Primary {
     }
 
     /// A connection to the server that takes writes, wherever it is now.
-    async fn session(&self) -> Result<Session, StoreError> {
+    async fn session(&self, for_change: bool) -> Result<Session, StoreError> {
         let mut why = BUSY;
         let found = timeout(limits::STORE_PG_ACQUIRE_TIMEOUT, async {
-            let closed = StoreError::Unavailable(Outage::Closed);
-            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed)?;
+            let permits = self.permits(for_change).await?;
             why = UNREACHABLE;
             loop {
                 let (generation, server) = {
                     let mut place = self.place();
                     let generation = place.generation;
                     if let Some(Idle { connection, since }) = place.idle.pop() {
-                        return Ok(Session { connection, generation, idle_since: Some(since), permit });
+                        return Ok(Session { connection, generation, idle_since: Some(since), permits });
                     }
                     (generation, place.server)
                 };
                 if let Some(options) = server.and_then(|server| self.servers.get(server)) {
                     match connect(options, self.connect_timeout).await {
                         Ok(connection) => {
-                            return Ok(Session { connection, generation, idle_since: None, permit });
+                            return Ok(Session { connection, generation, idle_since: None, permits });
                         }
                         Err(error) => why = error,
                     }
                 }
                 match self.search(generation).await {
                     Ok(()) => {}
-                    Err(error) if needs_hands(&error) => return Err(error),
+                    Err(error) if needs_hands(&error) || self.is_long_gone() => return Err(error),
                     Err(error) => why = error,
                 }
             }
@@ -256,6 +288,21 @@ impl Primary {
             Ok(found) => found,
             Err(_) => Err(why),
         }
+    }
+
+    async fn permits(&self, for_change: bool) -> Result<Permits, StoreError> {
+        let closed = |_| StoreError::Unavailable(Outage::Closed);
+        let change = match for_change {
+            true => Some(Arc::clone(&self.changes).acquire_owned().await.map_err(closed)?),
+            false => None,
+        };
+        let connection = Arc::clone(&self.permits).acquire_owned().await.map_err(closed)?;
+        Ok(Permits { _connection: connection, _change: change })
+    }
+
+    /// Whether no server has been found for as long as a call is ready to wait: the next ones need not wait as long again.
+    fn is_long_gone(&self) -> bool {
+        self.place().gone_since.is_some_and(|since| since.elapsed() > limits::STORE_PG_ACQUIRE_TIMEOUT)
     }
 
     /// Looks for the server that takes writes, unless somebody else has found it since `generation`.
@@ -286,12 +333,17 @@ impl Primary {
             }
         }
         let Some((history, server, connection)) = best else {
+            self.place().gone_since.get_or_insert_with(Instant::now);
             sleep(limits::STORE_PG_SEARCH_PAUSE).await;
             return Err(why.unwrap_or(UNREACHABLE));
         };
         let mut place = self.place();
         place.generation += 1;
+        if place.found.replace(server).is_some_and(|before| before != server) {
+            place.moves += 1;
+        }
         place.server = Some(server);
+        place.gone_since = None;
         place.idle = vec![Idle { connection, since: Instant::now() }];
         place.latest = history.max(latest);
         Ok(())

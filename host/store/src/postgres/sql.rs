@@ -240,6 +240,9 @@ declare! {
          LEFT JOIN secrets s ON s.arn = seen.arn WHERE s.revision IS DISTINCT FROM seen.revision"
     ];
     TIME = ["SELECT ", now!("NULL"), " AS now"];
+    MAY_CHANGE_SECRETS = ["UPDATE secrets SET revision = revision WHERE false"];
+    MAY_CHANGE_VERSIONS = ["UPDATE versions SET sealed = sealed WHERE false"];
+    MAY_ADD_AUDIT = ["INSERT INTO audit (record) SELECT '' WHERE false"];
     WRITABLE = ["SELECT current_setting('transaction_read_only') = 'off' AS writable"];
 
     KEYRING = ["SELECT wrapped FROM keyring WHERE id = 1"];
