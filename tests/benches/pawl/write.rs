@@ -11,9 +11,11 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::load::{self, Throughput};
-use crate::{Row, median, read};
+use crate::{Row, median};
 
 const ROUNDS: usize = 3;
+/// So many that none collects dozens of versions, whose document would then be what is measured.
+const SECRETS: usize = 10_000;
 const CONNECTIONS: [usize; 2] = [1, 64];
 /// For each of the above.
 const REQUESTS: [usize; 2] = [1_000, 20_000];
@@ -25,7 +27,7 @@ const ROW_BYTES: usize = 2_048;
 
 pub(crate) fn run() -> Vec<Row> {
     let pawl = Pawl::start(Options::default());
-    let names = read::fill(&pawl);
+    let names = fill(&pawl);
     let scratch = Scratch::new("write-floor");
     let floor = Floor::new(&scratch.path().join("floor.db"));
     let mut floors = Vec::new();
@@ -53,6 +55,17 @@ pub(crate) fn run() -> Vec<Row> {
         rows.push(Row::new(format!("PutSecretValue, durable, {connections} connections"), figure, hold));
     }
     rows
+}
+
+fn fill(pawl: &Pawl) -> Vec<String> {
+    let names: Vec<String> = (0..SECRETS).map(|number| format!("bench/secret-{number:05}")).collect();
+    let create = |name| {
+        let body = json!({"Name": name, "SecretString": "a value", "ClientRequestToken": aws::token()});
+        pawl.signed("CreateSecret", &body).bytes(true)
+    };
+    let requests: Arc<Vec<_>> = Arc::new(names.iter().map(create).collect());
+    let _ = load::run(pawl.address(), &requests, SECRETS);
+    names
 }
 
 struct Puts {

@@ -1,8 +1,8 @@
-//! Every statement. One text serves SQLite and PostgreSQL, but for those marked *SQLite*.
+//! Every statement.
 
 use crate::record::{Direction, Order, SortBy};
 
-/// The columns of a [`SecretRow`](crate::SecretRow), in no order that matters: rows are read by name.
+/// The columns of a [`SecretRow`](crate::SecretRow), in the order in which they are read.
 macro_rules! head {
     () => {
         "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
@@ -123,7 +123,7 @@ declare! {
          ORDER BY next_rotation_at LIMIT $2"
     ];
     DUE_PURGES = ["SELECT arn, region, name FROM secrets WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2"];
-    /// *SQLite*: its one writer makes the choice and the claim one deed; PostgreSQL adds FOR UPDATE SKIP LOCKED.
+    /// The one writer makes the choice and the claim one deed.
     CLAIM_ROTATIONS = [
         "UPDATE secrets SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1 \
          WHERE id IN (SELECT id FROM secrets WHERE rotation_due_at <= $3 AND (lease_until IS NULL OR lease_until <= $4) \
@@ -158,27 +158,20 @@ declare! {
         "SELECT (SELECT count(*) FROM secrets) AS secrets, (SELECT count(*) FROM versions) AS versions, \
                 (SELECT coalesce(max(seq), 0) FROM audit) AS audit, (SELECT coalesce(max(seq), 0) FROM events) AS events"
     ];
-    /// *SQLite*: is there any schema of ours yet?
+    /// Is there any schema of ours yet?
     HAS_MIGRATIONS = ["SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'"];
     SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];
-    /// *SQLite*
     BEGIN_WRITE = ["BEGIN IMMEDIATE"];
     COMMIT = ["COMMIT"];
     ROLLBACK = ["ROLLBACK"];
     SAVEPOINT = ["SAVEPOINT call"];
     ROLLBACK_TO_SAVEPOINT = ["ROLLBACK TO SAVEPOINT call"];
     RELEASE_SAVEPOINT = ["RELEASE SAVEPOINT call"];
-    /// *SQLite*
     QUICK_CHECK = ["PRAGMA quick_check(10)"];
-    /// *SQLite*
     FOREIGN_KEY_CHECK = ["PRAGMA foreign_key_check"];
-    /// *SQLite*
     JOURNAL_MODE = ["PRAGMA journal_mode"];
-    /// *SQLite*
     PAGE_SIZE = ["PRAGMA page_size"];
-    /// *SQLite*
     PAGE_COUNT = ["PRAGMA page_count"];
-    /// *SQLite*
     FREE_PAGES = ["PRAGMA freelist_count"];
 
     /// Every secret with each of its values.
