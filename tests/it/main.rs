@@ -17,6 +17,7 @@ mod harness;
 mod kill;
 mod labels;
 mod model;
+mod observability;
 mod refusals;
 mod replicas;
 mod rotations;

@@ -19,6 +19,7 @@ mod secret;
 mod serve;
 mod settings;
 mod span;
+mod traces;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -178,10 +178,12 @@ impl Store for SqliteStore {
             let (mut loaded, mut sealed) = (None, Vec::new());
             all(connection, sql::LOAD_FULL, &values, |row| {
                 let reader = secret(row);
+                if loaded.is_none() {
+                    loaded = Some(reader.loaded()?);
+                }
+                // A secret without a value stands alone.
                 if reader.is_version()? {
                     sealed.push(Reader::new(row, "versions").version()?);
-                } else {
-                    loaded = Some(reader.loaded()?);
                 }
                 Ok(())
             })?;

@@ -50,7 +50,7 @@ impl From<sqlx::Error> for Stop {
 impl Work for Export {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Limit = Limit::Transfer;
+    const LIMIT: Limit = Limit::Archive;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::BEGIN_SNAPSHOT).await?;

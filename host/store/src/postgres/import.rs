@@ -62,7 +62,7 @@ struct Import {
 impl Work for Import {
     type Answer = ();
     const REPEATABLE: bool = false;
-    const LIMIT: Limit = Limit::Transfer;
+    const LIMIT: Limit = Limit::Archive;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::BEGIN).await?;

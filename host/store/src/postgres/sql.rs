@@ -31,38 +31,24 @@ macro_rules! now {
 }
 
 /// A page of the secrets `$after` a place, in an order: those that live, and those scheduled for deletion as well if $4. Each have
-/// indexes of their own, and it is merged from both without sorting.
+/// indexes of their own, and it is merged from both without sorting: each part has the order for itself, and a limit that a
+/// planner knows, that of every page. Of $5 it may not know anything, and then sorting all there is looks cheap to it.
 macro_rules! list {
     ($after:literal, $order:literal) => {
         concat!(
-            "SELECT ",
+            "(SELECT ",
             head!(),
             " FROM secrets WHERE region = $1 AND purge_at IS NULL AND ",
             $after,
-            " UNION ALL SELECT ",
+            " ORDER BY ",
+            $order,
+            " LIMIT 1000) UNION ALL (SELECT ",
             head!(),
             " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND ",
             $after,
             " ORDER BY ",
             $order,
-            " LIMIT $5"
-        )
-    };
-}
-
-/// The same for the order of names. $2 is the moment that the other orders have.
-macro_rules! by_name {
-    ($than:literal, $order:literal) => {
-        concat!(
-            "SELECT ",
-            head!(),
-            " FROM secrets WHERE region = $1 AND purge_at IS NULL AND $2::bigint IS NOT NULL AND name ",
-            $than,
-            " $3 UNION ALL SELECT ",
-            head!(),
-            " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND name ",
-            $than,
-            " $3 ORDER BY ",
+            " LIMIT 1000) ORDER BY ",
             $order,
             " LIMIT $5"
         )
@@ -163,8 +149,9 @@ declare! {
     ];
     LIST_CREATED_UP = [list!("(created_at, name) > ($2, $3)", "created_at, name")];
     LIST_CREATED_DOWN = [list!("(created_at, name) < ($2, $3)", "created_at DESC, name DESC")];
-    LIST_NAME_UP = [by_name!(">", "name")];
-    LIST_NAME_DOWN = [by_name!("<", "name DESC")];
+    /// $2 is the moment that the other orders have.
+    LIST_NAME_UP = [list!("name > $3 AND $2::bigint IS NOT NULL", "name")];
+    LIST_NAME_DOWN = [list!("name < $3 AND $2::bigint IS NOT NULL", "name DESC")];
     LIST_CHANGED_UP = [list!("(last_changed_at, name) > ($2, $3)", "last_changed_at, name")];
     LIST_CHANGED_DOWN = [list!("(last_changed_at, name) < ($2, $3)", "last_changed_at DESC, name DESC")];
     LIST_ACCESSED_UP = [list!("(last_accessed_at, name) > ($2, $3)", "last_accessed_at, name")];
@@ -228,7 +215,7 @@ declare! {
              WHERE rotation_due_at <= $4 AND (lease_until IS NULL OR lease_until <= ", now!("$2"), ") \
              ORDER BY rotation_due_at LIMIT $5 FOR UPDATE SKIP LOCKED) \
          UPDATE secrets SET lease_owner = $1, lease_until = ", now!("$2"), " + $3, lease_epoch = lease_epoch + 1 \
-         FROM due WHERE secrets.id = due.id \
+         WHERE id = ANY(ARRAY(SELECT id FROM due)) \
          RETURNING arn, region, name, lease_epoch"
     ];
     RENEW_LEASE = [

@@ -66,13 +66,10 @@ macro_rules! declare {
 
 declare! {
     LOAD = ["SELECT ", head!(), ", ", lease!(), " FROM secrets WHERE region = $1 AND name = $2"];
-    /// The secret, and a row for each of its values: one statement is one snapshot, and one way to the database and back.
+    /// The secret, once for each of its values: one statement is one snapshot, and looks for it once.
     LOAD_FULL = [
-        "SELECT ", head!(), ", ", lease!(), ", NULL AS version_id, NULL AS sealed \
-         FROM secrets WHERE region = $1 AND name = $2 \
-         UNION ALL \
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
-         FROM secrets s JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2"
+        "SELECT ", head!(), ", ", lease!(), ", v.version_id, v.sealed \
+         FROM secrets s LEFT JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2"
     ];
     SEALED = [
         "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
