@@ -16,7 +16,7 @@ use super::file::{self, Origin};
 use super::line::{Counts, Header};
 use super::place::{Place, keyring, root_key};
 use super::{BackupError, Progress};
-use crate::epoch;
+use crate::epoch::{self, EpochError};
 use crate::world::SystemClock;
 
 /// A backup that was made.
@@ -74,6 +74,11 @@ async fn write_and_verify(
     verify: bool,
     progress: Progress,
 ) -> Result<Taken, BackupError> {
+    match epoch::refuse_halted(&**store).await {
+        // What was moved away is all here.
+        Ok(()) | Err(EpochError::Moved) => {}
+        Err(error) => return Err(error.into()),
+    }
     let keyring = keyring(&**store, &root).await?;
     let created_at = SystemClock::default().wall();
     let origin = Origin { created_at, store: epoch::mark(&**store, &keyring).await? };

@@ -119,7 +119,11 @@ async fn a_restoration_that_broke_off_is_not_served_and_can_be_done_again() {
         let (keyring, _) = Keyring::create(&root, &SystemRng).unwrap();
         let refused = StoreEpoch::begin(&store, &keyring, &to, &SystemRng).await;
         assert!(matches!(refused, Err(EpochError::Importing)), "{refused:?}");
+        store.store_keyring(b"of a first start").await.unwrap();
         store.close().await;
+        let half = Place::Directory(to.clone());
+        let refused = backup(&half, &ground.key(), &ground.path("half"), true, silent()).await;
+        assert!(matches!(refused, Err(BackupError::Epoch(EpochError::Importing))), "{refused:?}");
         let restored = ground.put_back("backup", &to).await.unwrap();
         assert_eq!(restored.counts, taken.counts);
         let store = open(&to).await;

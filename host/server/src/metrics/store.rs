@@ -92,6 +92,7 @@ const fn kind(error: &StoreError) -> &'static str {
             Outage::NotAllowed { .. } => "not-allowed",
             Outage::NoDatabase => "no-database",
             Outage::NotUtf8 => "not-utf8",
+            Outage::PasswordFile => "password-file",
             Outage::TlsUntrusted => "tls-untrusted",
             Outage::NotPostgres => "not-postgres",
             Outage::Database { .. } => "database",

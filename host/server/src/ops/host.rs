@@ -58,6 +58,9 @@ async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError>
         epoch: lease.epoch,
         milliseconds_left: lease.until.millis().saturating_sub(now.millis()),
     });
+    let mut problems = health.problems;
+    let epoch = host.epoch.verdict();
+    problems.extend(epoch.remedy(host.epoch.witness_file()).map(|remedy| format!("{epoch}; {remedy}")));
     Ok(StoreView {
         kind: if store.is_shared() { "PostgreSQL" } else { "SQLite" }.to_owned(),
         location: Some(host.store_place.clone()),
@@ -66,7 +69,7 @@ async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError>
         versions: Some(health.versions),
         bytes: Some(health.bytes),
         durability: Some(health.journal),
-        problems: Some(health.problems),
+        problems: Some(problems),
         clock_ahead_milliseconds: time.map(|time| time.millis().saturating_sub(wall.millis())),
         leases: Some(leases.collect()),
     })
