@@ -143,8 +143,8 @@ impl Stage<'_> {
         println!("         host {host} goes on");
     }
 
-    fn fail_over(&mut self) {
-        let took = self.field.fail_over();
+    fn fail_over(&mut self, its_wires: State) {
+        let took = self.field.fail_over(its_wires);
         assert!(took <= BACK_WITHIN, "the slowest host was back {took:?} after the store's own failover");
     }
 }
@@ -163,8 +163,11 @@ fn what_was_acknowledged_holds_whatever_breaks() {
         stage.quiet();
         stage.pause();
         stage.quiet();
-        stage.fail_over();
-        stage.field.progress(60);
+        stage.fail_over(State::Open);
+        stage.field.progress(40);
+        stage.field.rejoin();
+        stage.fail_over(State::Silent);
+        stage.field.progress(40);
         stage.quiet();
     });
 }
@@ -191,7 +194,7 @@ fn the_long_form_of_the_storm() {
                 4 => stage.field.cut(host, State::Closed, writes),
                 5 => stage.pause(),
                 6 => {
-                    stage.fail_over();
+                    stage.fail_over(if chance.below(2) == 0 { State::Open } else { State::Silent });
                     stage.field.progress(writes);
                     stage.field.rejoin();
                 }
