@@ -44,12 +44,12 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 /// Every form of every hidden text, found in one pass: by its first eight bytes.
-struct Needles<'a>(HashMap<[u8; PREFIX], Vec<(&'a str, Vec<u8>)>>);
+pub(crate) struct Needles<'a>(HashMap<[u8; PREFIX], Vec<(&'a str, Vec<u8>)>>);
 
 const PREFIX: usize = 8;
 
 impl<'a> Needles<'a> {
-    fn of(hidden: &'a [String]) -> Self {
+    pub(crate) fn of(hidden: &'a [String]) -> Self {
         let mut needles: HashMap<_, Vec<_>> = HashMap::new();
         for text in hidden {
             for form in forms(text) {
@@ -59,7 +59,7 @@ impl<'a> Needles<'a> {
         Self(needles)
     }
 
-    fn first_in(&self, haystack: &[u8]) -> Option<(&str, &[u8])> {
+    pub(crate) fn first_in(&self, haystack: &[u8]) -> Option<(&str, &[u8])> {
         (0..haystack.len().saturating_sub(PREFIX - 1)).find_map(|at| {
             let rest = &haystack[at..];
             let candidates = self.0.get(rest.first_chunk::<PREFIX>()?)?;

@@ -8,6 +8,7 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod backup;
 mod canary;
 mod clients;
 mod cluster;
@@ -16,6 +17,7 @@ mod harness;
 mod kill;
 mod labels;
 mod model;
+mod observability;
 mod refusals;
 mod replicas;
 mod rotations;

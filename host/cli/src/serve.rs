@@ -3,15 +3,20 @@
 use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::CommandError;
 use crate::settings::{self, Environment, LogFormat, ServeArgs, ServeSettings, SettingsError};
+use crate::traces::Traces;
 
 /// Runs the server until it is told to end.
 pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(), CommandError> {
     let settings = settings::serve(args, environment)?;
-    start_log(&settings)?;
+    let traces = settings.otlp_endpoint.as_ref().map(Traces::to).transpose();
+    let traces = traces.map_err(|error| CommandError::Failed(error.to_string()))?;
+    start_log(&settings, traces.as_ref())?;
     keep_memory_private().map_err(|error| {
         CommandError::Failed(format!("could not keep this process's memory out of core files: {error}"))
     })?;
@@ -36,7 +41,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         root_key_file: settings.root_key_file,
         worker_program,
     };
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let ended = told_to_end()
             .map_err(|error| CommandError::Failed(format!("could not listen for signals: {error}")))?;
         pawl_server::serve(settings, ended, |address| {
@@ -46,7 +51,11 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         })
         .await
         .map_err(|error| CommandError::Failed(error.to_string()))
-    })
+    });
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    served
 }
 
 /// SIGTERM or SIGINT. The handlers are in place when this returns.
@@ -69,15 +78,21 @@ fn keep_memory_private() -> rustix::io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
-fn start_log(settings: &ServeSettings) -> Result<(), SettingsError> {
+/// Log lines to stderr, and spans to the collector where there is one.
+fn start_log(settings: &ServeSettings, traces: Option<&Traces>) -> Result<(), SettingsError> {
     let filter = EnvFilter::builder().parse(&settings.log).map_err(|error| SettingsError::Wrong {
         from: "the log filter".to_owned(),
         why: format!("`{}`: {error}", settings.log),
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = match settings.log_format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        // The spans around a line, from the outermost, so that the request's id is always at the same place.
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed()
+        }
+    };
+    let traces = traces.map(Traces::layer);
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(traces).init();
     Ok(())
 }

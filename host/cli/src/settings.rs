@@ -12,6 +12,7 @@ use pawl_server::{DatabaseUrl, DatabaseUrlError};
 use serde::Deserialize;
 
 use crate::credentials::{Credentials, Source};
+use crate::traces::Endpoint;
 
 /// P-A-W-L on a phone.
 const LISTEN_DEFAULT: &str = "127.0.0.1:7295";
@@ -59,6 +60,9 @@ pub(crate) struct ServeArgs {
     /// Let `pawl dev clock advance` move the clock. Never in production. [env: PAWL_DEV_CLOCK]
     #[arg(long)]
     pub(crate) dev_clock: bool,
+    /// Send traces to this OpenTelemetry collector, by OTLP over HTTP: http://HOST:4318. [env: PAWL_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
     /// What to log: `info`, `warn,pawl_server=debug`, ... [env: PAWL_LOG]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -107,6 +111,7 @@ pub(crate) struct ServeSettings {
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) dev_clock: bool,
     pub(crate) bootstrap: Option<(String, SecretBytes)>,
+    pub(crate) otlp_endpoint: Option<Endpoint>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -155,6 +160,7 @@ struct SettingsFile {
     cache_mib: Option<u32>,
     root_key_file: Option<PathBuf>,
     dev_clock: Option<bool>,
+    otlp_endpoint: Option<String>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -178,7 +184,7 @@ impl<'a> Environment<'a> {
     }
 
     /// A variable that is set to something.
-    fn path(self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(self, name: &str) -> Option<PathBuf> {
         (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
@@ -255,12 +261,25 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
         dev_clock: args.dev_clock || env.flag("PAWL_DEV_CLOCK")?.or(file.dev_clock).unwrap_or(false),
         bootstrap,
+        otlp_endpoint: optional(env, "otlp-endpoint", args.otlp_endpoint.as_deref(), file.otlp_endpoint)?,
         log: parsed(env, "log", args.log.as_deref(), file.log, LOG_DEFAULT)?,
         log_format: args.log_format.or(log_format).or(file.log_format).unwrap_or(LogFormat::Text),
     })
 }
 
 /// The setting `name`, from the first place that has it. The error names that place.
+fn optional<T: FromStr<Err: std::fmt::Display>>(
+    env: Environment<'_>,
+    name: &str,
+    flag: Option<&str>,
+    file: Option<String>,
+) -> Result<Option<T>, SettingsError> {
+    let variable = format!("PAWL_{}", name.to_uppercase().replace('-', "_"));
+    let named = flag.is_some() || file.is_some() || env.text(&variable)?.is_some();
+    if named { parsed(env, name, flag, file, "").map(Some) } else { Ok(None) }
+}
+
+/// As [`optional`], with a default.
 fn parsed<T: FromStr<Err: std::fmt::Display>>(
     env: Environment<'_>,
     name: &str,
@@ -422,7 +441,7 @@ mod tests {
         assert_eq!(settings.log, "warn", "an empty variable is none");
         assert_eq!(settings.listen, LISTEN_DEFAULT.parse().unwrap());
         assert_eq!(settings.log_format, LogFormat::Text);
-        assert!(!settings.dev_clock && settings.bootstrap.is_none());
+        assert!(!settings.dev_clock && settings.bootstrap.is_none() && settings.otlp_endpoint.is_none());
     }
 
     #[test]
@@ -439,6 +458,7 @@ mod tests {
                 ("PAWL_DEV_CLOCK", "true"),
                 ("PAWL_LOG", "debug"),
                 ("PAWL_LOG_FORMAT", "json"),
+                ("PAWL_OTLP_ENDPOINT", "http://c:4318"),
             ],
             |env| serve(&ServeArgs::default(), env),
         )
@@ -446,13 +466,47 @@ mod tests {
         let config = file(
             "data-dir = '/d'\nlisten = '127.0.0.1:0'\naccount = '222222222222'\nregion = 'ap-south-1'\n\
              database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\ndev-clock = true\nlog = 'debug'\n\
-             log-format = 'json'\n",
+             log-format = 'json'\notlp-endpoint = 'http://c:4318'\n",
         );
         let args = ServeArgs { config: Some(config.path().to_owned()), ..Default::default() };
         let from_file = with(&[], |env| serve(&args, env)).unwrap();
         assert_eq!(format!("{from_environment:?}"), format!("{from_file:?}"));
-        assert!(from_file.dev_clock);
+        assert!(from_file.dev_clock && from_file.otlp_endpoint.is_some());
         assert_eq!(from_file.root_key_file.as_deref(), Some(Path::new("/k")));
+    }
+
+    #[test]
+    fn the_files_for_deployment_say_what_this_program_understands() {
+        use clap::{CommandFactory as _, Parser as _};
+
+        // What is commented out in them is meant to be used as well.
+        let used =
+            |line: &'static str| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line);
+        let whole: Vec<&str> = include_str!("../../../docs/deploy/pawl.toml").lines().map(used).collect();
+        let config = file(&whole.join("\n"));
+        let args = ServeArgs {
+            config: Some(config.path().to_owned()),
+            data_dir: Some("/d".into()),
+            ..Default::default()
+        };
+        let settings = with(&[], |env| serve(&args, env)).unwrap();
+        assert!(settings.database_url.is_some() && settings.otlp_endpoint.is_some());
+
+        let unit = include_str!("../../../docs/deploy/pawl.service");
+        let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        assert!(crate::arguments::Cli::try_parse_from(start.split(' ')).is_ok(), "{start}");
+
+        let mut command = crate::arguments::Cli::command();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let manifest = include_str!("../../../docs/deploy/kubernetes.yaml");
+        let image = include_str!("../../../docs/deploy/Containerfile");
+        let words = manifest.split_whitespace().chain(image.split(|c: char| c.is_whitespace() || c == '='));
+        let variables: Vec<&str> = words.filter(|word| word.starts_with("PAWL_")).collect();
+        assert!(variables.len() > 6, "{variables:?}");
+        for variable in variables {
+            assert!(help.contains(&format!("[env: {variable}]")), "{variable}");
+        }
     }
 
     #[test]
@@ -463,6 +517,7 @@ mod tests {
         };
         assert!(wrong(&[("PAWL_LISTEN", "7295")]).starts_with("PAWL_LISTEN is not right: `7295`"));
         assert!(wrong(&[("PAWL_DEV_CLOCK", "yes")]).starts_with("PAWL_DEV_CLOCK is not right"));
+        assert!(wrong(&[("PAWL_OTLP_ENDPOINT", "c:4318")]).contains("it must be http://HOST:PORT"));
         assert!(wrong(&[("PAWL_REGION", "Europe")]).contains("`Europe` is not a region"));
         assert!(wrong(&[("PAWL_BOOTSTRAP_ACCESS_KEY_ID", "AKIA")]).contains("belong together"));
         let config = file("data-dirr = '/d'\n");

@@ -13,9 +13,12 @@
 //! tested with PostgreSQL 15; on CockroachDB and YugabyteDB it was not run.
 
 mod commit;
+mod export;
 mod fault;
 mod health;
+mod import;
 mod journal;
+mod passfile;
 mod primary;
 mod rows;
 mod schema;
@@ -35,6 +38,7 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{PgConnection, Postgres, Row};
+use tokio::sync::mpsc;
 
 use self::commit::{Commit, append, integer};
 use self::fault::Failure;
@@ -43,6 +47,7 @@ use self::journal::{Journal, Page};
 use self::primary::{Limit, Primary, Work};
 use self::rows::Reader;
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
+use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::StoreError;
 use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
@@ -96,7 +101,7 @@ impl PostgresStore {
     /// # Errors
     /// When no server that takes writes can be logged in to, or the store was made by a newer program.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Vec<u8>>, StoreError> {
-        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() });
+        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() })?;
         let keyring = primary.ask(&Inspection).await;
         primary.close().await;
         keyring
@@ -108,7 +113,7 @@ impl PostgresStore {
     /// When no server that takes writes can be logged in to, the role may not make tables, or the store was made by a newer
     /// program.
     pub async fn open(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
-        let primary = Arc::new(Primary::new(url, options));
+        let primary = Arc::new(Primary::new(url, options)?);
         primary.ask(&schema::Upgrade { migrations: schema::MIGRATIONS }).await?;
         Ok(Self { primary, lease_clock: options.lease_clock })
     }
@@ -462,6 +467,14 @@ impl Store for PostgresStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.primary.close())
+    }
+
+    fn export(&self, to: mpsc::Sender<Piece>) -> Answer<'_, ()> {
+        Box::pin(export::export(&self.primary, to))
+    }
+
+    fn import(&self, from: mpsc::Receiver<Piece>) -> Answer<'_, (), ImportError> {
+        Box::pin(import::import(&self.primary, from))
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Limit {
     Change,
     /// As long as what goes over everything.
     Long,
+    /// As long as what hands everything over, at another's pace.
+    Archive,
 }
 
 /// What is done with one connection.
@@ -120,16 +122,16 @@ impl Session {
 
 impl Primary {
     /// Knows the servers of `url` and connects to none yet.
-    pub(super) fn new(url: &DatabaseUrl, options: PostgresOptions) -> Self {
-        Self {
-            servers: url.servers(),
+    pub(super) fn new(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
+        Ok(Self {
+            servers: url.servers()?,
             connect_timeout: url.connect_timeout(),
             change_timeout: options.change_timeout,
             connections: u32::from(options.connections.max(1)),
             permits: Arc::new(Semaphore::new(usize::from(options.connections.max(1)))),
             place: Mutex::default(),
             search: tokio::sync::Mutex::default(),
-        }
+        })
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
@@ -142,6 +144,7 @@ impl Primary {
             Limit::Read => limits::STORE_PG_READ_TIMEOUT,
             Limit::Change => self.change_timeout,
             Limit::Long => limits::STORE_PG_LONG_TIMEOUT,
+            Limit::Archive => limits::ARCHIVE_TIMEOUT,
         }
     }
 
