@@ -9,6 +9,9 @@
 //! not answered is [`Outage::Unknown`] and never done twice. Two servers that both take writes are for the operator to prevent:
 //! with a synchronous standby the one left behind acknowledges no change, but it can still be read.
 //!
+//! A server that dies is noticed at once; one that goes without a word (its machine loses power, the network swallows everything) by
+//! the time limit of the call that waits for it. A pooler in front must give each connection a session of its own.
+//!
 //! Nothing here needs what the databases that speak this dialect lack: no LISTEN, no advisory locks, no gapless sequences. It is
 //! tested with PostgreSQL 15; on CockroachDB and YugabyteDB it was not run.
 
@@ -115,6 +118,7 @@ impl PostgresStore {
     pub async fn open(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
         let primary = Arc::new(Primary::new(url, options)?);
         primary.ask(&schema::Upgrade { migrations: schema::MIGRATIONS }).await?;
+        primary.watch();
         Ok(Self { primary, lease_clock: options.lease_clock })
     }
 
