@@ -200,7 +200,7 @@ fn a_damaged_backup_is_refused_before_anything_is_written() {
     assert_eq!(pawl.terminate(), Some(0));
     let scratch = Scratch::new("damage");
     let (file, name) = path(&scratch, "backup");
-    on_store(&pawl, &["backup", &name]).ok();
+    let _ = on_store(&pawl, &["backup", &name]).ok();
     let whole = std::fs::read(&file).unwrap();
     let target =
         Pawl::prepare(Options { store: Store::Embedded, root_key: pawl.root_key(), ..Options::default() });
@@ -265,7 +265,7 @@ fn swap_values(database: &Path) {
         db.execute('UPDATE versions SET sealed = ? WHERE secret_id = ?', (a, two))\n\
         db.commit()";
     let mut command = std::process::Command::new("python3");
-    Ran::of(command.args(["-c", script]).arg(database)).ok();
+    let _ = Ran::of(command.args(["-c", script]).arg(database)).ok();
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn what_rotates_is_named_after_a_restore() {
     pawl.call("CancelRotateSecret", json!({"SecretId": "still"}));
     let scratch = Scratch::new("drift");
     let (_, name) = path(&scratch, "backup");
-    on_store(&pawl, &["backup", &name]).ok();
+    let _ = on_store(&pawl, &["backup", &name]).ok();
     let heir = heir(&pawl);
     let restored = on_store(&heir, &["restore", &name]).json();
     let drift: Vec<(&str, &str)> = restored["RotationDrift"]
