@@ -31,7 +31,7 @@ impl Shared {
         let (told, hear) = channel();
         let (end, ended) = channel::<()>();
         let keeper = std::thread::spawn(move || {
-            let server = Postgres::start();
+            let server = Postgres::start_durable();
             let _ = server.admin(&format!("CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{PASSWORD}'"));
             let _ = told.send((server.port(), server.data_dir()));
             // Its end is the end of whoever could have said something.

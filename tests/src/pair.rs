@@ -97,6 +97,12 @@ impl Pair {
         self.nodes.each_ref().map(|node| node.port)
     }
 
+    /// Which of [`Pair::ports`] is the primary's.
+    #[must_use]
+    pub fn primary_at(&self) -> usize {
+        usize::from(self.turned)
+    }
+
     /// The URL of the store, over both servers.
     #[must_use]
     pub fn url(&self) -> String {

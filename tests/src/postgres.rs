@@ -19,6 +19,8 @@ pub(crate) const SUPERUSER_PASSWORD: &str = "the-superusers-own-password";
 pub struct Postgres {
     scratch: Scratch,
     port: u16,
+    /// Whether it waits for the disk.
+    fsync: bool,
     server: Option<Child>,
 }
 
@@ -46,6 +48,19 @@ impl Postgres {
     /// When PostgreSQL is not installed or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(false)
+    }
+
+    /// One that is fit to be the store of a host: what it acknowledges is on the disk.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed or does not start.
+    #[must_use]
+    pub fn start_durable() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(fsync: bool) -> Self {
         let scratch = Scratch::new("postgres");
         let password_file = scratch.path().join("superuser-password");
         std::fs::write(&password_file, SUPERUSER_PASSWORD).unwrap();
@@ -62,7 +77,7 @@ impl Postgres {
             .output()
             .expect("initdb can be run");
         assert!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
-        let mut postgres = Self { scratch, port: free_port(), server: None };
+        let mut postgres = Self { scratch, port: free_port(), fsync, server: None };
         postgres.resume();
         postgres
     }
@@ -116,7 +131,8 @@ impl Postgres {
                 .arg(&data)
                 .args(["-p", &self.port.to_string()])
                 .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
-                .args(["-c", "fsync=off", "-c", "log_statement=all", "-c", "log_connections=on"])
+                .args(["-c", if self.fsync { "fsync=on" } else { "fsync=off" }])
+                .args(["-c", "log_statement=all", "-c", "log_connections=on"])
                 .args(["-c", "shared_buffers=16MB", "-c", "max_connections=200", "-c", "autovacuum=off"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())

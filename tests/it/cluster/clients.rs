@@ -15,7 +15,7 @@ use super::field::{Front, Trouble};
 /// How many plain secrets there are.
 pub(super) const SECRETS: u64 = 12;
 /// How long a client waits for an answer, before it asks another host.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(6);
 /// How long the readers of one host do: an answer that comes late must be a true one.
 const GREAT_PATIENCE: Duration = Duration::from_secs(120);
 /// How often a write is tried again, with the same token, before its outcome is called unknown.

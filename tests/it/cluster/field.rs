@@ -102,13 +102,9 @@ impl Front {
         self.readiness(host, Duration::from_secs(2)).is_ok_and(|answer| answer.status == 200)
     }
 
-    fn windows(&self) -> Vec<Window> {
-        self.windows.lock().unwrap().clone()
-    }
-
     /// Of these, the troubles that no fault explains. Clients may still hear of a fault this long after its end.
     pub(super) fn unexplained(&self, troubles: Vec<Trouble>, grace: Duration) -> Vec<Trouble> {
-        let windows = self.windows();
+        let windows = self.windows.lock().unwrap();
         let explained = |trouble: &Trouble| {
             windows.iter().any(|window| {
                 window.hosts.contains(&trouble.host)
@@ -261,9 +257,14 @@ impl Field {
         host
     }
 
-    /// The primary dies, the standby takes its place, and every host finds it; gives how long the slowest took after that.
-    pub(super) fn fail_over(&mut self) -> Duration {
-        let window = self.open_window("the primary is killed", &[0, 1, 2]);
+    /// The primary dies, the standby takes its place, and every host finds it; gives how long the slowest took after that. A machine
+    /// that loses power closes no connection: its wires are silent then, those of a process that is killed are not.
+    pub(super) fn fail_over(&mut self, its_wires: State) -> Duration {
+        let window =
+            self.open_window(&format!("the primary is killed, its wires are {its_wires:?}"), &[0, 1, 2]);
+        for wires in &self.wires {
+            wires[self.pair.primary_at()].set(its_wires);
+        }
         self.pair.kill9_primary();
         let writable = self.pair.promote();
         self.say("the standby takes writes");
@@ -281,6 +282,9 @@ impl Field {
     /// Makes the dead server the standby of the other.
     pub(super) fn rejoin(&mut self) {
         self.pair.rejoin();
+        for wire in self.wires.iter().flatten() {
+            wire.set(State::Open);
+        }
         self.say("the pair is a pair again");
     }
 }

@@ -84,6 +84,12 @@ pub(super) fn manners(front: &Front, heard: &Heard) {
         heard.throttled,
         heard.troubles.len()
     );
+    let slowest = |answered: bool| {
+        let of_kind = heard.troubles.iter().filter(|trouble| trouble.what.contains('{') == answered);
+        let times: Vec<Duration> = of_kind.map(|trouble| trouble.to.saturating_sub(trouble.from)).collect();
+        (times.len(), times.into_iter().max().unwrap_or_default())
+    };
+    println!("answered with an error: {:?} (the slowest); not answered: {:?}", slowest(true), slowest(false));
     let some = |all: &[String]| all[..all.len().min(20)].join("\n");
     assert!(heard.wrong.is_empty(), "{} answers are wrong, as:\n{}", heard.wrong.len(), some(&heard.wrong));
     let unlike: Vec<String> = heard
