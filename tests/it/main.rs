@@ -8,6 +8,7 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod backup;
 mod canary;
 mod clients;
 mod cluster;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::output::Format;
+use crate::place::PlaceArgs;
 use crate::settings::{ConnectionArgs, ServeArgs};
 use crate::span;
 
@@ -33,6 +34,12 @@ pub(crate) enum Command {
     Rotate(RotateArgs),
     /// Check the server, the credentials and the clocks, and say what to do about each.
     Doctor(DoctorArgs),
+    /// Write everything that a store holds, sealed as it is, to a file; the server may go on meanwhile.
+    Backup(BackupArgs),
+    /// Fill an empty store with what a backup holds.
+    Restore(RestoreArgs),
+    /// Move everything from a data directory to an empty PostgreSQL, and prove that both hold the same. The server must be stopped.
+    Migrate(MigrateArgs),
     /// Rotate a real password before your eyes: a PostgreSQL and a Pawl of their own, gone afterwards.
     Demo(DemoArgs),
     /// For developing against Pawl.
@@ -172,6 +179,34 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// The file to be written. It must not exist.
+    pub(crate) file: PathBuf,
+    /// Do not read the backup back and open every value in it.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// Restore it even if a value in it does not open. That it was not changed is verified all the same.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Args)]
 pub(crate) struct DemoArgs {
     /// Leave everything running until Ctrl-C, and say how to play with it.
     #[arg(long)]
@@ -260,6 +295,9 @@ mod tests {
             "pawl rotate a --timeout 9s",
             "pawl rotate a --every soon",
             "pawl dev clock advance 0s",
+            "pawl backup",
+            "pawl restore --data-dir d",
+            "pawl migrate file --data-dir d",
             "pawl",
             "pawl nothing",
         ] {

@@ -3,13 +3,17 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage.
 
 mod arguments;
+mod backup;
 mod client;
 mod credentials;
 mod demo;
 mod development;
 mod doctor;
+mod migrate;
 mod output;
+mod place;
 mod progress;
+mod restore;
 mod rotate;
 mod secret;
 mod serve;
@@ -91,6 +95,9 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
             Command::Secret { command } => secret::run(command, environment, &mut printer),
             Command::Rotate(args) => rotate::run(&args, environment, &mut printer),
             Command::Doctor(args) => doctor::run(&args.connection, environment, &mut printer),
+            Command::Backup(args) => backup::run(&args, environment, &mut printer),
+            Command::Restore(args) => restore::run(&args, environment, &mut printer),
+            Command::Migrate(args) => migrate::run(&args, environment, &mut printer),
             Command::Demo(args) => demo::run(&args, environment),
             Command::Dev { command: DevCommand::Clock { command } } => {
                 development::clock(command, environment, &mut printer)

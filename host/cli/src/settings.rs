@@ -184,7 +184,7 @@ impl<'a> Environment<'a> {
     }
 
     /// A variable that is set to something.
-    fn path(self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(self, name: &str) -> Option<PathBuf> {
         (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 

@@ -191,7 +191,7 @@ pub const STORE_STATEMENTS_MAX: usize = 64;
 /// Waiting commits that an embedded store makes durable at once, most.
 pub const STORE_COMMITS_AT_ONCE: usize = 64;
 /// Pages of the write-ahead log after which it is folded into the database.
-pub const STORE_WAL_PAGES: u32 = 1_000;
+pub const STORE_WAL_PAGES: u32 = 4_000;
 /// Bytes at which the write-ahead log's file is cut after it has been folded in.
 pub const STORE_WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
 /// Problems that one check of the store reports, most.
@@ -414,6 +414,34 @@ pub const STEP_SECONDS_BUCKETS: &[Duration] = &[
     Duration::from_secs(15),
     Duration::from_secs(60),
 ];
+
+// Backups, moving a store, and telling that one was rolled back.
+
+/// Rows of a store that an export hands over at once, most.
+pub const ARCHIVE_PAGE_ROWS: usize = 256;
+/// Bytes of documents, values and records that an export hands over at once; one secret alone may be more.
+pub const ARCHIVE_PAGE_BYTES: usize = 1024 * 1024;
+/// Pages that an export is ahead of whoever takes them, most.
+pub const ARCHIVE_PAGES_AHEAD: usize = 4;
+/// Time for a whole store to be read or filled, its transaction's.
+pub const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(86_400);
+/// By how much the epochs of leases are raised when a store is moved or restored: more claims than a secret can have had between
+/// a backup and its restoration, so that a claim from then is fenced off.
+pub const IMPORT_EPOCHS: u64 = 1 << 20;
+/// Bytes of one line of a backup file: what a request may hold, escaped twice, has room.
+pub const BACKUP_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of memory through which a backup file is written and read.
+pub const BACKUP_BUFFER_BYTES: usize = 256 * 1024;
+/// Names that a message about a backup gives, most.
+pub const BACKUP_NAMES_SHOWN: usize = 10;
+/// How often a running host raises the store's epoch.
+pub const STORE_EPOCH_EVERY: Duration = Duration::from_secs(300);
+/// Hosts that a store's epoch remembers; the ones that raised it longest ago are forgotten first.
+pub const STORE_EPOCH_HOSTS_MAX: usize = 64;
+/// Bytes of a host's witness of the store's epoch.
+pub const STORE_WITNESS_BYTES_MAX: u64 = 4_096;
+/// How often a command says how far it is, on a terminal.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 // Traces.
 

@@ -11,6 +11,7 @@ use pawl_iam::sigv4::SigningKey;
 use pawl_runtime::Runtime;
 
 use crate::app::App;
+use crate::epoch::StoreEpoch;
 use crate::identity::AccessKey;
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
@@ -38,6 +39,8 @@ pub struct Host {
     pub store_place: String,
     /// Derived signing keys.
     pub signing_keys: SigningKeys,
+    /// Whether the store is the one that this host knows.
+    pub epoch: StoreEpoch,
 }
 
 /// A clock that can be moved forward, and the file in which the next start finds how far.

@@ -4,9 +4,11 @@
 //! one function per operation, and `rotation` runs what is due.
 
 pub mod app;
+pub mod backup;
 pub mod cache;
 mod draft;
 mod edge;
+pub mod epoch;
 pub mod error;
 pub mod functions;
 pub mod host;

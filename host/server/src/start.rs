@@ -1,6 +1,6 @@
 //! From an empty or used data directory to a serving host.
 
-mod directory;
+pub(crate) mod directory;
 mod vault;
 
 use std::future::Future;
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::edge;
+use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
 use crate::identity::{AccessKey, IdentityError, root_key, shared_root_key};
@@ -83,6 +84,9 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] pawl_store::StoreError),
+    /// The store's epoch, or a store that must not be served.
+    #[error(transparent)]
+    Epoch(#[from] EpochError),
     /// The root identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -121,11 +125,13 @@ pub async fn serve(
     let scheduler = tokio::spawn(run_scheduler(host.clone(), stopping));
     let warming = tokio::spawn(warm(host.clone()));
     let noting = tokio::spawn(note_accesses(host.clone()));
+    let watching = tokio::spawn(watch_epoch(host.clone()));
     listening(bound);
     edge::serve(listener, edge::router(host.clone()), shutdown).await;
     stop.send_replace(true);
     warming.abort();
     noting.abort();
+    watching.abort();
     host.app.write_accesses().await;
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
@@ -159,6 +165,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let place = StorePlace::of(settings.database_url, &dir);
     let key_file = settings.root_key_file.clone().unwrap_or_else(|| dir.path().join("root-key"));
     let (store, keyring) = vault::open(&place, &key_file, &*rng).await?;
+    let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
+    tell(&epoch, &epoch.verdict());
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever
     // held one in this host's name is.
     let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
@@ -196,6 +204,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         dev_clock,
         store_place: place.to_string(),
         signing_keys: SigningKeys::default(),
+        epoch,
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
 }
@@ -226,6 +235,30 @@ async fn note_accesses(host: Arc<Host>) {
     loop {
         tokio::time::sleep(limits::ACCESS_WRITE_EVERY).await;
         host.app.write_accesses().await;
+    }
+}
+
+/// Raises the store's epoch every few minutes, and tells when the store is not the one that was there.
+async fn watch_epoch(host: Arc<Host>) {
+    let mut before = host.epoch.verdict();
+    loop {
+        tokio::time::sleep(limits::STORE_EPOCH_EVERY).await;
+        match host.epoch.advance(host.app.queue()).await {
+            Ok(verdict) => {
+                if std::mem::discriminant(&verdict) != std::mem::discriminant(&before) {
+                    tell(&host.epoch, &verdict);
+                }
+                before = verdict;
+            }
+            // Whatever keeps it from the store is told elsewhere.
+            Err(error) => tracing::debug!(%error, "the store's epoch could not be raised"),
+        }
+    }
+}
+
+fn tell(epoch: &StoreEpoch, verdict: &Verdict) {
+    if let Some(remedy) = verdict.remedy(epoch.witness_file()) {
+        tracing::error!("{verdict}; {remedy}");
     }
 }
 

@@ -21,7 +21,7 @@ use pawl_store::{Change, CommitError, Expect, Options, SealedVersion, SecretRow,
 
 const TASKS: u64 = 64;
 const READS: u64 = 200_000;
-const WRITES: u64 = 60_000;
+const WRITES: u64 = 20_000;
 const BATCH: u64 = 50_000;
 const DOCUMENT_BYTES: usize = 1_500;
 const SEALED_BYTES: usize = 200;
@@ -214,14 +214,22 @@ fn floor(dir: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
+/// Calls and bytes that were written.
+fn written() -> [u64; 2] {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    ["syscw: ", "wchar: "]
+        .map(|name| io.lines().find_map(|line| line.strip_prefix(name)?.parse().ok()).unwrap_or_default())
+}
+
 struct Measure {
     began: Instant,
+    written: [u64; 2],
     processor: Vec<(String, Duration)>,
 }
 
 impl Measure {
     fn begin() -> Self {
-        Self { began: Instant::now(), processor: processor() }
+        Self { began: Instant::now(), written: written(), processor: processor() }
     }
 
     fn end(self, what: &str, count: u64) {
@@ -229,8 +237,16 @@ impl Measure {
         let total =
             |threads: &[(String, Duration)]| threads.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>();
         let now = processor();
+        let [calls, bytes] = written();
+        let [calls, bytes] = [calls - self.written[0], bytes - self.written[1]];
         let used = total(&now) - total(&self.processor);
-        println!("{what}: {:.0} /s, processor {:.1} us each", count as f64 / took, used * 1e6 / count as f64);
+        println!(
+            "{what}: {:.0} /s, processor {:.1} us each, {:.1} KB written in {:.1} calls",
+            count as f64 / took,
+            used * 1e6 / count as f64,
+            bytes as f64 / 1e3 / count as f64,
+            calls as f64 / count as f64,
+        );
         for (name, time) in &now {
             let before =
                 self.processor.iter().filter(|(other, _)| other == name).map(|(_, time)| *time).sum();

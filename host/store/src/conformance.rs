@@ -2,6 +2,13 @@
 //! one test for each promise.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
+mod archives;
+
+pub use archives::{
+    an_export_is_of_one_moment, an_import_that_breaks_off_leaves_nothing, only_an_empty_store_takes_over,
+    what_is_exported_is_imported,
+};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +63,21 @@ macro_rules! conformance_suite {
             settings_are_replaced
             records_keep_their_text_and_order
             a_sound_store_has_no_problems
+            an_export_is_of_one_moment
         );
+        $crate::conformance_suite!(@ between $new;
+            what_is_exported_is_imported
+            only_an_empty_store_takes_over
+            an_import_that_breaks_off_leaves_nothing
+        );
+    };
+    (@ between $new:expr; $($case:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::$case(&$new, &$new).await;
+            }
+        )+
     };
     (@ $new:expr; $($case:ident)+) => {
         $(

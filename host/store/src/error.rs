@@ -30,6 +30,16 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// An older program has been here last, and it was opened to be read.
+    #[error(
+        "the store has schema {found}, and this program writes {known}: start the server of this version on it once"
+    )]
+    OlderSchema {
+        /// The store's.
+        found: i64,
+        /// The one that this program writes.
+        known: i64,
+    },
     /// Its files are damaged, or not a store at all.
     #[error("the store's file is damaged or is not a pawl database: restore it from a backup")]
     Corrupt,
@@ -50,9 +60,11 @@ impl StoreError {
     /// Whether it fails whatever the store is asked to write, and not only what was just asked.
     pub(crate) const fn is_of_the_store(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Inconsistent { .. } | Self::NewerSchema { .. } | Self::Corrupt => {
-                true
-            }
+            Self::Unavailable(_)
+            | Self::Inconsistent { .. }
+            | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. }
+            | Self::Corrupt => true,
             Self::Refused { .. } | Self::Broken(_) => false,
         }
     }

@@ -7,6 +7,7 @@
 //! the reading of its rows into its `rows.rs`, the method here and into each backend, and its promise into `conformance.rs`,
 //! which every backend must pass.
 
+mod archive;
 mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -22,7 +23,9 @@ use std::time::Duration;
 use pawl_core::arn::SecretArn;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
+use tokio::sync::mpsc;
 
+pub use archive::{ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, SqlState, StoreError};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
@@ -150,4 +153,15 @@ pub trait Store: Send + Sync {
 
     /// Finishes what is under way and closes the files. Nothing is lost without it; the next start is quicker with it.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Sends everything there is, as it was at one moment, in the order of [`Piece`]; changes go on meanwhile. Ends early when
+    /// nobody takes it any more. Memory is that of a few pages.
+    fn export(&self, to: mpsc::Sender<Piece>) -> Answer<'_, ()>;
+
+    /// Takes over what another store has exported, as a whole or not at all. The epochs of leases are raised by
+    /// [`pawl_core::limits::IMPORT_EPOCHS`], and the leases are not taken over.
+    ///
+    /// From its beginning the store is [`HALT`]ed: whoever called this looks at what came of it, and then lifts the halt. A store
+    /// whose import broke off is empty and halted, and may be imported into again; any other one must hold no secret and no record.
+    fn import(&self, from: mpsc::Receiver<Piece>) -> Answer<'_, (), ImportError>;
 }

@@ -13,8 +13,10 @@
 //! tested with PostgreSQL 15; on CockroachDB and YugabyteDB it was not run.
 
 mod commit;
+mod export;
 mod fault;
 mod health;
+mod import;
 mod journal;
 mod primary;
 mod rows;
@@ -35,6 +37,7 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{PgConnection, Postgres, Row};
+use tokio::sync::mpsc;
 
 use self::commit::{Commit, append, integer};
 use self::fault::Failure;
@@ -43,6 +46,7 @@ use self::journal::{Journal, Page};
 use self::primary::{Limit, Primary, Work};
 use self::rows::Reader;
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
+use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::StoreError;
 use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
@@ -462,6 +466,14 @@ impl Store for PostgresStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.primary.close())
+    }
+
+    fn export(&self, to: mpsc::Sender<Piece>) -> Answer<'_, ()> {
+        Box::pin(export::export(&self.primary, to))
+    }
+
+    fn import(&self, from: mpsc::Receiver<Piece>) -> Answer<'_, (), ImportError> {
+        Box::pin(import::import(&self.primary, from))
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod commit;
 mod connection;
+mod export;
 mod fault;
+mod import;
 mod readers;
 mod rows;
 mod schema;
@@ -26,6 +28,7 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use rusqlite::{Connection, Row};
+use tokio::sync::mpsc;
 
 use self::commit::integer;
 use self::connection::{Value, all, one, run, scalar, text, transact};
@@ -33,6 +36,7 @@ use self::fault::fault;
 use self::readers::Readers;
 use self::rows::Reader;
 use self::writer::{Source, Writer};
+use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
 use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
@@ -85,6 +89,27 @@ impl SqliteStore {
             .await;
         readers.close().await;
         keyring
+    }
+
+    /// Opens the store at `path` to read it, beside the process that serves it.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or another version of the program made its schema.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let file = path.to_owned();
+        let open = move || {
+            let connection = connection::open_to_read(&file)?;
+            connection.busy_timeout(limits::STORE_BUSY_TIMEOUT).map_err(fault)?;
+            let (found, known) = (schema::found(&connection)?.unwrap_or(0), schema::known());
+            if found < known { Err(StoreError::OlderSchema { found, known }) } else { Ok(connection) }
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
+        let connection = opened.unwrap_or(Err(StoreError::Unavailable(Outage::Closed)))?;
+        let readers = Arc::new(Readers::of(path, 1)?);
+        let writer = Writer::start(Source { path: path.to_owned(), pages_max: None }, connection)?;
+        // Whoever writes to it is told that it is shut down.
+        writer.close().await;
+        Ok(Self { readers, writer: Arc::new(writer) })
     }
 
     /// Opens the store at `path`, makes it (mode 0600) when there is none, and brings its schema up to date.
@@ -153,10 +178,12 @@ impl Store for SqliteStore {
             let (mut loaded, mut sealed) = (None, Vec::new());
             all(connection, sql::LOAD_FULL, &values, |row| {
                 let reader = secret(row);
+                if loaded.is_none() {
+                    loaded = Some(reader.loaded()?);
+                }
+                // A secret without a value stands alone.
                 if reader.is_version()? {
                     sealed.push(Reader::new(row, "versions").version()?);
-                } else {
-                    loaded = Some(reader.loaded()?);
                 }
                 Ok(())
             })?;
@@ -369,6 +396,16 @@ impl Store for SqliteStore {
             // The last to close folds the write-ahead log in.
             self.writer.close().await;
         })
+    }
+
+    fn export(&self, to: mpsc::Sender<Piece>) -> Answer<'_, ()> {
+        Box::pin(self.readers.aside(move |connection| export::export(connection, to)))
+    }
+
+    fn import(&self, from: mpsc::Receiver<Piece>) -> Answer<'_, (), ImportError> {
+        Box::pin(
+            async move { self.writer.with(move |connection| Ok(import::import(connection, from))).await? },
+        )
     }
 }
 

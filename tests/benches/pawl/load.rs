@@ -23,11 +23,21 @@ pub(crate) struct Throughput {
 
 /// Sends `count` requests, taken from `requests` in turn.
 pub(crate) fn run(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>, count: usize) -> Throughput {
+    over(CONNECTIONS, address, requests, count)
+}
+
+/// The same over so many connections.
+pub(crate) fn over(
+    connections: usize,
+    address: SocketAddr,
+    requests: &Arc<Vec<Vec<u8>>>,
+    count: usize,
+) -> Throughput {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let next = Arc::new(AtomicUsize::new(0));
         let from = Instant::now();
-        let tasks: Vec<_> = (0..CONNECTIONS)
+        let tasks: Vec<_> = (0..connections)
             .map(|_| tokio::spawn(connection(address, Arc::clone(requests), Arc::clone(&next), count)))
             .collect();
         let mut times = Vec::with_capacity(count);

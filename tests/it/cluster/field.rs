@@ -254,7 +254,7 @@ impl Field {
             (!leases.contains(&(name.clone(), host))).then_some(())
         });
         self.say(&format!("the rotation of {name} has left it"));
-        self.progress(20);
+        self.progress(5);
         self.hosts[host].server().go_on();
         self.await_ready(host);
         self.close_window(window);

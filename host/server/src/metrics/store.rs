@@ -11,8 +11,8 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    Answer, Change, Claim, CommitError, Due, Entry, Full, Health, Lease, ListQuery, Loaded, Outage,
-    SecretRow, Store, StoreError,
+    Answer, Change, Claim, CommitError, Due, Entry, Full, Health, ImportError, Lease, ListQuery, Loaded,
+    Outage, Piece, SecretRow, Store, StoreError,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -21,6 +21,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
+use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use super::histogram::Histogram;
@@ -98,6 +99,7 @@ const fn kind(error: &StoreError) -> &'static str {
         },
         StoreError::Inconsistent { .. } => "inconsistent",
         StoreError::NewerSchema { .. } => "newer-schema",
+        StoreError::OlderSchema { .. } => "older-schema",
         StoreError::Corrupt => "corrupt",
         StoreError::Refused { .. } => "refused",
         StoreError::Broken(_) => "broken",
@@ -292,5 +294,13 @@ impl Store for MeteredStore {
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.store.close()
+    }
+
+    fn export(&self, to: mpsc::Sender<Piece>) -> Answer<'_, ()> {
+        self.store.export(to)
+    }
+
+    fn import(&self, from: mpsc::Receiver<Piece>) -> Answer<'_, (), ImportError> {
+        self.store.import(from)
     }
 }

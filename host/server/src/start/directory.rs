@@ -37,7 +37,8 @@ impl DataDir {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, ServeError> {
+/// The lock on a data directory, as long as the file is held.
+pub(crate) fn lock(dir: &Path) -> Result<File, ServeError> {
     let path = dir.join("lock");
     let file = OpenOptions::new()
         .write(true)

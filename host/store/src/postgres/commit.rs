@@ -277,7 +277,7 @@ pub(super) async fn append<'a>(
     Ok(exactly(added, run(connection, sqlx::query(statement).bind(records)).await?)?)
 }
 
-fn exactly(expected: usize, done: u64) -> Result<(), StoreError> {
+pub(super) fn exactly(expected: usize, done: u64) -> Result<(), StoreError> {
     if u64::try_from(expected) == Ok(done) {
         Ok(())
     } else {

@@ -43,6 +43,35 @@ impl Journal {
         }
     }
 
+    pub(super) const fn export(self) -> &'static str {
+        match self {
+            Self::Audit => sql::EXPORT_AUDIT,
+            Self::Events => sql::EXPORT_EVENTS,
+        }
+    }
+
+    pub(super) const fn export_unnumbered(self) -> &'static str {
+        match self {
+            Self::Audit => sql::EXPORT_AUDIT_UNNUMBERED,
+            Self::Events => sql::EXPORT_EVENTS_UNNUMBERED,
+        }
+    }
+
+    pub(super) const fn import(self) -> &'static str {
+        match self {
+            Self::Audit => sql::IMPORT_AUDIT,
+            Self::Events => sql::IMPORT_EVENTS,
+        }
+    }
+
+    /// Makes the next number that of after an import.
+    pub(super) const fn count_on(self) -> &'static str {
+        match self {
+            Self::Audit => sql::COUNT_AUDIT_ON,
+            Self::Events => sql::COUNT_EVENTS_ON,
+        }
+    }
+
     const fn after(self) -> &'static str {
         match self {
             Self::Audit => sql::AUDIT_AFTER,

@@ -34,6 +34,8 @@ pub(super) enum Limit {
     Change,
     /// As long as what goes over everything.
     Long,
+    /// As long as what hands everything over, at another's pace.
+    Archive,
 }
 
 /// What is done with one connection.
@@ -142,6 +144,7 @@ impl Primary {
             Limit::Read => limits::STORE_PG_READ_TIMEOUT,
             Limit::Change => self.change_timeout,
             Limit::Long => limits::STORE_PG_LONG_TIMEOUT,
+            Limit::Archive => limits::ARCHIVE_TIMEOUT,
         }
     }
 

@@ -11,6 +11,7 @@ use serde::de::value::{Error as ValueError, StringDeserializer};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use crate::archive::ArchivedSecret;
 use crate::error::StoreError;
 use crate::record::{Claim, Due, Entry, Lease, LeaseState, Loaded, SealedVersion, SecretRow};
 
@@ -92,6 +93,15 @@ impl<'a> Reader<'a> {
             until: self.moment("lease_until")?,
         };
         Ok(Loaded { head: self.head()?, lease })
+    }
+
+    /// A secret of an export, with none of its values yet.
+    pub(super) fn archived(&self) -> Result<ArchivedSecret, StoreError> {
+        Ok(ArchivedSecret {
+            head: self.head()?,
+            lease_epoch: self.number("lease_epoch")?,
+            values: Vec::new(),
+        })
     }
 
     pub(super) fn lease(&self) -> Result<Lease, StoreError> {

@@ -31,38 +31,24 @@ macro_rules! now {
 }
 
 /// A page of the secrets `$after` a place, in an order: those that live, and those scheduled for deletion as well if $4. Each have
-/// indexes of their own, and it is merged from both without sorting.
+/// indexes of their own, and it is merged from both without sorting: each part has the order for itself, and a limit that a
+/// planner knows, that of every page. Of $5 it may not know anything, and then sorting all there is looks cheap to it.
 macro_rules! list {
     ($after:literal, $order:literal) => {
         concat!(
-            "SELECT ",
+            "(SELECT ",
             head!(),
             " FROM secrets WHERE region = $1 AND purge_at IS NULL AND ",
             $after,
-            " UNION ALL SELECT ",
+            " ORDER BY ",
+            $order,
+            " LIMIT 1000) UNION ALL (SELECT ",
             head!(),
             " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND ",
             $after,
             " ORDER BY ",
             $order,
-            " LIMIT $5"
-        )
-    };
-}
-
-/// The same for the order of names. $2 is the moment that the other orders have.
-macro_rules! by_name {
-    ($than:literal, $order:literal) => {
-        concat!(
-            "SELECT ",
-            head!(),
-            " FROM secrets WHERE region = $1 AND purge_at IS NULL AND $2::bigint IS NOT NULL AND name ",
-            $than,
-            " $3 UNION ALL SELECT ",
-            head!(),
-            " FROM secrets WHERE $4 AND region = $1 AND purge_at IS NOT NULL AND name ",
-            $than,
-            " $3 ORDER BY ",
+            " LIMIT 1000) ORDER BY ",
             $order,
             " LIMIT $5"
         )
@@ -163,8 +149,9 @@ declare! {
     ];
     LIST_CREATED_UP = [list!("(created_at, name) > ($2, $3)", "created_at, name")];
     LIST_CREATED_DOWN = [list!("(created_at, name) < ($2, $3)", "created_at DESC, name DESC")];
-    LIST_NAME_UP = [by_name!(">", "name")];
-    LIST_NAME_DOWN = [by_name!("<", "name DESC")];
+    /// $2 is the moment that the other orders have.
+    LIST_NAME_UP = [list!("name > $3 AND $2::bigint IS NOT NULL", "name")];
+    LIST_NAME_DOWN = [list!("name < $3 AND $2::bigint IS NOT NULL", "name DESC")];
     LIST_CHANGED_UP = [list!("(last_changed_at, name) > ($2, $3)", "last_changed_at, name")];
     LIST_CHANGED_DOWN = [list!("(last_changed_at, name) < ($2, $3)", "last_changed_at DESC, name DESC")];
     LIST_ACCESSED_UP = [list!("(last_accessed_at, name) > ($2, $3)", "last_accessed_at, name")];
@@ -228,7 +215,7 @@ declare! {
              WHERE rotation_due_at <= $4 AND (lease_until IS NULL OR lease_until <= ", now!("$2"), ") \
              ORDER BY rotation_due_at LIMIT $5 FOR UPDATE SKIP LOCKED) \
          UPDATE secrets SET lease_owner = $1, lease_until = ", now!("$2"), " + $3, lease_epoch = lease_epoch + 1 \
-         FROM due WHERE secrets.id = due.id \
+         WHERE id = ANY(ARRAY(SELECT id FROM due)) \
          RETURNING arn, region, name, lease_epoch"
     ];
     RENEW_LEASE = [
@@ -289,6 +276,48 @@ declare! {
         "SELECT sum(pg_total_relation_size(part::regclass))::bigint AS bytes \
          FROM unnest(ARRAY['secrets', 'versions', 'audit', 'events', 'keyring', 'meta', 'counters']) AS part"
     ];
+
+    /// What follows sees one moment.
+    BEGIN_SNAPSHOT = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
+    /// Whoever is at the other end of a transfer may take his time.
+    PATIENT = ["SET LOCAL idle_in_transaction_session_timeout = 0"];
+    EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
+    EXPORT_SECRETS = [
+        "SELECT id, ", head!(), ", lease_epoch FROM secrets WHERE (region, name) > ($1, $2) ORDER BY region, name LIMIT $3"
+    ];
+    /// The values of secrets, in the order in which those are named.
+    EXPORT_VERSIONS = [
+        "SELECT v.secret_id, v.version_id, v.sealed \
+         FROM unnest($1::bigint[]) WITH ORDINALITY AS page (id, place) JOIN versions v ON v.secret_id = page.id \
+         ORDER BY page.place, v.version_id"
+    ];
+    EXPORT_AUDIT = ["SELECT seq, record FROM audit WHERE seq IS NOT NULL ORDER BY seq"];
+    EXPORT_AUDIT_UNNUMBERED = ["SELECT record FROM audit WHERE seq IS NULL ORDER BY id"];
+    EXPORT_EVENTS = ["SELECT seq, record FROM events WHERE seq IS NOT NULL ORDER BY seq"];
+    EXPORT_EVENTS_UNNUMBERED = ["SELECT record FROM events WHERE seq IS NULL ORDER BY id"];
+
+    IS_EMPTY = [
+        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM audit) \
+                AND NOT EXISTS (SELECT 1 FROM events) AS empty"
+    ];
+    CLEAR_SECRETS = ["DELETE FROM secrets"];
+    CLEAR_AUDIT = ["DELETE FROM audit"];
+    CLEAR_EVENTS = ["DELETE FROM events"];
+    CLEAR_KEYRING = ["DELETE FROM keyring"];
+    CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
+    IMPORT_SECRETS = [
+        "INSERT INTO secrets (", head!(), ", lease_epoch) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[]) \
+         RETURNING id, arn"
+    ];
+    IMPORT_VERSIONS = [
+        "INSERT INTO versions (secret_id, version_id, sealed) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[])"
+    ];
+    IMPORT_AUDIT = ["INSERT INTO audit (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
+    IMPORT_EVENTS = ["INSERT INTO events (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
+    COUNT_AUDIT_ON = ["UPDATE counters SET numbered = (SELECT coalesce(max(seq), 0) FROM audit) WHERE name = $1"];
+    COUNT_EVENTS_ON = ["UPDATE counters SET numbered = (SELECT coalesce(max(seq), 0) FROM events) WHERE name = $1"];
 
     HAS_MIGRATIONS = ["SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS made"];
     SCHEMA_VERSION = ["SELECT max(version) FROM _sqlx_migrations"];

@@ -254,3 +254,120 @@ async fn groups_in_any_order_do_not_deadlock() {
         rows = rows.iter().map(|row| change(row).row).collect();
     }
 }
+
+/// Secrets as an installation has them: few of many are deleted, scheduled or rotating.
+async fn fill(connection: &mut PgConnection) {
+    let rows = "INSERT INTO secrets (arn, region, name, revision, created_at, last_changed_at, last_accessed_at, purge_at, \
+                                     next_rotation_at, rotation_due_at, lease_owner, lease_until, document) \
+         SELECT 'arn:' || n, CASE WHEN n % 4 = 0 THEN 'eu-west-1' ELSE 'us-east-1' END, 's' || n, 1, n, n, n, \
+                CASE WHEN n % 3 = 0 THEN n END, CASE WHEN n % 10 = 1 THEN n END, CASE WHEN n % 100 = 3 THEN n END, \
+                CASE WHEN n % 500 = 3 THEN 'host' END, CASE WHEN n % 500 = 3 THEN n END, repeat('x', 600) \
+         FROM generate_series(1, 20000) AS n; \
+         INSERT INTO versions (secret_id, version_id, sealed) SELECT id, v::text, 'x' FROM secrets, generate_series(1, 2) AS v; \
+         INSERT INTO audit (seq, record) SELECT n, 'x' FROM generate_series(1, 20000) AS n; \
+         INSERT INTO events (seq, record) SELECT n, 'x' FROM generate_series(1, 20000) AS n; \
+         ANALYZE";
+    connection.execute(rows).await.unwrap();
+}
+
+/// How the server does a statement whose values it does not know, as it does one that is used often.
+async fn plan(connection: &mut PgConnection, statement: &str) -> String {
+    let values = (1..=16).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+    connection.execute(AssertSqlSafe(format!("PREPARE looked_at AS {statement}"))).await.unwrap();
+    let values = if values > 0 { format!("({})", vec!["NULL"; values].join(", ")) } else { String::new() };
+    let explain = AssertSqlSafe(format!("EXPLAIN (COSTS OFF) EXECUTE looked_at {values}"));
+    let rows = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+    connection.execute("DEALLOCATE looked_at").await.unwrap();
+    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn queries_cost_what_they_answer() {
+    let database = Database::new();
+    let store = database.store(LeaseClock::Database).await;
+    let mut connection = database.raw().await;
+    fill(&mut connection).await;
+    connection.execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
+    let mut wrong = Vec::new();
+    for (statement, index) in [
+        (sql::LOAD, "secrets_region_name_key"),
+        (sql::LOAD_FULL, "versions_pkey"),
+        (sql::SEALED, "versions_pkey"),
+        (sql::CHANGED, "secrets_arn_key"),
+        (sql::DUE_SCHEDULES, "secrets_scheduled"),
+        (sql::DUE_PURGES, "secrets_deleted"),
+        (sql::CLAIM_ROTATIONS, "secrets_rotating"),
+        (sql::RENEW_LEASE, "secrets_arn_key"),
+        (sql::CLAIM_LEFT, "secrets_arn_key"),
+        (sql::BREAK_LEASES, "secrets_leased"),
+        (sql::LEASES, "secrets_leased"),
+        (sql::LOCK_SECRETS, "secrets_arn_key"),
+        (sql::UPDATE_SECRET, "secrets_arn_key"),
+        (sql::CHANGE_ONE, "secrets_arn_key"),
+        (sql::DELETE_SECRET, "secrets_arn_key"),
+        (sql::EPOCH, "secrets_arn_key"),
+        (sql::PUT_VERSIONS, "secrets_arn_key"),
+        (sql::REMOVE_VERSIONS, "versions_pkey"),
+        (sql::AUDIT_AFTER, "audit_seq_key"),
+        (sql::EVENTS_AFTER, "events_seq_key"),
+        (sql::AUDIT_UNNUMBERED, "audit_unnumbered"),
+        (sql::NUMBER_AUDIT, "audit_unnumbered"),
+        (sql::NUMBER_EVENTS, "events_unnumbered"),
+    ] {
+        let plan = plan(&mut connection, statement).await;
+        if !plan.contains(index)
+            || plan.contains("Seq Scan on secrets")
+            || plan.contains("Seq Scan on versions")
+        {
+            wrong.push(format!("{statement}:\n{plan}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    store.close().await;
+}
+
+/// A page begins where its cursor is, in the live ones and in the deleted ones, and nothing is sorted: each order twice.
+#[tokio::test]
+async fn lists_are_read_off_an_index() {
+    use crate::record::{Order, SortBy};
+    let database = Database::new();
+    let store = database.store(LeaseClock::Database).await;
+    let mut connection = database.raw().await;
+    fill(&mut connection).await;
+    let mut wrong = Vec::new();
+    for mode in ["force_generic_plan", "force_custom_plan"] {
+        connection.execute(AssertSqlSafe(format!("SET plan_cache_mode = {mode}"))).await.unwrap();
+        for (by, index) in [
+            (SortBy::Created, "by_created"),
+            (SortBy::Name, "by_name"),
+            (SortBy::LastChanged, "by_changed"),
+            (SortBy::LastAccessed, "by_accessed"),
+        ] {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let statement = sql::list(Order { by, direction });
+                let plan = plan_of_page(&mut connection, statement).await;
+                assert_eq!(statement.matches(&format!("LIMIT {})", limits::STORE_ROWS_MAX)).count(), 2);
+                let is_right = plan.contains(&format!("live_{index}"))
+                    && plan.contains(&format!("deleted_{index}"))
+                    && !plan.contains("Sort\n")
+                    && !plan.contains("Seq Scan")
+                    && plan.contains("Index Cond: ((region = ");
+                if !is_right {
+                    wrong.push(format!("{mode} {statement}:\n{plan}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    store.close().await;
+}
+
+async fn plan_of_page(connection: &mut PgConnection, statement: &str) -> String {
+    connection.execute(AssertSqlSafe(format!("PREPARE page AS {statement}"))).await.unwrap();
+    let explain = "EXPLAIN (COSTS OFF) EXECUTE page ('us-east-1', 10000, 's5', true, 100)";
+    let rows = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+    connection.execute("DEALLOCATE page").await.unwrap();
+    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    lines.join("\n")
+}

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StringDeserializer};
 
+use crate::archive::ArchivedSecret;
 use crate::error::StoreError;
 use crate::record::{Claim, Due, Entry, Lease, LeaseState, Loaded, SealedVersion, SecretRow};
 
@@ -124,6 +125,23 @@ impl<'a> Reader<'a> {
 
     pub(super) fn version(&self) -> Result<SealedVersion, StoreError> {
         Ok(SealedVersion { version_id: self.name("version_id")?, sealed: self.get("sealed")? })
+    }
+
+    /// A secret of an export, with none of its values yet.
+    pub(super) fn archived(&self) -> Result<ArchivedSecret, StoreError> {
+        Ok(ArchivedSecret {
+            head: self.head()?,
+            lease_epoch: self.number("lease_epoch")?,
+            values: Vec::new(),
+        })
+    }
+
+    pub(super) fn id(&self) -> Result<i64, StoreError> {
+        self.get("id")
+    }
+
+    pub(super) fn setting(&self) -> Result<(String, Vec<u8>), StoreError> {
+        Ok((self.get("key")?, self.get("value")?))
     }
 
     pub(super) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {

@@ -66,13 +66,10 @@ macro_rules! declare {
 
 declare! {
     LOAD = ["SELECT ", head!(), ", ", lease!(), " FROM secrets WHERE region = $1 AND name = $2"];
-    /// The secret, and a row for each of its values: one statement is one snapshot, and one way to the database and back.
+    /// The secret, once for each of its values: one statement is one snapshot, and looks for it once.
     LOAD_FULL = [
-        "SELECT ", head!(), ", ", lease!(), ", NULL AS version_id, NULL AS sealed \
-         FROM secrets WHERE region = $1 AND name = $2 \
-         UNION ALL \
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
-         FROM secrets s JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2"
+        "SELECT ", head!(), ", ", lease!(), ", v.version_id, v.sealed \
+         FROM secrets s LEFT JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2"
     ];
     SEALED = [
         "SELECT v.version_id, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id \
@@ -183,6 +180,31 @@ declare! {
     PAGE_COUNT = ["PRAGMA page_count"];
     /// *SQLite*
     FREE_PAGES = ["PRAGMA freelist_count"];
+
+    /// Every secret with each of its values.
+    EXPORT_SECRETS = [
+        "SELECT s.id, ", head!(), ", lease_epoch, v.version_id, v.sealed \
+         FROM secrets s LEFT JOIN versions v ON v.secret_id = s.id ORDER BY s.region, s.name, v.version_id"
+    ];
+    EXPORT_AUDIT = ["SELECT seq, record FROM audit ORDER BY seq"];
+    EXPORT_EVENTS = ["SELECT seq, record FROM events ORDER BY seq"];
+    EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
+
+    IS_EMPTY = [
+        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM audit) AND NOT EXISTS (SELECT 1 FROM events)"
+    ];
+    CLEAR_SECRETS = ["DELETE FROM secrets"];
+    CLEAR_AUDIT = ["DELETE FROM audit"];
+    CLEAR_EVENTS = ["DELETE FROM events"];
+    CLEAR_KEYRING = ["DELETE FROM keyring"];
+    CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
+    IMPORT_SECRET = [
+        "INSERT INTO secrets (", head!(), ", id, lease_epoch) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+    ];
+    IMPORT_VERSION = ["INSERT INTO versions (secret_id, version_id, sealed) VALUES ($1, $2, $3)"];
+    IMPORT_AUDIT = ["INSERT INTO audit (seq, record) VALUES ($1, $2)"];
+    IMPORT_EVENT = ["INSERT INTO events (seq, record) VALUES ($1, $2)"];
 }
 
 /// The statement that lists in this order.

@@ -67,7 +67,7 @@ impl Writer {
             return Ok(());
         }
         let (verdict, answer) = oneshot::channel();
-        self.wait(Task::Commit(changes, verdict), answer).await?
+        self.wait(Task::Commit((changes, verdict)), answer).await?
     }
 
     /// Does `deed` after what came before it, in no transaction but its own.
@@ -109,9 +109,15 @@ impl Drop for Writer {
     }
 }
 
+/// A call's changes, and whom to tell how it went.
+type Call = (Vec<Change>, oneshot::Sender<Verdict>);
+
+/// What else is written; it tells its caller by itself.
+type Deed = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
+
 enum Task {
-    Commit(Vec<Change>, oneshot::Sender<Verdict>),
-    Deed(Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>),
+    Commit(Call),
+    Deed(Deed),
 }
 
 /// Those who wait.
@@ -143,8 +149,8 @@ impl std::fmt::Debug for Place {
 /// What the writer does next.
 enum Next {
     /// The commits that share a transaction.
-    Commits(Vec<(Vec<Change>, oneshot::Sender<Verdict>)>),
-    Deed(Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>),
+    Commits(Vec<Call>),
+    Deed(Deed),
 }
 
 impl Queue {
@@ -182,8 +188,8 @@ impl Queue {
             }
             match line.waiting.pop_front() {
                 Some(Place { task: Task::Deed(deed), .. }) => return Some(Next::Deed(deed)),
-                Some(Place { task: Task::Commit(changes, verdict), .. }) => {
-                    return Some(Next::Commits(line.commits((changes, verdict))));
+                Some(Place { task: Task::Commit(call), .. }) => {
+                    return Some(Next::Commits(line.commits(call)));
                 }
                 None => line = self.changed.wait(line).unwrap_or_else(PoisonError::into_inner),
             }
@@ -203,14 +209,11 @@ impl Queue {
 
 impl Line {
     /// The first commit and those right behind it.
-    fn commits(
-        &mut self,
-        first: (Vec<Change>, oneshot::Sender<Verdict>),
-    ) -> Vec<(Vec<Change>, oneshot::Sender<Verdict>)> {
+    fn commits(&mut self, first: Call) -> Vec<Call> {
         let mut commits = vec![first];
         while commits.len() < limits::STORE_COMMITS_AT_ONCE {
             match self.waiting.pop_front() {
-                Some(Place { task: Task::Commit(changes, verdict), .. }) => commits.push((changes, verdict)),
+                Some(Place { task: Task::Commit(call), .. }) => commits.push(call),
                 Some(place) => {
                     self.waiting.push_front(place);
                     break;
@@ -249,7 +252,7 @@ impl Hand<'_> {
         }
     }
 
-    fn commits(&mut self, mut calls: Vec<(Vec<Change>, oneshot::Sender<Verdict>)>) {
+    fn commits(&mut self, mut calls: Vec<Call>) {
         // Who has left before it began wants nothing any more.
         calls.retain(|(_, verdict)| !verdict.is_closed());
         let changes: Vec<&[Change]> = calls.iter().map(|(changes, _)| changes.as_slice()).collect();
@@ -291,7 +294,7 @@ mod tests {
 
     fn commit() -> (Task, oneshot::Receiver<Verdict>) {
         let (verdict, answer) = oneshot::channel();
-        (Task::Commit(Vec::new(), verdict), answer)
+        (Task::Commit((Vec::new(), verdict)), answer)
     }
 
     #[test]

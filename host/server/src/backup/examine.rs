@@ -1,0 +1,150 @@
+//! Reading a whole backup before anything of it is believed.
+
+use std::path::Path;
+
+use pawl_core::limits;
+use pawl_core::names::VersionId;
+use pawl_core::secret::Secret;
+use pawl_core::world::Timestamp;
+use pawl_keyring::{Keyring, RootKey, SealContext, Sealed};
+
+use super::drift::Drift;
+use super::file::{FileError, Source};
+use super::line::{Counts, Header, Line, SecretLine, VersionLine};
+use super::{BackupError, Progress};
+
+/// A backup that is whole and was not changed.
+pub(super) struct Examined {
+    pub(super) header: Header,
+    pub(super) counts: Counts,
+    pub(super) keyring: Keyring,
+    pub(super) drift: Vec<Drift>,
+    problems: Problems,
+}
+
+/// What is wrong with secrets, by their names.
+#[derive(Default)]
+struct Problems {
+    named: Vec<String>,
+    more: u64,
+}
+
+impl Problems {
+    fn add(&mut self, problem: String) {
+        if self.named.len() < limits::BACKUP_NAMES_SHOWN {
+            self.named.push(problem);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+}
+
+impl Examined {
+    /// Refuses one of which a secret or a value cannot be read.
+    pub(super) fn must_be_sound(&mut self, remedy: &'static str) -> Result<(), BackupError> {
+        if self.problems.named.is_empty() {
+            return Ok(());
+        }
+        let Problems { named: problems, more } = std::mem::take(&mut self.problems);
+        Err(BackupError::Unsound { problems, more, remedy })
+    }
+}
+
+/// A secret whose values are being read.
+struct Current {
+    secret: Option<Secret>,
+    arn: String,
+    seen: Vec<VersionId>,
+}
+
+impl Current {
+    fn new(line: &SecretLine, problems: &mut Problems) -> Self {
+        let secret = serde_json::from_str::<Secret>(&line.document).ok();
+        if secret.is_none() {
+            problems.add(format!("the document of {} cannot be read", line.arn));
+        }
+        Self { secret, arn: line.arn.to_string(), seen: Vec::new() }
+    }
+
+    fn value(&mut self, line: VersionLine, keyring: &Keyring, problems: &mut Problems) {
+        let context = SealContext { arn: &self.arn, version_id: line.id.as_str() };
+        let opened = Sealed::from_bytes(line.sealed.0)
+            .map_err(Into::into)
+            .and_then(|sealed| keyring.open(&context, &sealed));
+        if opened.is_err() {
+            problems.add(format!("version {} of {} does not open", line.id, self.arn));
+        }
+        self.seen.push(line.id);
+    }
+
+    /// Whether every version that has a value came with it.
+    fn end(self, problems: &mut Problems) {
+        // A replica's versions are its primary's, and so are the values of some.
+        let Some(secret) = self.secret.filter(|secret| secret.replica_of.is_none()) else { return };
+        for (id, version) in &secret.versions {
+            if version.content.is_some() && !self.seen.contains(id) {
+                problems.add(format!("version {id} of {} has no value", self.arn));
+            }
+        }
+    }
+}
+
+/// Reads all of a backup: whether it was changed, and, if `opening`, whether every value opens.
+pub(super) fn examine(
+    path: &Path,
+    root: &RootKey,
+    opening: bool,
+    now: Timestamp,
+    progress: &Progress,
+) -> Result<Examined, BackupError> {
+    let mut source = Source::open(path, root)?;
+    let (mut drift, mut problems) = (Vec::new(), Problems::default());
+    let mut current: Option<Current> = None;
+    while let Some(line) = source.next()? {
+        match line {
+            Line::Secret(line) => {
+                if let Some(before) = current.take() {
+                    before.end(&mut problems);
+                }
+                let begun = Current::new(&line, &mut problems);
+                drift.extend(begun.secret.as_ref().and_then(|secret| Drift::of(secret, now)));
+                current = Some(begun);
+                progress("verifying", source.secrets());
+            }
+            Line::Version(line) => {
+                let Some(current) = &mut current else {
+                    let source = FileError::Changed;
+                    return Err(BackupError::File { path: path.to_owned(), source });
+                };
+                if opening {
+                    current.value(line, &source.keyring, &mut problems);
+                } else {
+                    current.seen.push(line.id);
+                }
+            }
+            Line::Backup(_)
+            | Line::Keyring(_)
+            | Line::Setting(_)
+            | Line::Audit(_)
+            | Line::Event(_)
+            | Line::Counts(_)
+            | Line::Mac(_) => {}
+        }
+    }
+    if let Some(last) = current {
+        last.end(&mut problems);
+    }
+    if !opening {
+        problems = Problems::default();
+    }
+    drift.sort_by(|one, other| {
+        (one.reason, &one.region, &one.name).cmp(&(other.reason, &other.region, &other.name))
+    });
+    Ok(Examined {
+        header: source.header.clone(),
+        counts: source.counts(),
+        keyring: source.keyring,
+        drift,
+        problems,
+    })
+}
