@@ -342,10 +342,13 @@ pub const STORE_PG_LONG_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a statement waits for a row that another host has locked.
 pub const STORE_PG_LOCK_TIMEOUT: Duration = Duration::from_secs(4);
 /// After which a server ends a transaction whose host does nothing: a paused host must not keep rows locked.
-pub const STORE_PG_IDLE_TRANSACTION: Duration = Duration::from_secs(10);
+/// Shorter than others wait for such a row, so that they get it.
+pub const STORE_PG_IDLE_TRANSACTION: Duration = Duration::from_secs(3);
 /// Pause between two rounds of looking for the server that takes writes.
 pub const STORE_PG_SEARCH_PAUSE: Duration = Duration::from_millis(100);
-/// How long, after one server was found that takes writes, the others may say that they do, too.
+/// How often a host looks whether another server of its URL was promoted while the one that it talks to still answers.
+pub const STORE_PG_WATCH_EVERY: Duration = Duration::from_secs(5);
+/// How long, after a server was found that was promoted since this host looked last, the others may say that they were, too.
 pub const STORE_PG_SEARCH_GRACE: Duration = Duration::from_millis(200);
 /// How long a connection may have been idle to be used for a change without being tried first.
 pub const STORE_PG_TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -359,8 +362,8 @@ pub const STORE_PG_ROWS_AT_ONCE: usize = 256;
 pub const STORE_PG_NUMBERED_AT_ONCE: u32 = 10_000;
 /// Servers in one database URL.
 pub const STORE_PG_HOSTS_MAX: usize = 16;
-/// Bytes of a file with the password to the store.
-pub const STORE_PG_PASSWORD_BYTES_MAX: u64 = 4_096;
+/// Bytes of a file with passwords to the store that are read.
+pub const STORE_PG_PASSWORD_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 // Metrics.
 

@@ -116,6 +116,9 @@ pub enum Outage {
     /// The login was refused.
     #[error("the database refused the login; check user and password of the database URL, and pg_hba.conf")]
     LoginRefused,
+    /// The file with the password cannot be read.
+    #[error("the passfile of the database URL cannot be read as text; check its path, owner and mode")]
+    PasswordFile,
     /// The role may not do what the store needs.
     #[error(
         "the database role may not do what the store needs (code {code}); grant it CREATE on its schema, and all on its tables"

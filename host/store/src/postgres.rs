@@ -9,6 +9,9 @@
 //! not answered is [`Outage::Unknown`] and never done twice. Two servers that both take writes are for the operator to prevent:
 //! with a synchronous standby the one left behind acknowledges no change, but it can still be read.
 //!
+//! A server that dies is noticed at once; one that goes without a word (its machine loses power, the network swallows everything) by
+//! the time limit of the call that waits for it. A pooler in front must give each connection a session of its own.
+//!
 //! Nothing here needs what the databases that speak this dialect lack: no LISTEN, no advisory locks, no gapless sequences. It is
 //! tested with PostgreSQL 15; on CockroachDB and YugabyteDB it was not run.
 
@@ -18,6 +21,7 @@ mod fault;
 mod health;
 mod import;
 mod journal;
+mod passfile;
 mod primary;
 mod rows;
 mod schema;
@@ -100,7 +104,7 @@ impl PostgresStore {
     /// # Errors
     /// When no server that takes writes can be logged in to, or the store was made by a newer program.
     pub async fn inspect(url: &DatabaseUrl) -> Result<Option<Vec<u8>>, StoreError> {
-        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() });
+        let primary = Primary::new(url, PostgresOptions { connections: 1, ..PostgresOptions::default() })?;
         let keyring = primary.ask(&Inspection).await;
         primary.close().await;
         keyring
@@ -112,8 +116,9 @@ impl PostgresStore {
     /// When no server that takes writes can be logged in to, the role may not make tables, or the store was made by a newer
     /// program.
     pub async fn open(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
-        let primary = Arc::new(Primary::new(url, options));
+        let primary = Arc::new(Primary::new(url, options)?);
         primary.ask(&schema::Upgrade { migrations: schema::MIGRATIONS }).await?;
+        primary.watch();
         Ok(Self { primary, lease_clock: options.lease_clock })
     }
 

@@ -118,3 +118,6 @@ fn unsound(problems: &[String], more: u64, remedy: &str) -> String {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}; {remedy}", problems.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,8 @@ struct Place {
     server: Option<usize>,
     generation: u64,
     idle: Vec<Idle>,
+    /// The latest history that was seen: a server of an earlier one has been left behind, and is not gone back to.
+    latest: Option<String>,
 }
 
 #[derive(Debug)]
@@ -122,16 +124,16 @@ impl Session {
 
 impl Primary {
     /// Knows the servers of `url` and connects to none yet.
-    pub(super) fn new(url: &DatabaseUrl, options: PostgresOptions) -> Self {
-        Self {
-            servers: url.servers(),
+    pub(super) fn new(url: &DatabaseUrl, options: PostgresOptions) -> Result<Self, StoreError> {
+        Ok(Self {
+            servers: url.servers()?,
             connect_timeout: url.connect_timeout(),
             change_timeout: options.change_timeout,
             connections: u32::from(options.connections.max(1)),
             permits: Arc::new(Semaphore::new(usize::from(options.connections.max(1)))),
             place: Mutex::default(),
             search: tokio::sync::Mutex::default(),
-        }
+        })
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {
@@ -263,28 +265,27 @@ impl Primary {
             return Ok(());
         }
         let mut asked = JoinSet::new();
-        let (limit, is_choice) = (self.connect_timeout, self.servers.len() > 1);
         for (server, options) in self.servers.iter().cloned().enumerate() {
+            let (limit, is_choice) = (self.connect_timeout, self.servers.len() > 1);
             asked.spawn(async move {
                 let mut connection = connect(&options, limit).await?;
-                let history = if is_choice { timeline(&mut connection).await } else { None };
+                let history = if is_choice { timeline(&mut connection, limit).await? } else { None };
                 Ok((history, server, connection))
             });
         }
-        let (mut best, mut why) = (None, None);
-        while let Some(answer) = next(&mut asked, best.is_some()).await {
+        let latest = self.place().latest.clone();
+        let (mut best, mut why): (Option<Primacy>, _) = (None, None);
+        while let Some(answer) = next(&mut asked, self.patience(best.as_ref(), latest.as_deref())).await {
             match answer {
+                // It takes writes, but another one was promoted since.
+                Ok((history, ..)) if history < latest => why = Some(worse(why, NOT_PRIMARY)),
                 // Two that take writes: the one that was promoted last is right, and the other one has been left behind.
-                Ok(found) => {
-                    let later = |(history, ..): &(Option<String>, usize, PgConnection)| *history < found.0;
-                    if best.as_ref().is_none_or(later) {
-                        best = Some(found);
-                    }
-                }
+                Ok(found) if best.as_ref().is_none_or(|best| best.0 < found.0) => best = Some(found),
+                Ok(_) => {}
                 Err(error) => why = Some(worse(why, error)),
             }
         }
-        let Some((_, server, connection)) = best else {
+        let Some((history, server, connection)) = best else {
             sleep(limits::STORE_PG_SEARCH_PAUSE).await;
             return Err(why.unwrap_or(UNREACHABLE));
         };
@@ -292,7 +293,61 @@ impl Primary {
         place.generation += 1;
         place.server = Some(server);
         place.idle = vec![Idle { connection, since: Instant::now() }];
+        place.latest = history.max(latest);
         Ok(())
+    }
+
+    /// How long the other servers are waited for when `best` is the best so far. One that was promoted since this host looked
+    /// last is the one; of one that was there before, another may be the successor.
+    fn patience(&self, best: Option<&Primacy>, latest: Option<&str>) -> Duration {
+        match best {
+            Some((history, ..)) if history.is_none() || latest.is_some() && history.as_deref() > latest => {
+                limits::STORE_PG_SEARCH_GRACE
+            }
+            _ => self.connect_timeout * 2,
+        }
+    }
+
+    /// Looks now and then whether another server was promoted, as long as somebody holds the store: the one that this host talks
+    /// to may have been left behind and not know it.
+    pub(super) fn watch(self: &Arc<Self>) {
+        if self.servers.len() < 2 {
+            return;
+        }
+        let primary = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                sleep(limits::STORE_PG_WATCH_EVERY).await;
+                let Some(primary) = primary.upgrade().filter(|primary| !primary.permits.is_closed()) else {
+                    return;
+                };
+                primary.look_around().await;
+            }
+        });
+    }
+
+    async fn look_around(&self) {
+        let (generation, current, latest) = {
+            let place = self.place();
+            (place.generation, place.server, place.latest.clone())
+        };
+        // Where there are no histories, none is later than another.
+        let (Some(current), Some(latest)) = (current, latest) else { return };
+        let others = self.servers.iter().enumerate().filter(|(server, _)| *server != current);
+        for (_, options) in others {
+            let asked = async {
+                let mut connection = connect(options, self.connect_timeout).await?;
+                let history = timeline(&mut connection, self.connect_timeout).await;
+                let _closed = timeout(limits::STORE_PG_CONNECT_TIMEOUT, connection.close()).await;
+                history
+            };
+            if let Ok(Some(history)) = asked.await
+                && history > latest
+            {
+                self.lost(generation);
+                return self.place().latest = Some(history);
+            }
+        }
     }
 
     /// Waits for what is under way and closes every connection.
@@ -317,18 +372,24 @@ pub(super) async fn connect(options: &PgConnectOptions, limit: Duration) -> Resu
     timeout(limit, connecting).await.unwrap_or(Err(UNREACHABLE))
 }
 
-/// The history that a primary writes; none where there is no such thing.
-async fn timeline(connection: &mut PgConnection) -> Option<String> {
-    let asked =
-        timeout(limits::STORE_PG_SEARCH_GRACE, sqlx::raw_sql(sql::TIMELINE).fetch_one(connection)).await;
-    asked.ok()?.ok()?.try_get("timeline").ok()
+/// The history that a primary writes; none where there is no such thing. The higher, the later it was promoted.
+async fn timeline(connection: &mut PgConnection, limit: Duration) -> Result<Option<String>, StoreError> {
+    match timeout(limit, sqlx::raw_sql(sql::TIMELINE).fetch_one(connection)).await {
+        Ok(Ok(row)) => row.try_get("timeline").map(Some).map_err(fault),
+        Ok(Err(error)) if fault::is_lost(&error) => Err(fault(error)),
+        Ok(Err(_)) => Ok(None),
+        Err(_) => Err(UNREACHABLE),
+    }
 }
 
-type Found = Result<(Option<String>, usize, PgConnection), StoreError>;
+/// A server that takes writes: its history, its place in the URL, a connection to it.
+type Primacy = (Option<String>, usize, PgConnection);
 
-/// The next server's answer. Once one is found, the others have little time.
-async fn next(asked: &mut JoinSet<Found>, is_found: bool) -> Option<Found> {
-    let limit = if is_found { limits::STORE_PG_SEARCH_GRACE } else { limits::STORE_PG_ACQUIRE_TIMEOUT };
+/// The next server's answer, if one comes in time.
+async fn next(
+    asked: &mut JoinSet<Result<Primacy, StoreError>>,
+    limit: Duration,
+) -> Option<Result<Primacy, StoreError>> {
     match timeout(limit, asked.join_next()).await {
         Ok(Some(Ok(found))) => Some(found),
         Ok(Some(Err(_))) => Some(Err(UNREACHABLE)),

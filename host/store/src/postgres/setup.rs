@@ -12,8 +12,8 @@ use crate::error::{Outage, StoreError};
 ///   synchronous standby if there is one. `remote_write` is weaker (a standby's crash loses it), `remote_apply` is stronger.
 /// - No statement has a time limit on the server, *on purpose*: a limit that ends while COMMIT waits for the synchronous standby
 ///   makes PostgreSQL answer that the change is committed, with a warning, though the standby does not have it, and a failover
-///   then loses what was acknowledged. For the same reason no statement is ever cancelled. Limits are kept on this side, by
-///   closing the connection.
+///   then loses what was acknowledged. For the same reason no statement is ever cancelled, and an operator must not cancel a
+///   COMMIT that waits (`pg_cancel_backend`), but end its session. Limits are kept on this side, by closing the connection.
 /// - A transaction whose host has stopped must not keep its rows locked.
 /// - Where serializable is the default, revisions and row locks are still what is relied on.
 const SETUP: &str = "SELECT \

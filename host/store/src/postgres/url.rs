@@ -12,13 +12,17 @@ use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::passfile::{self, Login};
+use crate::error::StoreError;
+
 const PORT: u16 = 5432;
 const APPLICATION: &str = "pawl";
 
 /// The servers of a database, of which one takes writes at a time, and how to log in to them. Does not show the password.
 ///
 /// The form is PostgreSQL's own, with these options: `sslmode` (`disable`, `require`, `verify-ca`, `verify-full`; the last when
-/// nothing is said), `sslrootcert` (trusted beside the system's CAs), `sslcert` and `sslkey`, `application_name`,
+/// nothing is said), `sslrootcert` (trusted beside the system's CAs), `sslcert` and `sslkey`, `passfile` (for a URL without a
+/// password: lines of `host:port:database:user:password`, read when the store is opened), `application_name`,
 /// `connect_timeout` in seconds, and `target_session_attrs`, which may only say what is done anyway. A host that begins with a
 /// slash (`%2Fvar%2Frun%2Fpostgresql`) is a directory with a socket, where TLS is not needed.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +35,7 @@ pub struct DatabaseUrl {
     root_cert: Option<PathBuf>,
     client_cert: Option<PathBuf>,
     client_key: Option<PathBuf>,
+    passfile: Option<PathBuf>,
     application: String,
     connect_timeout: Duration,
 }
@@ -89,8 +94,8 @@ pub enum DatabaseUrlError {
     Encoding,
     /// An option is unknown.
     #[error(
-        "the database URL has the unknown option {0}: known are sslmode, sslrootcert, sslcert, sslkey, application_name, \
-         connect_timeout and target_session_attrs"
+        "the database URL has the unknown option {0}: known are sslmode, sslrootcert, sslcert, sslkey, passfile, \
+         application_name, connect_timeout and target_session_attrs"
     )]
     UnknownOption(String),
     /// An option stands there twice.
@@ -108,11 +113,18 @@ pub enum DatabaseUrlError {
 
 impl DatabaseUrl {
     /// The driver's options for each server, in the URL's order.
-    pub(super) fn servers(&self) -> Vec<PgConnectOptions> {
-        self.hosts.iter().map(|host| self.server(host)).collect()
+    ///
+    /// # Errors
+    /// When the file with the password cannot be read.
+    pub(super) fn servers(&self) -> Result<Vec<PgConnectOptions>, StoreError> {
+        let file = match (&self.password, &self.passfile) {
+            (None, Some(file)) => Some(passfile::read(file)?),
+            _ => None,
+        };
+        Ok(self.hosts.iter().map(|host| self.server(host, file.as_ref())).collect())
     }
 
-    fn server(&self, host: &Host) -> PgConnectOptions {
+    fn server(&self, host: &Host, file: Option<&SecretBytes>) -> PgConnectOptions {
         let is_socket = host.name.starts_with('/');
         let tls = match self.tls {
             _ if is_socket => PgSslMode::Disable,
@@ -133,8 +145,10 @@ impl DatabaseUrl {
             .statement_cache_capacity(limits::STORE_STATEMENTS_MAX)
             // Statements are nobody's business but ours.
             .disable_statement_logging();
-        if let Some(Ok(password)) = self.password.as_ref().map(|password| str::from_utf8(password.0.expose()))
-        {
+        let login = Login { host: &host.name, port: host.port, database: &self.database, user: &self.user };
+        let found = file.and_then(|file| passfile::find(file, &login));
+        let password = self.password.as_ref().map(|password| &*password.0).or(found.as_ref());
+        if let Some(Ok(password)) = password.map(|password| str::from_utf8(password.expose())) {
             options = options.password(password);
         }
         if let Some(file) = &self.root_cert {
@@ -175,6 +189,7 @@ impl FromStr for DatabaseUrl {
             root_cert: None,
             client_cert: None,
             client_key: None,
+            passfile: None,
             application: APPLICATION.to_owned(),
             connect_timeout: limits::STORE_PG_CONNECT_TIMEOUT,
         };
@@ -239,6 +254,10 @@ impl DatabaseUrl {
             "sslkey" => {
                 self.client_key = Some(file("sslkey", value)?);
                 "sslkey"
+            }
+            "passfile" => {
+                self.passfile = Some(file("passfile", value)?);
+                "passfile"
             }
             "application_name" => {
                 self.application = value;
@@ -350,7 +369,7 @@ mod tests {
         assert_eq!(url.password.as_ref().unwrap().0.expose(), b"p:w%");
         assert_eq!((url.application.as_str(), url.connect_timeout), ("x", Duration::from_secs(3)));
         assert_eq!(url.to_string(), "postgres://us@er@one:5432,two:6543,[::1]:7/my/db");
-        let server = url.servers().remove(1);
+        let server = url.servers().unwrap().remove(1);
         assert_eq!((server.get_host(), server.get_port(), server.get_username()), ("two", 6543, "us@er"));
     }
 
@@ -366,7 +385,7 @@ mod tests {
         ] {
             assert_eq!(parse(&format!("postgres://u@h/d{options}")).unwrap().tls, expected, "{options}");
         }
-        let socket = parse("postgres://u@%2Frun%2Fpg/d").unwrap().servers().remove(0);
+        let socket = parse("postgres://u@%2Frun%2Fpg/d").unwrap().servers().unwrap().remove(0);
         assert!(matches!(socket.get_ssl_mode(), PgSslMode::Disable), "a socket has no need of it");
     }
 

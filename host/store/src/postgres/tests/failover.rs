@@ -281,3 +281,53 @@ async fn sessions_are_set_up() {
     let strong = open(&server.url(&database)).await.check().await.unwrap();
     assert_eq!(strong.journal, "synchronous_commit=remote_apply, no synchronous standby");
 }
+
+/// A CA, and the certificate and key of a server of this name, as PEM.
+fn certificates(name: &str) -> (String, String, String) {
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = ca.self_signed(&ca_key).unwrap().pem();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &rcgen::Issuer::new(ca, ca_key)).unwrap().pem();
+    (root, leaf, key.serialize_pem())
+}
+
+/// Who can put a server of his own in the way is not talked to, unless the URL says that this does not matter.
+#[tokio::test]
+async fn a_server_must_prove_who_it_is() {
+    let server = Server::start("").await;
+    let database = server.database().await;
+    let (ca, certificate, key) = certificates("127.0.0.1");
+    let ca = server.file("ca.pem", &ca);
+    server.file("server.crt", &certificate);
+    server.file("server.key", &key);
+    server.configure("ssl = on");
+    server.execute("postgres", "SELECT pg_reload_conf()").await;
+    until("it speaks TLS", async || holds(&server, "SELECT current_setting('ssl') = 'on'").await).await;
+
+    let url = |host: &str, login: &str, options: &str| {
+        format!("postgres://{login}@{host}:{}/{database}?{options}", server.port)
+    };
+    let root = format!("postgres:{PASSWORD}");
+    let ca = format!("sslrootcert={}", ca.display());
+    let untrusted = StoreError::Unavailable(Outage::TlsUntrusted);
+    assert_eq!(refusal(&url("127.0.0.1", &root, "")).await, untrusted, "an unknown CA");
+    assert_eq!(refusal(&url("localhost", &root, &ca)).await, untrusted, "another name");
+    assert_eq!(refusal(&url("localhost", &root, "sslmode=verify-ca")).await, untrusted);
+    let passfile = server.file("pass", &format!("127.0.0.1:*:*:postgres:{PASSWORD}\n"));
+    let by_file = format!("{ca}&passfile={}", passfile.display());
+    for (host, login, options) in [
+        ("127.0.0.1", root.as_str(), ca.clone()),
+        ("localhost", &root, format!("sslmode=verify-ca&{ca}")),
+        ("localhost", &root, "sslmode=require".to_owned()),
+        ("127.0.0.1", "postgres", by_file),
+    ] {
+        let store = open(&url(host, login, &options).parse().unwrap()).await;
+        let tls = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let rows = store.rows(|| sqlx::query(tls)).await.unwrap();
+        assert!(rows[0].get::<bool, _>("ssl"), "{host} {options}");
+        store.close().await;
+    }
+}

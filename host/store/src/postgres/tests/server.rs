@@ -1,7 +1,8 @@
 //! Real PostgreSQL servers for the tests of this module.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -112,6 +113,17 @@ impl Server {
 
     pub(super) fn data(&self) -> PathBuf {
         self.directory.join("data")
+    }
+
+    /// Puts a file beside its data, for its eyes only.
+    pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        if is_root() {
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        path
     }
 
     pub(super) fn configure(&self, settings: &str) {
