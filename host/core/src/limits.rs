@@ -347,7 +347,7 @@ pub const STORE_PG_IDLE_TRANSACTION: Duration = Duration::from_secs(3);
 /// Pause between two rounds of looking for the server that takes writes.
 pub const STORE_PG_SEARCH_PAUSE: Duration = Duration::from_millis(100);
 /// How often a host looks whether another server of its URL was promoted while the one that it talks to still answers.
-pub const STORE_PG_WATCH_EVERY: Duration = Duration::from_secs(5);
+pub const STORE_PG_WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How long, after a server was found that was promoted since this host looked last, the others may say that they were, too.
 pub const STORE_PG_SEARCH_GRACE: Duration = Duration::from_millis(200);
 /// How long a connection may have been idle to be used for a change without being tried first.

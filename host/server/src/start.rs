@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pawl_core::limits;
+use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{UnlockError, root_file};
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
+use pawl_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -59,6 +61,18 @@ pub enum ServeError {
         store: PathBuf,
         /// What remembers it.
         witness: PathBuf,
+    },
+    /// The store is another account's.
+    #[error(
+        "the store {store} is of account {found}, and this host was given account {given}: start it with --account {found}"
+    )]
+    OtherAccount {
+        /// The store.
+        store: String,
+        /// Its account.
+        found: String,
+        /// This host's.
+        given: String,
     },
     /// The store holds sealed values, and the key to them is not there.
     #[error(
@@ -179,6 +193,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let (store, keyring) = vault::open(&place, &dir, &key_file, &*rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
+    same_account(&*store, &settings.account, &place).await?;
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever
     // held one in this host's name is.
     let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
@@ -220,6 +235,23 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
 }
+
+/// Refuses a store of another account: every ARN in it names that one.
+async fn same_account(store: &dyn Store, account: &AccountId, place: &StorePlace) -> Result<(), ServeError> {
+    let ours = account.as_str().as_bytes();
+    if store.swap_meta(ACCOUNT, None, ours).await? {
+        return Ok(());
+    }
+    let found = store.meta(ACCOUNT).await?.unwrap_or_default();
+    if found == ours {
+        return Ok(());
+    }
+    let found = String::from_utf8_lossy(&found).into_owned();
+    Err(ServeError::OtherAccount { store: place.to_string(), found, given: account.to_string() })
+}
+
+/// The setting of the store that holds its account.
+const ACCOUNT: &str = "account";
 
 fn io(path: &Path, source: std::io::Error) -> ServeError {
     ServeError::Io { path: path.to_owned(), source }

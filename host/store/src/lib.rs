@@ -109,9 +109,7 @@ pub trait Store: Send + Sync {
     fn leases(&self, limit: u32) -> Answer<'_, Vec<Lease>>;
 
     /// Whether other processes may write to it as well. What is remembered of it must then be looked at again: [`Store::unchanged`].
-    fn is_shared(&self) -> bool {
-        false
-    }
+    fn is_shared(&self) -> bool;
 
     /// Of each of these secrets, whether it is there and at this revision: as it was at one moment after the call began, so every
     /// change that was acknowledged before is seen.

@@ -314,6 +314,10 @@ impl Store for SqliteStore {
         }))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn time(&self) -> Answer<'_, Option<Timestamp>> {
         Box::pin(async { Ok(None) })
     }

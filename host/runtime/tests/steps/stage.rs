@@ -8,7 +8,9 @@ use pawl_core::function::{Engine, Environment, Grants};
 use pawl_core::rotation::{Outcome, Step};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_core::world::Rng;
-use pawl_runtime::database::{Driver, Drivers, Login, LoginFailure, Session, StatementFailure, Work};
+use pawl_runtime::database::{
+    Driver, Drivers, LastWord, Login, LoginFailure, Session, StatementFailure, Work,
+};
 use pawl_runtime::dial::{Destination, Egress};
 use pawl_runtime::port::{Answer, PortError, SecretsPort, StoredVersion, Which};
 use pawl_runtime::{Component, LoginBudget, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
@@ -160,8 +162,16 @@ impl Session for Server {
         Box::pin(async { Ok(()) })
     }
 
-    fn set_password<'a>(&'a self, _: &'a str, password: &'a SecretBytes) -> Work<'a, (), StatementFailure> {
+    fn set_password<'a>(
+        &'a self,
+        _: &'a str,
+        password: &'a SecretBytes,
+        last_word: LastWord<'a>,
+    ) -> Work<'a, (), StatementFailure> {
         Box::pin(async {
+            if !last_word.await {
+                return Err(StatementFailure::TakenBack);
+            }
             *self.password.lock().unwrap() = String::from_utf8(password.expose().to_vec()).unwrap();
             self.password_changes.fetch_add(1, Ordering::SeqCst);
             Ok(())

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pawl_core::limits;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -64,6 +64,8 @@ pub(super) struct Primary {
     /// Fewer: reads must have connections left when every change waits for a standby that is gone.
     changes: Arc<Semaphore>,
     place: Mutex<Place>,
+    /// Connections of an earlier generation than this are to a server that was left behind: nobody waits for its answer.
+    left_behind: watch::Sender<u64>,
     search: tokio::sync::Mutex<()>,
 }
 
@@ -147,6 +149,7 @@ impl Primary {
             permits: Arc::new(Semaphore::new(usize::from(options.connections.max(1)))),
             changes: Arc::new(Semaphore::new(usize::from(options.connections / 4 * 3).max(1))),
             place: Mutex::default(),
+            left_behind: watch::Sender::default(),
             search: tokio::sync::Mutex::default(),
         })
     }
@@ -176,7 +179,14 @@ impl Primary {
                 self.lost(generation);
                 continue;
             }
-            let failure = match timeout(self.limit(W::LIMIT), work.run(&mut session.connection)).await {
+            let mut left_behind = self.left_behind.subscribe();
+            let tried = tokio::select! {
+                biased;
+                tried = timeout(self.limit(W::LIMIT), work.run(&mut session.connection)) => tried,
+                // Its server may have died without a word, and another one was promoted.
+                _ = left_behind.wait_for(|since| generation < *since) => Ok(Err(Failure::Unknown)),
+            };
+            let failure = match tried {
                 Ok(Ok(answer)) => {
                     session.keep(self);
                     return Ok(answer);
@@ -397,7 +407,13 @@ impl Primary {
                 && history > latest
             {
                 self.lost(generation);
-                return self.place().latest = Some(history);
+                self.place().latest = Some(history);
+                self.left_behind.send_if_modified(|since| {
+                    let later = *since <= generation;
+                    *since = (*since).max(generation.saturating_add(1));
+                    later
+                });
+                return;
             }
         }
     }
