@@ -97,9 +97,10 @@ async fn migrate(
     let migrations = migrations
         .iter()
         .map(|&(version, name, text)| {
-            Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+            Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), true)
         })
         .collect();
+    // Each without a transaction of its own: all are in the one that holds the lock.
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.set_locking(false);
     migrator.run_direct(None, connection, false).await.map_err(|error| of_migration(&error, known()))
