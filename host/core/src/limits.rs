@@ -351,7 +351,7 @@ pub const STORE_PG_WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How long, after a server was found that was promoted since this host looked last, the others may say that they were, too.
 pub const STORE_PG_SEARCH_GRACE: Duration = Duration::from_millis(200);
 /// How long a connection may have been idle to be used for a change without being tried first.
-pub const STORE_PG_TRUSTED_IDLE: Duration = Duration::from_secs(1);
+pub const STORE_PG_TRUSTED_IDLE: Duration = Duration::from_millis(100);
 /// How often a call is tried whose connection was lost before anything could have happened.
 pub const STORE_PG_LOST_TRIES: u32 = 3;
 /// How often a transaction is tried that collided with another one.

@@ -91,7 +91,9 @@ pub struct CacheFigures {
     pub bytes: u64,
 }
 
-const SHARDS: usize = 64;
+/// Changes of secrets that share one disturb each other: what was committed is then loaded again. So there are many more than
+/// changes at once.
+const SHARDS: usize = 4_096;
 
 /// The cache.
 pub struct SealedCache {

@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::cache::Key;
 
-/// Secrets that share a turn do so by chance.
-const SHARDS: usize = 256;
+/// Secrets that share a turn do so by chance; few do.
+const SHARDS: usize = 2_048;
 
 /// The turns of a host's secrets.
 pub(crate) struct Turns {

@@ -267,7 +267,7 @@ async fn sessions_are_set_up() {
         ("synchronous_commit", "on"),
         ("statement_timeout", "0"),
         ("lock_timeout", "4s"),
-        ("idle_in_transaction_session_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "3s"),
         ("default_transaction_isolation", "read committed"),
         ("application_name", "pawl"),
     ] {
