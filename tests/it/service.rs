@@ -48,6 +48,33 @@ fn a_missing_or_false_root_key_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_directory_whose_store_is_gone_is_not_served_an_empty_one() {
+    let mut pawl = Pawl::start(Options { store: Store::Embedded, ..Options::default() });
+    let _ = pawl.create("kept", "value");
+    assert_eq!(pawl.terminate(), Some(0));
+    for file in ["pawl.db", "pawl.db-wal", "pawl.db-shm"] {
+        let file = pawl.data_dir().join(file);
+        assert!(!file.exists() || std::fs::remove_file(&file).is_ok());
+    }
+    let why = pawl.try_resume().unwrap_err();
+    assert!(why.contains("--database-url") && why.contains("restore a backup"), "{why}");
+    assert!(!pawl.data_dir().join("pawl.db").exists(), "an empty store was made");
+}
+
+#[test]
+fn a_store_is_one_accounts() {
+    let mut pawl = Pawl::start(Options::default());
+    let _ = pawl.create("kept", "value");
+    assert_eq!(pawl.terminate(), Some(0));
+    pawl.set_environment("PAWL_ACCOUNT", "111111111111");
+    let why = pawl.try_resume().unwrap_err();
+    assert!(why.contains("of account 000000000000") && why.contains("--account 000000000000"), "{why}");
+    pawl.set_environment("PAWL_ACCOUNT", "000000000000");
+    pawl.resume();
+    assert_eq!(pawl.value("kept", "AWSCURRENT").unwrap().1, "value");
+}
+
+#[test]
 fn two_servers_do_not_share_a_data_directory() {
     let pawl = Pawl::start(Options::default());
     let mut second = Pawl::beside(&pawl);

@@ -139,6 +139,12 @@ impl Pawl {
         Some(std::fs::read(self.data_dir.join("root-key")).unwrap())
     }
 
+    /// Starts with this variable from now on.
+    pub fn set_environment(&mut self, name: &'static str, value: &str) {
+        self.options.environment.retain(|(known, _)| *known != name);
+        self.options.environment.push((name, value.to_owned()));
+    }
+
     /// A second server, not started, on the data directory of another.
     #[must_use]
     pub fn beside(other: &Self) -> Self {
