@@ -1,6 +1,6 @@
 //! Several hosts on one PostgreSQL, while hosts die and stand still, are cut off from the store, and the store itself fails over.
 //!
-//! `PAWL_TEST_CLUSTER_SECONDS=600` runs the long form of the storm; `PAWL_TEST_CLUSTER_SEED=n` another of its orders.
+//! `PAWL_TEST_CLUSTER_SECONDS=600` with `-- --ignored` runs the long form of the storm; `PAWL_TEST_CLUSTER_SEED=n` another of its orders.
 
 mod clients;
 mod field;
