@@ -178,7 +178,9 @@ impl TryFrom<String> for SecretPattern {
 
     fn try_from(text: String) -> Result<Self, String> {
         if text.is_empty() || text.chars().all(|c| c == '*') {
-            return Err(format!("`{text}` covers no secret or every one: name the secrets, such as `db/master-*`"));
+            return Err(format!(
+                "`{text}` covers no secret or every one: name the secrets, such as `db/master-*`"
+            ));
         }
         Ok(Self(text))
     }
@@ -251,7 +253,9 @@ mod tests {
         assert!(pattern("db/*").covers("db/master", arn) && pattern("d*m*r").covers("db/master", arn));
         assert!(pattern(arn).covers("x", arn) && !pattern("arn:*:db/other-*").covers("x", arn));
         assert!(pattern("a*a").covers("aa", "") && !pattern("a*a").covers("a", ""));
-        assert!(!pattern("db/master").covers("db/master2", "") && !pattern("*/admin").covers("db/master", arn));
+        assert!(
+            !pattern("db/master").covers("db/master2", "") && !pattern("*/admin").covers("db/master", arn)
+        );
         for bad in ["", "*", "**"] {
             assert!(SecretPattern::try_from(bad.to_owned()).is_err(), "{bad}");
         }

@@ -345,8 +345,9 @@ impl Rotation {
     }
 
     /// A server is about to be given the new password. From here on, stopping could leave an application without a login.
-    pub const fn expose(&mut self) {
+    pub fn expose(&mut self, now: Timestamp) {
         self.exposed = true;
+        self.changed_at.get_or_insert(now);
     }
 
     /// A login was tried, and the server has refused it or not. Servers count refusals in a row, and so does this.
@@ -561,7 +562,7 @@ mod tests {
     fn giving_up_in_set_is_stranded_once_the_server_may_have_the_password() {
         let mut rotation = begun();
         end(&mut rotation, Outcome::Done, 1);
-        rotation.expose();
+        rotation.expose(Timestamp::from_millis(1));
         end(&mut rotation, Outcome::Permanent("panicked".to_owned()), 2);
         assert_eq!(rotation.status, Status::Stranded { step: Step::SetSecret });
     }
@@ -570,7 +571,7 @@ mod tests {
     fn what_may_pass_is_never_given_up_once_the_server_may_have_the_password() {
         let mut rotation = begun();
         end(&mut rotation, Outcome::Done, 1);
-        rotation.expose();
+        rotation.expose(Timestamp::from_millis(1));
         for _ in 0..limits::STEP_TRIES_MAX * 2 {
             assert!(rotation.status.running().is_some());
             let now = rotation.not_before.millis();
@@ -587,7 +588,7 @@ mod tests {
         assert_eq!(early.status, Status::Cancelled);
         let mut late = begun();
         end(&mut late, Outcome::Done, 1);
-        late.expose();
+        late.expose(Timestamp::from_millis(1));
         assert!(late.cancel(Timestamp::from_millis(1)));
         assert!(late.cancelled && late.is_at(Step::SetSecret));
     }

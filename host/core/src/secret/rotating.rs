@@ -226,10 +226,10 @@ impl Secret {
     ///
     /// # Errors
     /// When the rotation does not own the secret, is at another step, or has made no value yet.
-    pub fn expose(&mut self, token: &VersionId) -> Result<(), RotationDeedError> {
+    pub fn expose(&mut self, token: &VersionId, now: Timestamp) -> Result<(), RotationDeedError> {
         let setting = self.owned_by(token)?.is_at(Step::SetSecret) && self.has_value(token);
         let rotation = self.rotation.as_mut().filter(|_| setting).ok_or(RotationDeedError::NotSetting)?;
-        rotation.expose();
+        rotation.expose(now);
         Ok(())
     }
 
@@ -252,7 +252,9 @@ impl Secret {
 
     /// Keeps in mind that a server may have the password of the rotation that is about to be forgotten, or was ended.
     pub(super) fn remember_adrift(&mut self) {
-        let Some(rotation) = self.rotation.as_deref().filter(|rotation| rotation.leaves_adrift()) else { return };
+        let Some(rotation) = self.rotation.as_deref().filter(|rotation| rotation.leaves_adrift()) else {
+            return;
+        };
         let token = rotation.token.clone();
         if self.has_value(&token) && !self.adrift.contains(&token) {
             self.adrift.push(token);
@@ -445,10 +447,10 @@ mod tests {
     fn exposed() -> Secret {
         let mut secret = configured();
         secret.rotate(&id(2), Digest::from_bytes([0; 32]), NOW).unwrap();
-        assert_eq!(secret.expose(&id(2)), Err(RotationDeedError::NotSetting));
+        assert_eq!(secret.expose(&id(2), NOW), Err(RotationDeedError::NotSetting));
         secret.put_pending(&id(2), &mark(2)).unwrap();
         secret.step_ended(&id(2), (Step::CreateSecret, Outcome::Done), StepRun::begun(NOW), NOW, &Zeros);
-        secret.expose(&id(2)).unwrap();
+        secret.expose(&id(2), NOW).unwrap();
         secret
     }
 
@@ -461,7 +463,7 @@ mod tests {
         let mut taken = exposed();
         taken.update_stage(&Label::pending(), Some(&id(2)), None, NOW).unwrap();
         for mut secret in [put, taken] {
-            assert_eq!(secret.expose(&id(2)), Err(RotationDeedError::Superseded));
+            assert_eq!(secret.expose(&id(2), NOW), Err(RotationDeedError::Superseded));
             assert_eq!(secret.adrift, [id(2)]);
             secret.rotate(&id(4), Digest::from_bytes([0; 32]), NOW).unwrap();
             assert_eq!(secret.other_candidates(&id(4)).first(), Some(&id(2)));
