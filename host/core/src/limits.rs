@@ -172,6 +172,8 @@ pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
 pub const ROOT_FILE_BYTES_MAX: usize = 4_096;
 
+/// Rotations that are kept of each secret; the newest.
+pub const ROTATIONS_KEPT: u32 = 100;
 /// Rows that one call to the store answers, most.
 pub const STORE_ROWS_MAX: u32 = 1_000;
 /// Connections that read from an embedded store at once.
@@ -315,6 +317,32 @@ pub const SERVER_COLUMNS_MAX: u64 = 64;
 pub const SERVER_QUESTIONS_MAX: usize = 8;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+// Events.
+
+/// Events of one page of ListEvents.
+pub const EVENTS_PAGE_MAX: u32 = 1_000;
+/// Events of one page when nothing is said.
+pub const EVENTS_PAGE_DEFAULT: u32 = 100;
+/// Events that one call of ListEvents looks at: filters that find little give short pages.
+pub const EVENTS_SCANNED_MAX: u32 = 5_000;
+/// Seconds that ListEvents waits for more.
+pub const EVENTS_WAIT_SECONDS_MAX: u32 = 20;
+/// Types that one call of ListEvents can name.
+pub const EVENT_TYPES_MAX: usize = 50;
+/// Characters of a type of event.
+pub const EVENT_TYPE_CHARS_MAX: usize = 64;
+/// How often a host looks whether another one has stored an event, while somebody waits for one.
+pub const EVENTS_LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Secrets that `pawl doctor` names of each kind that it warns of.
+pub const SECRETS_SHOWN_MAX: u32 = 5;
+/// Events that are kept, most.
+pub const EVENTS_KEPT: u64 = 1_000_000;
+/// For how long they are kept.
+pub const EVENTS_AGE_MAX: Duration = Duration::from_secs(90 * 86_400);
+/// How often the oldest are looked at.
+pub const EVENTS_FORGET_EVERY: Duration = Duration::from_secs(60);
 
 // The command line.
 
