@@ -175,27 +175,25 @@ impl Schedule {
     }
 
     /// The first window in which a rotation that missed the one of `missed` can begin at `now` or later; one that is open is as
-    /// good as one that opens. Of a rate whose windows have a `Duration` these are the same hours of the following days:
-    /// whoever names the hours means the hours, and not that a month's rotation is left out.
+    /// good as one that opens. Of a rate of more than a day whose windows have a `Duration` these are the same hours of the
+    /// following days: whoever names the hours means the hours, and not that a month's rotation is left out.
     #[must_use]
     pub fn window_after_missed(&self, missed: Timestamp, now: Timestamp) -> Option<Window> {
+        let day = HOUR_MILLIS * i64::from(DAY_HOURS);
+        let same_hours = self.window_hours.is_some() && self.step() > day;
         // No window is longer than a day.
         let mut after = missed.max(now.plus_days(-1));
-        let regular = loop {
-            let window = self.next_window(missed, after)?;
+        loop {
+            let opens = match same_hours {
+                true => next_of_grid(self.anchor(missed), day, after)?,
+                false => self.next_after(missed, after)?,
+            };
+            let window = self.window(opens);
             if window.last_start() >= now {
-                break window;
+                return Some(window);
             }
-            after = window.opens;
-        };
-        if self.window_hours.is_none() || matches!(self.cadence, Cadence::Cron(_)) {
-            return Some(regular);
+            after = opens;
         }
-        let day = HOUR_MILLIS * i64::from(DAY_HOURS);
-        let same_hours = |after| next_of_grid(self.anchor(missed), day, after).map(|opens| self.window(opens));
-        let daily = same_hours(missed.max(now.plus_days(-1)))?;
-        let daily = if daily.last_start() >= now { daily } else { same_hours(daily.opens)? };
-        Some(if daily.opens < regular.opens { daily } else { regular })
     }
 
     /// What becomes of a missed window when nothing else is said: whoever names hours or days wants rotations in them and nowhere

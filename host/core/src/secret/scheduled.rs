@@ -92,13 +92,17 @@ pub enum PlanWarning {
     #[error("it is due since {0} and has not begun: no scheduler runs, or it is behind")]
     Overdue(Timestamp),
     /// The group's offset times the order leads out of the window.
-    #[error("its place in its group is later than the window allows, so it rotates at the window's last moment")]
+    #[error(
+        "its place in its group is later than the window allows, so it rotates at the window's last moment"
+    )]
     GroupDoesNotFit,
     /// A tag that does nothing.
     #[error("{0}")]
     Tag(UnreadableTag),
     /// The clock was wrong when the schedule was last counted.
-    #[error("its schedule was counted from {0}, which is in the future: a clock was wrong then; rotate it by hand")]
+    #[error(
+        "its schedule was counted from {0}, which is in the future: a clock was wrong then; rotate it by hand"
+    )]
     CountedFromFuture(Timestamp),
 }
 
@@ -152,7 +156,8 @@ impl Secret {
 
     /// The tags have changed: the rotation keeps its window and moves to its new place in it.
     pub(super) fn replace_in_window(&mut self) {
-        let Some(next) = self.next_window.filter(|next| self.next_rotation_at.is_some() && !next.made_up) else {
+        let Some(next) = self.next_window.filter(|next| self.next_rotation_at.is_some() && !next.made_up)
+        else {
             return;
         };
         self.next_rotation_at = Some(next.window.moment(&self.arn, &self.placing()).at);
@@ -257,7 +262,8 @@ impl Secret {
     /// The first rotation after `after` when the last one counts as of `from`. A rotation inside of the window that is
     /// recorded was that window's, wherever in it it was.
     fn next_from(&self, from: Timestamp, after: Timestamp) -> Option<(Timestamp, NextWindow)> {
-        let recorded = self.next_window.filter(|next| self.next_rotation_at.is_some() && next.window.holds(from));
+        let recorded =
+            self.next_window.filter(|next| self.next_rotation_at.is_some() && next.window.holds(from));
         let last = recorded.map_or(from, |next| next.window.opens);
         let window = self.schedule()?.next_window(last, after)?;
         let moment = window.moment(&self.arn, &self.placing());
@@ -275,13 +281,14 @@ impl Secret {
             Some(_) => at,
             None => recorded.window.moment(&self.arn, &placing).at,
         };
-        if now <= recorded.window.last_start() {
+        let makes_up = placing.missed.unwrap_or(schedule.when_missed()) == Missed::MakeUp;
+        // A turn to make up is given up when the tags no longer want one.
+        if now <= recorded.window.last_start() && (makes_up || !recorded.made_up) {
             return Some(due.in_window(recorded, at));
         }
         let next = schedule.window_after_missed(recorded.window.opens, now)?;
         let regular = NextWindow { window: next, made_up: false, ..recorded };
         let turn = free + placing.shift();
-        let makes_up = placing.missed.unwrap_or(schedule.when_missed()) == Missed::MakeUp;
         if !makes_up || next.opens <= turn.max(now) + limits::CATCH_UP_SOON {
             return Some(due.in_window(regular, next.moment(&self.arn, &placing).at));
         }
@@ -319,7 +326,8 @@ impl Due<'_> {
     }
 
     fn begin(&self, next: NextWindow, caught_up: bool) -> Decision {
-        let after = self.secret.schedule().and_then(|schedule| schedule.next_window(next.window.opens, self.now));
+        let after =
+            self.secret.schedule().and_then(|schedule| schedule.next_window(next.window.opens, self.now));
         let after = after.map(|window| {
             let moment = window.moment(&self.secret.arn, &self.placing);
             (moment.at, NextWindow { window, counted_from: self.now, made_up: false })
