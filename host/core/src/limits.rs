@@ -172,6 +172,8 @@ pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
 pub const ROOT_FILE_BYTES_MAX: usize = 4_096;
 
+/// Rotations that are kept of each secret; the newest.
+pub const ROTATIONS_KEPT: u32 = 100;
 /// Rows that one call to the store answers, most.
 pub const STORE_ROWS_MAX: u32 = 1_000;
 /// Connections that read from an embedded store at once.
@@ -216,8 +218,16 @@ pub const CHECK_TRIES_MAX: u32 = 5;
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait between two tries of a step.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// Failed logins that one rotation may spend: well below what common lockout rules allow.
-pub const FAILED_LOGINS_MAX: u32 = 3;
+/// Refused logins of one account, in a row, that one rotation may cause: below what common lockout rules allow (five and more).
+pub const FAILED_LOGINS_MAX: u32 = 4;
+/// Versions that are kept in mind because a server may have their password although no label says so.
+pub const ADRIFT_VERSIONS_MAX: usize = 8;
+/// Versions besides the labelled ones that a rotation may try to log in with.
+pub const OTHER_CANDIDATES_MAX: usize = 4;
+/// Bytes of what a rotator is told about how two accounts differ.
+pub const DIFFERENCES_BYTES_MAX: usize = 8 * 1024;
+/// Secrets that a function may be granted beside the one under rotation.
+pub const GRANTED_SECRETS_MAX: usize = 64;
 /// Rotations that one host runs at once.
 pub const ROTATIONS_AT_ONCE_MAX: usize = 32;
 /// How often the scheduler looks for due work when nobody nudges it.
@@ -332,6 +342,32 @@ pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024;
 pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+// Events.
+
+/// Events of one page of ListEvents.
+pub const EVENTS_PAGE_MAX: u32 = 1_000;
+/// Events of one page when nothing is said.
+pub const EVENTS_PAGE_DEFAULT: u32 = 100;
+/// Events that one call of ListEvents looks at: filters that find little give short pages.
+pub const EVENTS_SCANNED_MAX: u32 = 5_000;
+/// Seconds that ListEvents waits for more.
+pub const EVENTS_WAIT_SECONDS_MAX: u32 = 20;
+/// Types that one call of ListEvents can name.
+pub const EVENT_TYPES_MAX: usize = 50;
+/// Characters of a type of event.
+pub const EVENT_TYPE_CHARS_MAX: usize = 64;
+/// How often a host looks whether another one has stored an event, while somebody waits for one.
+pub const EVENTS_LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Secrets that `pawl doctor` names of each kind that it warns of.
+pub const SECRETS_SHOWN_MAX: u32 = 5;
+/// Events that are kept, most.
+pub const EVENTS_KEPT: u64 = 1_000_000;
+/// For how long they are kept.
+pub const EVENTS_AGE_MAX: Duration = Duration::from_secs(90 * 86_400);
+/// How often the oldest are looked at.
+pub const EVENTS_FORGET_EVERY: Duration = Duration::from_secs(60);
 
 // The command line.
 
