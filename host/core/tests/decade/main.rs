@@ -3,6 +3,8 @@
 //! code judges: no rotation missed, none doubled, all inside of windows. The same in every run; `PAWL_DECADE_SEED` makes
 //! another one.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod chance;
 mod fleet;
 mod referee;
@@ -10,6 +12,7 @@ mod rule;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -39,6 +42,11 @@ const SECRETS: usize = 10_000;
 const HOSTS: usize = 3;
 /// Members of one group; a fifth of the secrets are in groups.
 const GROUP: usize = 4;
+
+#[expect(clippy::disallowed_methods, reason = "how a developer asks for another world")]
+fn asked<T: FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok()?.parse().ok()
+}
 
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap()
@@ -116,7 +124,7 @@ impl World {
         let fleet = Fleet::new(&mut chance, HOSTS, START, END);
         let turns = vec![CatchUp::default(); HOSTS];
         let (events, groups) = (BinaryHeap::new(), BTreeMap::new());
-        let traced = std::env::var("PAWL_DECADE_TRACE").ok().and_then(|index| index.parse().ok());
+        let traced = asked("PAWL_DECADE_TRACE");
         let mut world = Self {
             traced,
             chance,
@@ -291,7 +299,7 @@ impl World {
         let (up, host) = self.fleet.first_up(time);
         let now = up + self.fleet.ahead[host];
         let fails = self.chance.once_in(40);
-        let Subject { secret, record, running } = &mut self.subjects[index];
+        let Subject { secret, record, running, .. } = &mut self.subjects[index];
         let Some(Running { requested, by_schedule, .. }) = running.take_if(|running| running.ends == time)
         else {
             return;
@@ -324,7 +332,7 @@ impl World {
         let now = time + self.fleet.ahead[host];
         let next = time + self.chance.between(DAY, 800 * DAY);
         self.events.push(Reverse((next, Event::Person, index)));
-        let Subject { secret, record, running } = &mut self.subjects[index];
+        let Subject { secret, record, running, .. } = &mut self.subjects[index];
         if running.is_some() {
             return Ok(());
         }
@@ -410,7 +418,7 @@ fn set_rule(secret: &mut Secret, rule: &Rule, now: i64) {
 
 #[test]
 fn ten_years_miss_nothing_and_double_nothing() {
-    let seed = std::env::var("PAWL_DECADE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    let seed = asked("PAWL_DECADE_SEED").unwrap_or(7);
     let mut world = World::new(seed);
     world.run();
     let counts = &world.counts;
