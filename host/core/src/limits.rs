@@ -294,6 +294,12 @@ pub const DIAL_ADDRESSES_MAX: usize = 4;
 pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a database server may send in one session.
 pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a PostgreSQL role's name: a server cuts longer ones in silence.
+pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
+/// Sentences about how an alternate user differs.
+pub const DIFFERENCES_MAX: usize = 20;
+/// Characters of one name in them.
+pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -94,6 +94,28 @@ pub trait Session: Send + Sync {
         password: &'a SecretBytes,
         last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure>;
+
+    /// Creates or repairs `account` so that it can do exactly what `like` can, and gives it the password.
+    fn mirror_account<'a>(
+        &'a self,
+        like: &'a str,
+        account: &'a str,
+        password: &'a SecretBytes,
+        last_word: LastWord<'a>,
+    ) -> Work<'a, (), StatementFailure> {
+        let _ = (like, account, password, last_word);
+        Box::pin(async {
+            Err(StatementFailure::Unfit("Pawl does not alternate users on this engine".to_owned()))
+        })
+    }
+
+    /// What `account` can or cannot do otherwise than `like`, in short sentences for people; empty when nothing.
+    fn differences<'a>(&'a self, like: &'a str, account: &'a str) -> Work<'a, Vec<String>, StatementFailure> {
+        let _ = (like, account);
+        Box::pin(async {
+            Err(StatementFailure::Unfit("Pawl does not alternate users on this engine".to_owned()))
+        })
+    }
 }
 
 /// The drivers of a host, one for each engine.
