@@ -115,6 +115,9 @@ async fn what_is_made_under_either_name_belongs_to_one_role() {
             text(&session, "SELECT current_user || ' ' || session_user").await,
             format!("app {account}")
         );
+        // The driver's own session sees the same of itself.
+        let own = attempt(&driver(None), &plain(ground.server.port, account, &password)).await.unwrap();
+        assert_eq!(own.differences(like, account).await.unwrap(), Vec::<String>::new());
         // A pool's reset leaves it so.
         run(&session, "DISCARD ALL").await;
         run(&session, "RESET ROLE").await;
@@ -228,64 +231,62 @@ async fn a_clone_of_another_tool_is_repaired_or_refused_in_words_that_say_what_t
     ground.stop();
 }
 
+/// What a person gives the alternate, how it is told, and what makes it the owner's as well.
+const GIFTS: [(&str, &str, &str); 10] = [
+    (
+        "CREATE TABLE gift (n integer, m integer); GRANT SELECT, INSERT ON gift TO app_clone",
+        "granted INSERT, SELECT on table public.gift",
+        "GRANT SELECT, INSERT ON gift TO app",
+    ),
+    (
+        "GRANT UPDATE (n) ON gift TO app_clone",
+        "granted UPDATE on column n of table public.gift",
+        "GRANT UPDATE ON gift TO app",
+    ),
+    (
+        "CREATE SCHEMA gifts; GRANT USAGE ON SCHEMA gifts TO app_clone",
+        "granted USAGE on schema gifts",
+        "GRANT USAGE ON SCHEMA gifts TO PUBLIC",
+    ),
+    (
+        "CREATE SEQUENCE gifts.numbers; GRANT USAGE ON SEQUENCE gifts.numbers TO app_clone",
+        "granted USAGE on sequence gifts.numbers",
+        "GRANT USAGE ON SEQUENCE gifts.numbers TO app",
+    ),
+    (
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION f() FROM PUBLIC; GRANT EXECUTE ON FUNCTION f() TO app_clone",
+        "granted EXECUTE on function public.f()",
+        "CREATE ROLE runners; GRANT runners TO app; GRANT EXECUTE ON FUNCTION f() TO runners",
+    ),
+    (
+        "GRANT CREATE ON DATABASE elsewhere TO app_clone",
+        "granted CREATE on database elsewhere",
+        "GRANT CREATE ON DATABASE elsewhere TO app",
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app_clone",
+        "granted SELECT on default privileges",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app",
+    ),
+    ("CREATE ROLE club; GRANT club TO app_clone", "`app_clone` is a member of `club`", "GRANT club TO app"),
+    (
+        "CREATE POLICY p ON gift TO app_clone USING (true)",
+        "policies (policy p on table public.gift) name `app_clone`",
+        "ALTER POLICY p ON gift TO app",
+    ),
+    (
+        "ALTER DATABASE elsewhere OWNER TO app_clone",
+        "owns 1 objects (database elsewhere)",
+        "ALTER DATABASE elsewhere OWNER TO app",
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_alternate_was_given_by_hand_is_told_before_it_is_lost() {
     let ground = Ground::new().await;
     ground.run("CREATE DATABASE elsewhere").await;
     ground.mirror("app", "app_clone", "canary-1").await.unwrap();
-    let gifts = [
-        (
-            "CREATE TABLE gift (n integer, m integer); GRANT SELECT, INSERT ON gift TO app_clone",
-            "granted INSERT, SELECT on table public.gift",
-            "GRANT SELECT, INSERT ON gift TO app",
-        ),
-        (
-            "GRANT UPDATE (n) ON gift TO app_clone",
-            "granted UPDATE on column n of table public.gift",
-            "GRANT UPDATE ON gift TO app",
-        ),
-        (
-            "CREATE SCHEMA gifts; GRANT USAGE ON SCHEMA gifts TO app_clone",
-            "granted USAGE on schema gifts",
-            "GRANT USAGE ON SCHEMA gifts TO PUBLIC",
-        ),
-        (
-            "CREATE SEQUENCE gifts.numbers; GRANT USAGE ON SEQUENCE gifts.numbers TO app_clone",
-            "granted USAGE on sequence gifts.numbers",
-            "GRANT USAGE ON SEQUENCE gifts.numbers TO app",
-        ),
-        (
-            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION f() FROM PUBLIC; GRANT EXECUTE ON FUNCTION f() TO app_clone",
-            "granted EXECUTE on function public.f()",
-            "CREATE ROLE runners; GRANT runners TO app; GRANT EXECUTE ON FUNCTION f() TO runners",
-        ),
-        (
-            "GRANT CREATE ON DATABASE elsewhere TO app_clone",
-            "granted CREATE on database elsewhere",
-            "GRANT CREATE ON DATABASE elsewhere TO app",
-        ),
-        (
-            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app_clone",
-            "granted SELECT on default privileges",
-            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app",
-        ),
-        (
-            "CREATE ROLE club; GRANT club TO app_clone",
-            "`app_clone` is a member of `club`",
-            "GRANT club TO app",
-        ),
-        (
-            "CREATE POLICY p ON gift TO app_clone USING (true)",
-            "policies (policy p on table public.gift) name `app_clone`",
-            "ALTER POLICY p ON gift TO app",
-        ),
-        (
-            "ALTER DATABASE elsewhere OWNER TO app_clone",
-            "owns 1 objects (database elsewhere)",
-            "ALTER DATABASE elsewhere OWNER TO app",
-        ),
-    ];
-    for (gift, sentence, repair) in gifts {
+    for (gift, sentence, repair) in GIFTS {
         ground.run(gift).await;
         let told = ground.master().await.differences("app_clone", "app").await.unwrap();
         assert!(told.len() == 1 && told[0].contains(sentence), "{gift}: {told:?}");
@@ -300,7 +301,14 @@ async fn what_the_alternate_was_given_by_hand_is_told_before_it_is_lost() {
             "{repair}"
         );
     }
-    // In a database where the master is not.
+    ground.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_alternate_has_in_another_database_is_told_as_well() {
+    let ground = Ground::new().await;
+    ground.run("CREATE DATABASE elsewhere").await;
+    ground.mirror("app", "app_clone", "canary-1").await.unwrap();
     let mut config = tokio_postgres::Config::new();
     config
         .host("127.0.0.1")

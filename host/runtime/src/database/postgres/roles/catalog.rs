@@ -45,8 +45,11 @@ pub(super) struct Role {
 /// The two, as they were found.
 #[derive(Debug, Deserialize)]
 pub(super) struct Found {
-    /// Who asks.
+    /// Whose rights the session has.
     pub(super) master: String,
+    /// Who has logged in.
+    pub(super) login: String,
+    pub(super) database: String,
     /// 160004 is 16.4.
     pub(super) version: u32,
     pub(super) roles: Vec<Role>,
@@ -111,7 +114,7 @@ pub(super) fn find(one: &str, other: &str) -> Result<String, Unfit> {
     let names = format!("({}, {})", literal(one)?, literal(other)?);
     // Before PostgreSQL 16 a membership always lets its member run as the role, and the member's own `rolinherit` says the rest.
     Ok(format!(
-        "SELECT json_build_object('master', current_user, 'version', current_setting('server_version_num')::int, 'roles', \
+        "SELECT json_build_object('master', current_user, 'login', session_user, 'database', current_database(), 'version', current_setting('server_version_num')::int, 'roles', \
          coalesce(json_agg(json_build_object('id', r.oid::bigint, 'name', r.rolname, 'login', r.rolcanlogin, \
          'inherit', r.rolinherit, 'superuser', r.rolsuper, 'createdb', r.rolcreatedb, 'createrole', r.rolcreaterole, \
          'replication', r.rolreplication, 'bypassrls', r.rolbypassrls, 'connection_limit', r.rolconnlimit, \

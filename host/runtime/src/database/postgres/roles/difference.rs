@@ -43,6 +43,15 @@ pub(super) fn differences(pair: &Pair, own: &Own) -> Vec<String> {
             format!("`{name}` has another setting `{}` than `{owner}`{place}", cut(&setting.name))
         });
     }
+    if let Some(database) = &pair.own_session_in
+        && pair.runs_as(database) != pair.master
+    {
+        let (account, runs_as) = (&pair.account, cut(&pair.master));
+        found.push(format!(
+            "a session of `{account}` runs as `{runs_as}` and not as `{}`",
+            cut(&pair.runs_as(database))
+        ));
+    }
     of_its_own(pair, own, &mut found);
     let more = found.len().saturating_sub(limits::DIFFERENCES_MAX);
     found.truncate(limits::DIFFERENCES_MAX);

@@ -17,6 +17,8 @@ pub(super) struct Pair {
     /// Which of the two is to be logged in with next.
     pub(super) account: String,
     pub(super) master: String,
+    /// Whom the session has logged in as, where it is the account; and the database that it is in.
+    pub(super) own_session_in: Option<String>,
     pub(super) version: u32,
 }
 
@@ -78,6 +80,7 @@ impl Pair {
             alternate,
             alternate_name: alternate_name.to_owned(),
             account: account.to_owned(),
+            own_session_in: (found.login == account).then_some(found.database),
             master: found.master,
             version: found.version,
         })
@@ -99,6 +102,17 @@ impl Pair {
         let everywhere = Setting { database: None, name: ROLE.to_owned() };
         let _ = settings.entry(everywhere).or_insert_with(|| self.owner.name.clone());
         settings
+    }
+
+    /// What the account's own session in `database` runs as, when all is as it should be.
+    pub(super) fn runs_as(&self, database: &str) -> String {
+        let mine =
+            if self.account == self.owner.name { self.owner.settings.clone() } else { self.settings() };
+        let role = |database: Option<&str>| {
+            mine.get(&Setting { database: database.map(str::to_owned), name: ROLE.to_owned() }).cloned()
+        };
+        let set = role(Some(database)).or_else(|| role(None)).filter(|role| role != "none");
+        set.unwrap_or_else(|| self.owner.name.clone())
     }
 
     /// What forbids to make the two one.
@@ -341,4 +355,96 @@ fn elements(stored: &str) -> Vec<String> {
         elements.push(element);
     }
     elements
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn role(name: &str, below: bool, runs_as: Option<&str>) -> Role {
+        let mut role = Role { name: name.to_owned(), login: true, below, joined: below, ..Role::fresh() };
+        if let Some(other) = runs_as {
+            role.settings.insert(Setting { database: None, name: ROLE.to_owned() }, other.to_owned());
+        }
+        role
+    }
+
+    fn pair(roles: Vec<Role>, like: &str, account: &str) -> Result<Pair, Refused> {
+        let (master, login, database) = ("master".to_owned(), "master".to_owned(), "postgres".to_owned());
+        Pair::of(Found { master, login, database, version: 150_000, roles }, like, account)
+    }
+
+    #[test]
+    fn who_was_the_owner_stays_it_and_else_it_is_the_one_in_use() {
+        let cases = [
+            (vec![role("a", false, None)], "a", "b", "a"),
+            (vec![role("a", false, None), role("b", false, None)], "a", "b", "a"),
+            (vec![role("a", false, None), role("b", true, None)], "a", "b", "a"),
+            (vec![role("a", false, None), role("b", true, None)], "b", "a", "a"),
+            (vec![role("a", false, None), role("b", true, Some("a"))], "b", "a", "a"),
+            // Whoever has lost the membership by hand, or with a restored server, gets it back.
+            (vec![role("a", false, None), role("b", false, Some("a"))], "b", "a", "a"),
+            (vec![role("a", true, None), role("b", false, Some("a"))], "b", "a", "b"),
+        ];
+        for (number, (roles, like, account, owner)) in cases.into_iter().enumerate() {
+            let pair = pair(roles, like, account).unwrap();
+            assert_eq!((number, pair.owner.name.as_str()), (number, owner));
+            assert_ne!(pair.alternate_name, owner);
+        }
+        assert!(pair(vec![role("b", false, None)], "a", "b").is_err());
+    }
+
+    #[test]
+    fn a_pair_that_is_as_it_should_be_needs_nothing_but_the_password() {
+        for (like, account) in [("a", "b"), ("b", "a")] {
+            let roles = vec![role("a", false, None), role("b", true, Some("a"))];
+            assert_eq!(pair(roles, like, account).unwrap().plan().unwrap(), []);
+        }
+        // The owner itself may run as a role of its own, and its alternate does as it does.
+        let roles = vec![role("a", false, Some("group")), role("b", true, Some("group"))];
+        assert_eq!(pair(roles, "a", "b").unwrap().plan().unwrap(), []);
+        let circle = vec![role("a", false, Some("b")), role("b", true, Some("a"))];
+        assert!(pair(circle, "a", "b").unwrap().plan().is_err());
+    }
+
+    #[test]
+    fn a_first_turn_makes_the_alternate_and_each_statement_quotes_its_names() {
+        let mut owner = role("a\"; --", false, None);
+        owner.connection_limit = 5;
+        let plan = pair(vec![owner], "a\"; --", "b'").unwrap().plan().unwrap();
+        let statements: Vec<_> = plan.iter().map(|step| step.statement.as_str()).collect();
+        assert_eq!(
+            statements,
+            [
+                "CREATE ROLE \"b'\" LOGIN",
+                "ALTER ROLE \"b'\" CONNECTION LIMIT 5",
+                "GRANT \"a\"\"; --\" TO \"b'\"",
+                "ALTER ROLE \"b'\" SET \"role\" TO 'a\"; --'",
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_is_read_as_the_server_writes_it(
+            names in vec("[a-z_$]{1,8}|[ -~é]{0,12}", 1..5),
+        ) {
+            let plain = |name: &str| !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+            let stored: Vec<_> = names.iter().map(|name| match plain(name) {
+                true => name.clone(),
+                false => format!("\"{}\"", name.replace('"', "\"\"")),
+            }).collect();
+            prop_assert_eq!(elements(&stored.join(", ")), names);
+        }
+
+        #[test]
+        fn no_list_of_a_hostile_server_is_too_strange(stored in any::<String>()) {
+            let literals = values("search_path", &stored);
+            prop_assert_eq!(literals.is_err(), stored.contains('\0'));
+            prop_assert!(literals.map_or(true, |literals| literals.ends_with('\'')));
+        }
+    }
 }
