@@ -223,8 +223,16 @@ pub const CHECK_TRIES_MAX: u32 = 5;
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait between two tries of a step.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// Failed logins that one rotation may spend: well below what common lockout rules allow.
-pub const FAILED_LOGINS_MAX: u32 = 3;
+/// Refused logins of one account, in a row, that one rotation may cause: below what common lockout rules allow (five and more).
+pub const FAILED_LOGINS_MAX: u32 = 4;
+/// Versions that are kept in mind because a server may have their password although no label says so.
+pub const ADRIFT_VERSIONS_MAX: usize = 8;
+/// Versions besides the labelled ones that a rotation may try to log in with.
+pub const OTHER_CANDIDATES_MAX: usize = 4;
+/// Bytes of what a rotator is told about how two accounts differ.
+pub const DIFFERENCES_BYTES_MAX: usize = 8 * 1024;
+/// Secrets that a function may be granted beside the one under rotation.
+pub const GRANTED_SECRETS_MAX: usize = 64;
 /// Rotations that one host runs at once.
 pub const ROTATIONS_AT_ONCE_MAX: usize = 32;
 /// How often the scheduler looks for due work when nobody nudges it.

@@ -96,6 +96,10 @@ pub struct Secret {
     /// The rotation that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Box<Rotation>>,
+    /// Versions whose password a server may have although no label says so, the newest last: of rotations that somebody ended
+    /// in the middle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adrift: Vec<VersionId>,
 }
 
 /// What a put did.
@@ -176,6 +180,7 @@ impl Secret {
             rotation_config: None,
             next_rotation_at: None,
             rotation: None,
+            adrift: Vec::new(),
         }
     }
 
@@ -231,9 +236,7 @@ impl Secret {
                 None => version.content = Some(content.clone()),
             },
             None => {
-                let version =
-                    Version { created_at: now, last_accessed_day: None, content: Some(content.clone()) };
-                self.versions.insert(token.clone(), version);
+                self.versions.insert(token.clone(), Version::new(now, Some(content.clone())));
             }
         }
         for label in labels {
@@ -255,6 +258,7 @@ impl Secret {
         }
         if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.token != *token) {
             rotation.abandon(now);
+            self.remember_adrift();
         }
         self.drop_ended_check();
         self.reschedule(now);
@@ -294,6 +298,7 @@ impl Secret {
                 .any(|l| *l == Label::pending() || *l == Label::current())
         {
             rotation.abandon(now);
+            self.remember_adrift();
         }
         self.drop_ended_check();
         self.touch(now);
@@ -379,6 +384,7 @@ impl Secret {
             .filter(|(id, _)| !self.labels.any_on(id))
             // What the last rotation made may be the password that the database has, whatever became of its labels.
             .filter(|(id, _)| self.rotation.as_ref().is_none_or(|rotation| rotation.token != **id))
+            .filter(|(id, _)| !self.adrift.contains(id))
             .map(|(id, version)| (version.created_at, id.clone()))
             .collect();
         if bare.len() <= limits::DEPRECATED_VERSIONS_MAX {
