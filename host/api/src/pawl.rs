@@ -15,6 +15,8 @@ operations! {
     "Pawl", "pawl",
     /// Moves the development clock forward. Only with `pawl serve --dev-clock`.
     AdvanceClock;
+    /// Whether the logins that a secret's versions hold open their database.
+    CheckSecret;
     /// What the host is and how it is.
     DescribeHost;
     /// The last rotation of a secret: where it stands, or how it ended.
@@ -41,6 +43,36 @@ pub enum RotationStatus {
     Cancelled,
     /// Ended because somebody changed or deleted the secret meanwhile.
     Abandoned,
+}
+
+/// Whether what a secret holds is what the database has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Drift {
+    /// AWSCURRENT logs in.
+    #[default]
+    None,
+    /// AWSCURRENT does not log in, and another version that the secret holds does: a rotation heals it.
+    Drifted,
+    /// No version that was tried logs in. Where users alternate, a rotation heals it by the master's login.
+    LockedOut,
+    /// The database could not be asked.
+    Unknown,
+    /// A rotation is on its way, which is about to tell.
+    Rotating,
+}
+
+/// How a login went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LoginOutcome {
+    /// The server took the credentials.
+    Accepted,
+    /// The server refused them.
+    Refused,
+    /// The server did not answer.
+    Unreachable,
+    /// There was no login: the reason says why.
+    #[default]
+    NotTried,
 }
 
 /// How the last try of a step ended.
@@ -122,6 +154,29 @@ shapes! {
     #[derive(Clone, PartialEq, Eq)]
     LogLine {
         required { level: String, message: String, step: String, }
+    }
+
+    /// `CheckSecret` takes this.
+    CheckSecretRequest {
+        required { secret_id: String, }
+    }
+
+    /// `CheckSecret` answers this.
+    CheckSecretResponse {
+        required {
+            #[serde(rename = "ARN")] arn: String,
+            name: String,
+            drift: Drift,
+            /// The versions that were looked at, in the order in which they were tried. Once AWSCURRENT logs in, no other is tried.
+            versions: Vec<CheckedVersion>,
+        }
+    }
+
+    /// A version, and whether it logs in.
+    #[derive(Clone)]
+    CheckedVersion {
+        required { version_id: String, version_stages: Vec<String>, login: LoginOutcome, }
+        optional { username: String, reason: String, }
     }
 
     /// `ListRotations` takes this.
@@ -354,6 +409,20 @@ impl Request for DescribeRotationRequest {
                 .required(),
             Member::new("VersionId", Kind::Text(Text::of(Length::ANY))),
         ],
+    };
+}
+
+impl Request for CheckSecretRequest {
+    type Response = CheckSecretResponse;
+
+    const TARGET: crate::Target = crate::Target::Pawl(Operation::CheckSecret);
+    const MODEL: &'static Structure = &Structure {
+        name: "CheckSecretRequest",
+        members: &[Member::new(
+            "SecretId",
+            Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX))),
+        )
+        .required()],
     };
 }
 

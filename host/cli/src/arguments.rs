@@ -162,11 +162,17 @@ pub(crate) struct RotateArgs {
     /// From now on rotate this often: `30d`, `12h`.
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     pub(crate) every: Option<Duration>,
+    /// Look whether what the secret holds is what the database has; if it is not, heal it by a rotation, and wait for that.
+    #[arg(long, group = "followed", conflicts_with_all = ["function", "schedule", "every"])]
+    pub(crate) check: bool,
+    /// With --check: look, and change nothing. Exit code 1 when the secret has drifted.
+    #[arg(long, requires = "check")]
+    pub(crate) no_repair: bool,
     /// Wait for the rotation's end and show each step.
-    #[arg(long)]
+    #[arg(long, group = "followed")]
     pub(crate) wait: bool,
     /// How long to wait. The rotation itself goes on after that.
-    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "wait")]
+    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "followed")]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

@@ -114,6 +114,8 @@ impl Demo<'_> {
         secret::run(SecretCommand::Create(create), self.environment, &mut self.printer)?;
         self.say(&format!("\n$ pawl rotate {SECRET} --function {ROTATOR} --wait"))?;
         let rotate = RotateArgs {
+            check: false,
+            no_repair: false,
             name: SECRET.to_owned(),
             function: Some(ROTATOR.to_owned()),
             schedule: None,

@@ -1,5 +1,6 @@
 //! `pawl rotate`: one file for each thing that it does.
 
+mod check;
 mod follow;
 mod now;
 
@@ -14,5 +15,8 @@ pub(crate) fn run(
     environment: &Environment<'_>,
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
+    if args.check {
+        return check::run(args, environment, printer);
+    }
     now::run(args, environment, printer)
 }

@@ -1,6 +1,7 @@
 //! One function per operation: wire shape in, wire shape out.
 
 mod batch;
+mod check;
 mod host;
 mod listing;
 pub(crate) mod page;
@@ -74,6 +75,7 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
         },
         Target::Pawl(operation) => match operation {
             PawlOperation::AdvanceClock => op!(host::advance_clock),
+            PawlOperation::CheckSecret => op!(check::check_secret),
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
             PawlOperation::ListEvents => op!(events::list_events),
