@@ -18,6 +18,14 @@ const ADMIN_PASSWORD: &str = "the-administrators-own-password";
 /// "Access denied": a wrong password, or no such user.
 const DENIED: [&str; 2] = ["ERROR 1045 ", "ERROR 1698 "];
 
+/// What keeps a server small.
+const SMALL: [&str; 4] = [
+    "--innodb-buffer-pool-size=16M",
+    "--innodb-log-file-size=4M",
+    "--key-buffer-size=1M",
+    "--aria-pagecache-buffer-size=8M",
+];
+
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -95,13 +103,16 @@ impl MariaDb {
         let output = unprivileged(&program("mariadb-install-db"))
             .current_dir(scratch.path())
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(SMALL)
+            .args(["--debug-no-sync"])
             .arg(format!("--datadir={}", scratch.path().join("data").display()))
             .output()
             .expect("mariadb-install-db can be run");
         assert!(
             output.status.success(),
-            "mariadb-install-db failed:\n{}",
-            String::from_utf8_lossy(&output.stdout)
+            "mariadb-install-db failed:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
         );
         let mut mariadb = Self { scratch, port: free_port(), setup, server: None };
         mariadb.resume();
@@ -193,8 +204,8 @@ impl MariaDb {
             ])
             .args(["--general-log=1", "--log-output=FILE", &at("general-log-file", "general.log")])
             .args(["--plugin-load-add=auth_ed25519", "--character-set-server=utf8mb4"])
-            .args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--max-connections=200"])
-            .args(["--performance-schema=off", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M"])
+            .args(SMALL)
+            .args(["--max-connections=200", "--performance-schema=off"])
             .arg(format!("--port={}", self.port));
         if !self.setup.durable {
             // What is acknowledged survives the server, and not the machine.
