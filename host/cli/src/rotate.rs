@@ -1,6 +1,7 @@
 //! `pawl rotate`: one file for each thing that it does.
 
 mod follow;
+mod history;
 mod now;
 
 use crate::CommandError;
@@ -14,5 +15,8 @@ pub(crate) fn run(
     environment: &Environment<'_>,
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
+    if args.history {
+        return history::run(args, environment, printer);
+    }
     now::run(args, environment, printer)
 }

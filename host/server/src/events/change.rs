@@ -101,6 +101,10 @@ fn rotation(before: Option<&Rotation>, after: Option<&Rotation>, news: &mut Vec<
         news.push(News::new(kind).of(Some(&after.token)).because(format!("by {}", after.function)));
     }
     let told = |kind: EventType| News::new(kind).of(Some(&after.token));
+    if after.circuit_is_open() && !before.is_some_and(Rotation::circuit_is_open) {
+        let why = "a server has refused as many logins as may be tried; see to the account before it is rotated again";
+        news.push(failure(told(RotationCircuitOpened), after, false).because(why));
+    }
     if is_running(after) {
         let failed_more = before.is_none_or(|before| before.failed_tries < after.failed_tries);
         // Each doubling: the first failure is told at once, and one that lasts not every time.
