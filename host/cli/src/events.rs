@@ -128,9 +128,12 @@ mod tests {
     use super::*;
     use crate::output::tests::recorder;
 
+    /// After which number, and with how many seconds to wait.
+    type Asked = (Option<i64>, Option<i64>);
+
     struct Script {
         pages: VecDeque<Result<ListEventsResponse, ClientError>>,
-        asked: Vec<(Option<i64>, Option<i64>)>,
+        asked: Vec<Asked>,
     }
 
     impl Feed for Script {
@@ -165,10 +168,7 @@ mod tests {
     }
 
     /// What is printed, and from where it was asked.
-    fn print(
-        line: &str,
-        pages: Vec<Result<ListEventsResponse, ClientError>>,
-    ) -> (String, Vec<(Option<i64>, Option<i64>)>, bool) {
+    fn print(line: &str, pages: Vec<Result<ListEventsResponse, ClientError>>) -> (String, Vec<Asked>, bool) {
         let cli = crate::arguments::Cli::try_parse_from(line.split(' ')).unwrap();
         let crate::arguments::Command::Events(args) = cli.command else { panic!("not events") };
         let (mut printer, written) = recorder(cli.output, false);
