@@ -32,6 +32,8 @@ pub(crate) enum Command {
     },
     /// Rotate a secret now, and set how it rotates from now on.
     Rotate(RotateArgs),
+    /// Print what happened to secrets, and with --follow what happens.
+    Events(EventsArgs),
     /// Check the server, the credentials and the clocks, and say what to do about each.
     Doctor(DoctorArgs),
     /// Write everything that a store holds, sealed as it is, to a file; the server may go on meanwhile.
@@ -174,6 +176,34 @@ pub(crate) struct RotateArgs {
     /// How long to wait. The rotation itself goes on after that.
     #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "followed")]
     pub(crate) timeout: Option<Duration>,
+    /// Show the rotations that there were, the newest first, and begin none.
+    #[arg(long, conflicts_with_all = ["function", "schedule", "every", "wait"])]
+    pub(crate) history: bool,
+    /// Of the history, so many.
+    #[arg(long, value_name = "NUMBER", requires = "history", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) last: u32,
+    /// Of the history, each with its steps and what they wrote.
+    #[arg(long, requires = "history")]
+    pub(crate) details: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct EventsArgs {
+    /// Print each event as it comes, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Begin after the event of this number; 0 is before the oldest. Without it: the latest ones, or with --follow those to come.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) after: Option<u64>,
+    /// Only events of this type, such as RotationFailed; may be given several times.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only events of this secret, by its name or ARN.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: Option<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -299,6 +329,9 @@ mod tests {
             "pawl secret delete a --force --recovery-days 7",
             "pawl rotate a --every 30d --schedule rate(1day)",
             "pawl rotate a --timeout 9s",
+            "pawl rotate a --last 3",
+            "pawl rotate a --history --wait",
+            "pawl rotate a --history --last 0",
             "pawl rotate a --every soon",
             "pawl dev clock advance 0s",
             "pawl backup",

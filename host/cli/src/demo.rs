@@ -122,6 +122,9 @@ impl Demo<'_> {
             every: None,
             wait: true,
             timeout: None,
+            history: false,
+            last: 1,
+            details: false,
             connection: self.connection(&servers.endpoint),
         };
         rotate::run(&rotate, self.environment, &mut self.printer)

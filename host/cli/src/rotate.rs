@@ -2,6 +2,7 @@
 
 mod check;
 mod follow;
+mod history;
 mod now;
 
 use crate::CommandError;
@@ -17,6 +18,9 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     if args.check {
         return check::run(args, environment, printer);
+    }
+    if args.history {
+        return history::run(args, environment, printer);
     }
     now::run(args, environment, printer)
 }

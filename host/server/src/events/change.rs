@@ -102,7 +102,8 @@ fn rotation(before: Option<&Rotation>, after: Option<&Rotation>, news: &mut Vec<
     }
     let told = |kind: EventType| News::new(kind).of(Some(&after.token));
     if after.circuit_is_open() && !before.is_some_and(Rotation::circuit_is_open) {
-        news.push(failure(told(RotationCircuitOpened), after, false));
+        let why = "a server has refused as many logins as may be tried; see to the account before it is rotated again";
+        news.push(failure(told(RotationCircuitOpened), after, false).because(why));
     }
     // It goes on trying by itself, and applications may be without a login: somebody must hear of it.
     if after.exposed && after.is_stuck() && !before.is_some_and(Rotation::is_stuck) {
