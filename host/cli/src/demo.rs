@@ -115,6 +115,8 @@ impl Demo<'_> {
         self.say(&format!("\n$ pawl rotate {SECRET} --function {ROTATOR} --wait"))?;
         let rotate = RotateArgs {
             name: SECRET.to_owned(),
+            plan: false,
+            days: None,
             function: Some(ROTATOR.to_owned()),
             schedule: None,
             every: None,

@@ -2,6 +2,7 @@
 
 mod follow;
 mod now;
+mod plan;
 
 use crate::CommandError;
 use crate::arguments::RotateArgs;
@@ -14,5 +15,8 @@ pub(crate) fn run(
     environment: &Environment<'_>,
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
+    if args.plan {
+        return plan::run(args, environment, printer);
+    }
     now::run(args, environment, printer)
 }

@@ -340,3 +340,6 @@ impl Due<'_> {
         Decision { turn, next: Some((until, next)) }
     }
 }
+
+#[cfg(test)]
+mod tests;
