@@ -208,6 +208,13 @@ pub const LAST_WORD_VALID: Duration = Duration::from_secs(3);
 /// What must be left of a lease in a shared store before a deed outside of it: longer than the last word is valid, so that the
 /// deed is done or undone before anybody else can claim the rotation.
 pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
+/// How long a MySQL or MariaDB server waits, after the host's last word, for the statement that it cannot take back; then it
+/// ends the session. Whole seconds.
+pub const LAST_WORD_SILENCE: Duration = Duration::from_secs(2);
+/// How long that statement may run. With the silence before it, it is over within `FENCE_MARGIN`.
+pub const LAST_WORD_STATEMENT: Duration = Duration::from_millis(2_900);
+/// How long it may wait for a lock. Whole seconds, the fewest that servers know.
+pub const LAST_WORD_LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Wall-clock time of one step, all of its database calls included.
 pub const STEP_WALL: Duration = Duration::from_secs(30);
 /// Tries of a rotation's step after transient failures before a person must act.
@@ -340,6 +347,16 @@ pub const DIAL_ADDRESSES_MAX: usize = 4;
 pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a database server may send in one session.
 pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
+/// Columns of a MySQL or MariaDB server's answer.
+pub const SERVER_COLUMNS_MAX: u64 = 64;
+/// Questions that a MySQL or MariaDB server may ask in one login.
+pub const SERVER_QUESTIONS_MAX: usize = 8;
+/// Bytes of a PostgreSQL role's name: a server cuts longer ones in silence.
+pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
+/// Sentences about how an alternate user differs.
+pub const DIFFERENCES_MAX: usize = 20;
+/// Characters of one name in them.
+pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -12,6 +12,7 @@ use pawl_core::limits;
 use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{UnlockError, root_file};
+use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
@@ -195,7 +196,11 @@ pub struct Opened {
 /// When anything is not as it must be; the texts say what to do.
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
-    let postgres: Arc<dyn Driver> = Arc::new(PostgresDriver::new(roots));
+    let databases: [Arc<dyn Driver>; 3] = [
+        Arc::new(PostgresDriver::new(roots.clone())),
+        Arc::new(MysqlDriver::mysql(roots.clone())),
+        Arc::new(MysqlDriver::mariadb(roots)),
+    ];
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng)?;
     let place = StorePlace::of(settings.database_url, &dir);
@@ -221,7 +226,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         artifact_dir: dir.path().join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new([metrics.metered_driver(postgres)])),
+        drivers: Arc::new(Drivers::new(databases.map(|driver| metrics.metered_driver(driver)))),
         egress: Arc::default(),
         rng: rng.clone(),
     });
