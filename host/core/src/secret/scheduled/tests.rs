@@ -366,7 +366,7 @@ fn clocks_that_jump_rotate_nothing_twice() {
 #[test]
 fn leap_days_are_days() {
     let mut secret = secret("1");
-    configure(&mut secret, "1", at("2028-02-28T23:59:59Z"));
+    secret.begin_schedule(at("2028-02-28T23:59:59Z"));
     assert_eq!(opens(&secret), "2028-02-29T00:00:00.000Z");
     let due = secret.next_rotation_at.unwrap();
     begun(&mut secret, 2, due);
