@@ -25,6 +25,8 @@ operations! {
     ListEvents;
     /// The rotations of a secret that there were, the newest first.
     ListRotations;
+    /// The rotations to come, secret by secret.
+    PlanRotations;
 }
 
 /// How a rotation stands.
@@ -223,6 +225,78 @@ shapes! {
             trial: bool,
             /// How long AWSCURRENT named a password that the database no longer had.
             gap_microseconds: u64,
+        }
+    }
+
+    /// `PlanRotations` takes this.
+    PlanRotationsRequest {
+        optional {
+            /// How many days to look ahead.
+            days: i64,
+            /// Secrets that have a schedule, most, of one answer; fewer does not mean that there are no more.
+            max_results: i64,
+            next_token: String,
+        }
+    }
+
+    /// `PlanRotations` answers this.
+    PlanRotationsResponse {
+        required {
+            /// The server's time.
+            now: EpochSeconds,
+            /// How far it looked.
+            until: EpochSeconds,
+            /// By name.
+            secrets: Vec<PlannedSecret>,
+        }
+        optional { next_token: String, }
+    }
+
+    /// A secret that has a schedule.
+    #[derive(Clone)]
+    PlannedSecret {
+        required {
+            #[serde(rename = "ARN")] arn: String,
+            name: String,
+            /// Whether the schedule rotates it.
+            rotation_enabled: bool,
+            /// Its first rotations to come. What a person does meanwhile changes them.
+            rotations: Vec<PlannedRotation>,
+            warnings: Vec<PlanWarning>,
+        }
+        optional {
+            #[serde(rename = "FunctionARN")] function_arn: String,
+            /// The group whose members do not rotate together.
+            group: String,
+        }
+    }
+
+    /// A rotation to come.
+    #[derive(Clone, PartialEq, Eq)]
+    PlannedRotation {
+        required {
+            /// When it begins.
+            date: EpochSeconds,
+            /// From when it may begin.
+            window_opens: EpochSeconds,
+            /// From when it may not begin any more.
+            window_closes: EpochSeconds,
+        }
+        optional {
+            /// The window is no window of the rule's: it makes up for one that was missed.
+            made_up: bool,
+            /// It is at the window's last moment, and not where its group wants it.
+            clipped: bool,
+        }
+    }
+
+    /// What a person should know about a secret's rotations to come.
+    #[derive(Clone, PartialEq, Eq)]
+    PlanWarning {
+        required {
+            /// A word for programs.
+            code: String,
+            message: String,
         }
     }
 
@@ -435,6 +509,20 @@ impl Request for ListRotationsRequest {
         members: &[
             Member::new("SecretId", Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX))))
                 .required(),
+            Member::new("MaxResults", within(1, limits::PAGE_ENTRIES_MAX)),
+            Member::new("NextToken", Kind::Text(Text::of(Length::within(1, limits::NEXT_TOKEN_CHARS_MAX)))),
+        ],
+    };
+}
+
+impl Request for PlanRotationsRequest {
+    type Response = PlanRotationsResponse;
+
+    const TARGET: crate::Target = crate::Target::Pawl(Operation::PlanRotations);
+    const MODEL: &'static Structure = &Structure {
+        name: "PlanRotationsRequest",
+        members: &[
+            Member::new("Days", within(1, limits::PLAN_DAYS_MAX)),
             Member::new("MaxResults", within(1, limits::PAGE_ENTRIES_MAX)),
             Member::new("NextToken", Kind::Text(Text::of(Length::within(1, limits::NEXT_TOKEN_CHARS_MAX)))),
         ],

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use pawl_core::limits;
 
 use crate::output::Format;
 use crate::place::PlaceArgs;
@@ -154,7 +155,15 @@ pub(crate) struct DeleteArgs {
 #[derive(Args)]
 pub(crate) struct RotateArgs {
     /// The secret's name or ARN.
+    #[arg(required = false, required_unless_present = "plan", default_value_if("plan", "true", ""))]
     pub(crate) name: String,
+    /// Show what the schedules will rotate, in order of time, with warnings; begin nothing.
+    #[arg(long, conflicts_with_all = ["name", "function", "schedule", "every", "wait", "check"])]
+    pub(crate) plan: bool,
+    /// Of the plan, so many days; 30 when nothing is said.
+    #[arg(long, value_name = "NUMBER", requires = "plan",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::PLAN_DAYS_MAX)))]
+    pub(crate) days: Option<u32>,
     /// The rotation function: its ARN, or its name in the secret's region and account. Needed once.
     #[arg(long, value_name = "ARN|NAME")]
     pub(crate) function: Option<String>,
@@ -177,7 +186,7 @@ pub(crate) struct RotateArgs {
     #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "followed")]
     pub(crate) timeout: Option<Duration>,
     /// Show the rotations that there were, the newest first, and begin none.
-    #[arg(long, conflicts_with_all = ["function", "schedule", "every", "wait"])]
+    #[arg(long, conflicts_with_all = ["function", "schedule", "every", "wait", "check"])]
     pub(crate) history: bool,
     /// Of the history, so many.
     #[arg(long, value_name = "NUMBER", requires = "history", default_value_t = 10,
@@ -303,6 +312,11 @@ mod tests {
         assert_eq!(args.timeout, Some(Duration::from_secs(90)));
         assert!(args.wait);
 
+        let Command::Rotate(args) = parse("pawl rotate --plan --days 7").unwrap().command else {
+            panic!("not rotate")
+        };
+        assert_eq!((args.plan, args.days, args.name.as_str()), (true, Some(7), ""));
+
         let cli = parse("pawl secret create a --tag k=v --tag e= --generate --output json").unwrap();
         assert_eq!(cli.output, Format::Json);
         let Command::Secret { command: SecretCommand::Create(args) } = cli.command else {
@@ -332,6 +346,13 @@ mod tests {
             "pawl rotate a --last 3",
             "pawl rotate a --history --wait",
             "pawl rotate a --history --last 0",
+            "pawl rotate",
+            "pawl rotate a --plan",
+            "pawl rotate a --check --wait",
+            "pawl rotate a --no-repair",
+            "pawl rotate --plan --wait",
+            "pawl rotate --plan --days 0",
+            "pawl rotate a --days 3",
             "pawl rotate a --every soon",
             "pawl dev clock advance 0s",
             "pawl backup",

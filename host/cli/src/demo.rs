@@ -117,6 +117,8 @@ impl Demo<'_> {
             check: false,
             no_repair: false,
             name: SECRET.to_owned(),
+            plan: false,
+            days: None,
             function: Some(ROTATOR.to_owned()),
             schedule: None,
             every: None,

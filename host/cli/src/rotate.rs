@@ -4,6 +4,7 @@ mod check;
 mod follow;
 mod history;
 mod now;
+mod plan;
 
 use crate::CommandError;
 use crate::arguments::RotateArgs;
@@ -21,6 +22,9 @@ pub(crate) fn run(
     }
     if args.history {
         return history::run(args, environment, printer);
+    }
+    if args.plan {
+        return plan::run(args, environment, printer);
     }
     now::run(args, environment, printer)
 }

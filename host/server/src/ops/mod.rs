@@ -6,6 +6,7 @@ mod host;
 mod listing;
 pub(crate) mod page;
 mod password;
+mod plan;
 mod policies;
 mod replication;
 mod rotation;
@@ -79,6 +80,7 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
             PawlOperation::ListEvents => op!(events::list_events),
+            PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
     }
