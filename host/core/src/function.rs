@@ -94,6 +94,10 @@ impl TryFrom<String> for Digest {
 pub enum Engine {
     /// PostgreSQL and what speaks its protocol; `engine` is `postgres` or `aurora-postgresql` in a secret.
     Postgres,
+    /// MySQL; `engine` is `mysql` or `aurora-mysql` in a secret.
+    Mysql,
+    /// MariaDB; `engine` is `mariadb` in a secret.
+    Mariadb,
 }
 
 /// A place on the network that a function may reach.

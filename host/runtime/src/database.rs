@@ -1,6 +1,7 @@
 //! Databases that the host logs in to on behalf of guests.
 
 pub mod login;
+pub mod mysql;
 pub mod postgres;
 pub mod tls;
 
