@@ -16,6 +16,7 @@ mod conformance;
 mod harness;
 mod kill;
 mod labels;
+mod matrix;
 mod model;
 mod observability;
 mod refusals;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pawl_tests::aws;
 use pawl_tests::pawl::Store;
 use pawl_tests::wait::pace;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::board::{Act, DEEDS, FILES};
 use super::engine::{Engine, Kind, Strategy};
@@ -142,14 +142,19 @@ impl Ground {
     }
 
     fn rotate_calmly(&mut self, shared: bool, order: &Order) {
+        let state = self.rotate(shared, order);
+        assert_eq!(state["Status"], "Succeeded", "an undisturbed rotation: {state}");
+    }
+
+    /// Has a secret rotated without disturbance; how the rotation stands when it has ended.
+    pub(crate) fn rotate(&mut self, shared: bool, order: &Order) -> Value {
         let errand = Errand::start(self.callers(shared), order.clone());
         let began = Instant::now();
         while !errand.has_ended() {
             assert!(began.elapsed() < CALM_LIMIT, "an undisturbed rotation does not end: {:?}", errand.heard());
             pace(Duration::from_millis(1));
         }
-        let (_, state) = errand.heard().ended.expect("it has ended");
-        assert_eq!(state["Status"], "Succeeded", "an undisturbed rotation: {state}");
+        errand.heard().ended.expect("it has ended").1
     }
 
     /// How many moments an undisturbed rotation has here; the first of a host compiles its function, and is not like the others.
@@ -190,7 +195,7 @@ impl Ground {
 /// The login that a secret's current version is.
 fn current(caller: &Caller, secret: &str) -> Credentials {
     let answer = caller.call("GetSecretValue", &json!({"SecretId": secret})).expect("an answer").json();
-    let value: serde_json::Value =
+    let value: Value =
         serde_json::from_str(answer["SecretString"].as_str().expect("a value")).expect("JSON");
     let text = |field: &str| value[field].as_str().expect("a text").to_owned();
     Credentials { user: text("username"), password: text("password") }
