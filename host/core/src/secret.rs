@@ -1,6 +1,7 @@
 //! The secret: everything that is known of it but the values of its versions.
 
 mod rotating;
+mod scheduled;
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::rotating::{Rotate, RotateError, RotationDeedError};
+pub use self::scheduled::{CatchUp, NextWindow, PlanWarning, Planned, Turn};
 use crate::arn::SecretArn;
 use crate::function::FunctionArn;
 use crate::limits;
@@ -93,6 +95,9 @@ pub struct Secret {
     /// When the schedule next begins a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation_at: Option<Timestamp>,
+    /// The window that this moment is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_window: Option<NextWindow>,
     /// The rotation that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Box<Rotation>>,
@@ -179,6 +184,7 @@ impl Secret {
             labels: Labels::new(),
             rotation_config: None,
             next_rotation_at: None,
+            next_window: None,
             rotation: None,
             adrift: Vec::new(),
         }
@@ -311,6 +317,7 @@ impl Secret {
     /// When there would be too many, or the secret is scheduled for deletion.
     pub fn tag(&mut self, tags: Vec<Tag>, now: Timestamp) -> Result<(), SecretError> {
         self.must_live()?;
+        let placing = self.placing();
         let held = self.tags.get_or_insert_default();
         for tag in tags {
             match held.iter_mut().find(|t| t.key == tag.key) {
@@ -320,6 +327,9 @@ impl Secret {
         }
         if held.len() > limits::TAGS_MAX {
             return Err(SecretError::TooManyTags);
+        }
+        if self.placing() != placing {
+            self.replace_in_window();
         }
         self.touch(now);
         Ok(())
@@ -331,8 +341,12 @@ impl Secret {
     /// When the secret is scheduled for deletion.
     pub fn untag(&mut self, keys: &[String], now: Timestamp) -> Result<(), SecretError> {
         self.must_live()?;
+        let placing = self.placing();
         if let Some(tags) = &mut self.tags {
             tags.retain(|tag| !keys.contains(&tag.key));
+        }
+        if self.placing() != placing {
+            self.replace_in_window();
         }
         self.touch(now);
         Ok(())
@@ -341,7 +355,7 @@ impl Secret {
     /// Schedules the deletion; a rotation that is running goes on to its end, for stopping in the middle could strand it.
     pub fn schedule_deletion(&mut self, purge_at: Timestamp, now: Timestamp) {
         self.purge_at = Some(purge_at);
-        self.next_rotation_at = None;
+        (self.next_rotation_at, self.next_window) = (None, None);
         self.touch(now);
     }
 

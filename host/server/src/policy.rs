@@ -85,6 +85,8 @@ actions! {
     UpdateSecretVersionStage = "secretsmanager:UpdateSecretVersionStage";
     /// The operation of this name.
     ValidateResourcePolicy = "secretsmanager:ValidateResourcePolicy";
+    /// Pawl's own operation of this name.
+    ListEvents = "pawl:ListEvents";
     /// Noting that a value was read, after the reading was allowed.
     NoteAccess = "pawl:NoteAccess";
     /// A step of a rotation, by the rotation's own function.

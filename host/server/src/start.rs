@@ -21,7 +21,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, Parts};
-use crate::edge;
 use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
@@ -31,6 +30,7 @@ use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
 use crate::world::{SystemClock, SystemRng};
+use crate::{edge, events};
 
 use self::directory::DataDir;
 use self::vault::StorePlace;
@@ -153,12 +153,22 @@ pub async fn serve(
     let warming = tokio::spawn(warm(host.clone()));
     let noting = tokio::spawn(note_accesses(host.clone()));
     let watching = tokio::spawn(watch_epoch(host.clone()));
+    let forgetting = tokio::spawn(events::forget_old(host.clone()));
+    let listening_on = tokio::spawn(events::watch_others(host.clone()));
     listening(bound);
+    let closing = host.clone();
+    let shutdown = async move {
+        shutdown.await;
+        // Calls that wait for events would wait on.
+        closing.app.stream().close();
+    };
     edge::serve(listener, edge::router(host.clone()), shutdown).await;
     stop.send_replace(true);
     warming.abort();
     noting.abort();
     watching.abort();
+    forgetting.abort();
+    listening_on.abort();
     host.app.write_accesses().await;
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");

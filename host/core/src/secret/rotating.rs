@@ -178,7 +178,7 @@ impl Secret {
         if let Some(config) = &mut self.rotation_config {
             config.enabled = false;
         }
-        self.next_rotation_at = None;
+        (self.next_rotation_at, self.next_window) = (None, None);
         self.touch(now);
         let cancelled = self.rotation.as_mut().filter(|r| r.status.running().is_some()).map(|rotation| {
             rotation.cancel(now);
@@ -343,7 +343,7 @@ impl Secret {
         if rotation.status != Status::Succeeded {
             // A schedule does not wait for a person: the next window tries the same token again.
             if rotation.status.running().is_none() {
-                self.reschedule(now);
+                self.reschedule_after_rotation(now);
             }
             return;
         }
@@ -353,17 +353,7 @@ impl Secret {
         self.adrift.clear();
         self.last_rotated_at = Some(now);
         self.touch(now);
-        self.reschedule(now);
-    }
-
-    /// Sets the moment at which the schedule next begins a rotation, counted from `from`.
-    pub fn reschedule(&mut self, from: Timestamp) {
-        self.next_rotation_at = self
-            .rotation_config
-            .as_ref()
-            .filter(|config| config.enabled && self.purge_at.is_none())
-            .and_then(|config| config.schedule.as_ref())
-            .and_then(|schedule| schedule.next_after(from, from));
+        self.reschedule_after_rotation(now);
     }
 
     /// When this secret's rotation is to be worked on; none when nothing runs.
