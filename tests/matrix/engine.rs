@@ -52,7 +52,8 @@ impl Kind {
     /// The strategies that Pawl has for it.
     pub(crate) const fn strategies(self) -> &'static [Strategy] {
         match self {
-            Self::Postgres | Self::MariaDb | Self::NewPostgres => &[Strategy::Single],
+            Self::Postgres | Self::NewPostgres => &Strategy::ALL,
+            Self::MariaDb => &[Strategy::Single],
         }
     }
 
