@@ -18,6 +18,7 @@ mod harness;
 mod kill;
 mod labels;
 mod mariadb;
+mod matrix;
 mod model;
 mod observability;
 mod refusals;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Faults};
 use super::draw::Draw;
 use super::engine::{Kind, Strategy};
 use super::fault::Fault;
@@ -24,26 +24,37 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
 /// The runs that are wanted: the nth has the nth seed.
 pub(crate) fn cases(arguments: &Arguments) -> Vec<Case> {
-    let engines: Vec<Kind> = arguments.engine.map_or_else(|| Kind::ALL.to_vec(), |engine| vec![engine]);
     let mut cells: Vec<(Kind, Strategy)> = Vec::new();
-    for strategy in Strategy::ALL {
-        let may = |engine: &&Kind| engine.strategies().contains(&strategy);
-        if arguments.strategy.is_none_or(|wanted| wanted == strategy) {
-            cells.extend(engines.iter().filter(may).map(|engine| (*engine, strategy)));
-        }
+    for strategy in &arguments.strategies {
+        let may = arguments.engines.iter().filter(|engine| engine.strategies().contains(strategy));
+        cells.extend(may.map(|engine| (*engine, *strategy)));
     }
     assert!(!cells.is_empty(), "Pawl has no such strategy for this engine");
-    (0..arguments.runs)
-        .map(|number| {
-            let seed = arguments.seed.wrapping_add(number);
-            let (engine, strategy) = cells[usize::try_from(number).unwrap() % cells.len()];
-            // Not the run's own chance: what a seed means must not depend on whether the fault was given.
-            let mut draw = Draw::new(!seed);
-            let drawn =
-                if draw.percent(TAKEOVER_PERCENT) { Fault::Takeover } else { Fault::quick(&mut draw) };
-            Case { seed, engine, strategy, fault: arguments.fault.unwrap_or(drawn) }
+    let of = |number: u64, fault: Fault| {
+        let (engine, strategy) = cells[usize::try_from(number).unwrap() % cells.len()];
+        Case { seed: arguments.seed.wrapping_add(number), engine, strategy, fault }
+    };
+    let mut cases: Vec<Case> = (0..arguments.runs)
+        .map(|number| match arguments.faults {
+            Faults::Only(fault) => of(number, fault),
+            Faults::InTurn => {
+                let turn = usize::try_from(number).unwrap() / cells.len();
+                let quick: Vec<Fault> =
+                    Fault::ALL.into_iter().filter(|fault| *fault != Fault::Takeover).collect();
+                of(number, quick[turn % quick.len()])
+            }
+            Faults::Drawn => {
+                // Not the run's own chance: what a seed means must not depend on whether the fault was given.
+                let mut draw = Draw::new(!arguments.seed.wrapping_add(number));
+                let slow = draw.percent(TAKEOVER_PERCENT);
+                of(number, if slow { Fault::Takeover } else { Fault::quick(&mut draw) })
+            }
         })
-        .collect()
+        .collect();
+    if arguments.faults == Faults::InTurn {
+        cases.push(of(arguments.runs, Fault::Takeover));
+    }
+    cases
 }
 
 /// What is left to do, by what it needs.

@@ -7,20 +7,19 @@
     reason = "a harness: whatever fails here fails a run, with its reason"
 )]
 
+mod command;
 #[path = "mod.rs"]
 mod matrix;
 
 use std::process::ExitCode;
 
-use matrix::{Arguments, USAGE};
-
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    match Arguments::parse(&given, pawl_tests::aws::now()) {
+    match command::parse(&given, pawl_tests::aws::now()) {
         Ok(arguments) if matrix::matrix(&arguments) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(why) => {
-            eprintln!("{why}\n{USAGE}");
+            eprintln!("{why}\n{}", command::USAGE);
             ExitCode::from(2)
         }
     }

@@ -17,8 +17,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
+use super::super::wire::{self, Protocol};
 use super::{End, Engine, Strategy};
-use crate::matrix::wire::{self, Protocol};
 
 const MASTER: &str = "postgres";
 const MASTER_PASSWORD: &str = "the-masters-own-password";
