@@ -114,7 +114,8 @@ impl Ground {
             value["masterarn"] = json!(MASTER);
         }
         let secret = format!("matrix/{account}");
-        let body = json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
+        let body =
+            json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
         let made = caller.call("CreateSecret", &body).expect("an answer");
         assert_eq!(made.status, 200, "{}", made.body);
         let first = made.json()["VersionId"].as_str().expect("a version").to_owned();
@@ -145,7 +146,11 @@ impl Ground {
         let errand = Errand::start(self.callers(shared), order.clone());
         let began = Instant::now();
         while !errand.has_ended() {
-            assert!(began.elapsed() < CALM_LIMIT, "an undisturbed rotation does not end: {:?}", errand.heard());
+            assert!(
+                began.elapsed() < CALM_LIMIT,
+                "an undisturbed rotation does not end: {:?}",
+                errand.heard()
+            );
             pace(Duration::from_millis(1));
         }
         let (_, state) = errand.heard().ended.expect("it has ended");
@@ -171,8 +176,12 @@ impl Ground {
         let (events, changes) = (self.wire.events(), self.engine.protocol().changes);
         found.events = events.len() as u64;
         let is_change = |(stage, sql): &(Stage, &str)| *stage == Stage::Asked && changes(sql);
-        found.changes = events.iter().filter_map(|event| event.what.statement()).filter(is_change).count() as u64;
-        assert!(found.deeds > 0 && (shared || found.files > 0) && found.changes > 0, "the shim sees nothing: {found:?}");
+        found.changes =
+            events.iter().filter_map(|event| event.what.statement()).filter(is_change).count() as u64;
+        assert!(
+            found.deeds > 0 && (shared || found.files > 0) && found.changes > 0,
+            "the shim sees nothing: {found:?}"
+        );
         let found = found.rounded();
         self.moments.push(((strategy, shared), found));
         found
@@ -195,4 +204,3 @@ fn current(caller: &Caller, secret: &str) -> Credentials {
     let text = |field: &str| value[field].as_str().expect("a text").to_owned();
     Credentials { user: text("username"), password: text("password") }
 }
-

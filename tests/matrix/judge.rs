@@ -113,7 +113,8 @@ impl Judge<'_> {
 
     fn versions(&mut self) -> BTreeSet<String> {
         let body = json!({"SecretId": self.subject.secret, "IncludeDeprecated": true});
-        let listed = self.caller.call("ListSecretVersionIds", &body).map(|answer| answer.json()).unwrap_or_default();
+        let listed =
+            self.caller.call("ListSecretVersionIds", &body).map(|answer| answer.json()).unwrap_or_default();
         let ids = listed["Versions"].as_array().into_iter().flatten();
         ids.filter_map(|version| version["VersionId"].as_str().map(str::to_owned)).collect()
     }
@@ -194,7 +195,8 @@ impl Judge<'_> {
                 }
             };
             if !works {
-                let text = format!("{}: the old login is {:?}, and the new is not set", sample.at, sample.old);
+                let text =
+                    format!("{}: the old login is {:?}, and the new is not set", sample.at, sample.old);
                 self.lockout(text);
             }
         }
@@ -224,7 +226,9 @@ impl Judge<'_> {
         for event in events {
             match &event.what {
                 What::Refused => *refused.entry(&event.account).or_default() += 1,
-                What::Asked(sql) if sql.contains(&new.password) || sql.contains(&self.subject.old.password) => {
+                What::Asked(sql)
+                    if sql.contains(&new.password) || sql.contains(&self.subject.old.password) =>
+                {
                     self.wrong("a statement holds a password");
                 }
                 _ => {}
@@ -232,7 +236,9 @@ impl Judge<'_> {
         }
         for (account, times) in refused {
             if times > FAILED_LOGINS_MAX {
-                self.wrong(format!("{times} logins of {account} were refused, {FAILED_LOGINS_MAX} are allowed"));
+                self.wrong(format!(
+                    "{times} logins of {account} were refused, {FAILED_LOGINS_MAX} are allowed"
+                ));
             }
         }
     }

@@ -39,7 +39,8 @@ pub(crate) fn cases(arguments: &Arguments) -> Vec<Case> {
             let (engine, strategy) = cells[usize::try_from(number).unwrap() % cells.len()];
             // Not the run's own chance: what a seed means must not depend on whether the fault was given.
             let mut draw = Draw::new(!seed);
-            let drawn = if draw.percent(TAKEOVER_PERCENT) { Fault::Takeover } else { Fault::quick(&mut draw) };
+            let drawn =
+                if draw.percent(TAKEOVER_PERCENT) { Fault::Takeover } else { Fault::quick(&mut draw) };
             Case { seed, engine, strategy, fault: arguments.fault.unwrap_or(drawn) }
         })
         .collect()
@@ -86,7 +87,8 @@ pub(crate) fn run_all(cases: &[Case], jobs: usize, mut report: impl FnMut(&Outco
     std::thread::scope(|scope| {
         for lane in 0..jobs.max(1) + slow {
             let (work, tell) = (&work, tell.clone());
-            let first = lane.checked_sub(slow).and_then(|lane| engines.get(lane % engines.len().max(1)).copied());
+            let first =
+                lane.checked_sub(slow).and_then(|lane| engines.get(lane % engines.len().max(1)).copied());
             scope.spawn(move || travel(work, lane < slow, first, &tell));
         }
         drop(tell);
