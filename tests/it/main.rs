@@ -14,6 +14,7 @@ mod canary;
 mod clients;
 mod cluster;
 mod conformance;
+mod events;
 mod harness;
 mod kill;
 mod labels;
