@@ -91,11 +91,6 @@ impl Ground {
         (&mut *self.engine, &self.wire, host.expect("it was furnished"))
     }
 
-    /// The host that is not asked.
-    pub(crate) fn other(&mut self) -> &mut Host {
-        &mut self.pair.as_mut().expect("a run of two hosts")[1]
-    }
-
     /// Hosts after a run that went wrong are not trusted with the next.
     pub(crate) fn forget_hosts(&mut self, shared: bool) {
         if shared {
@@ -117,7 +112,8 @@ impl Ground {
             value["masterarn"] = json!(MASTER);
         }
         let secret = format!("matrix/{account}");
-        let body = json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
+        let body =
+            json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
         let made = caller.call("CreateSecret", &body).expect("an answer");
         assert_eq!(made.status, 200, "{}", made.body);
         let first = made.json()["VersionId"].as_str().expect("a version").to_owned();
@@ -154,7 +150,11 @@ impl Ground {
         let errand = Errand::start(self.callers(shared), order.clone());
         let began = Instant::now();
         while !errand.has_ended() {
-            assert!(began.elapsed() < CALM_LIMIT, "an undisturbed rotation does not end: {:?}", errand.heard());
+            assert!(
+                began.elapsed() < CALM_LIMIT,
+                "an undisturbed rotation does not end: {:?}",
+                errand.heard()
+            );
             pace(Duration::from_millis(1));
         }
         errand.heard().ended.expect("it has ended").1
@@ -179,8 +179,12 @@ impl Ground {
         let (events, changes) = (self.wire.events(), self.engine.protocol().changes);
         found.events = events.len() as u64;
         let is_change = |(stage, sql): &(Stage, &str)| *stage == Stage::Asked && changes(sql);
-        found.changes = events.iter().filter_map(|event| event.what.statement()).filter(is_change).count() as u64;
-        assert!(found.deeds > 0 && (shared || found.files > 0) && found.changes > 0, "the shim sees nothing: {found:?}");
+        found.changes =
+            events.iter().filter_map(|event| event.what.statement()).filter(is_change).count() as u64;
+        assert!(
+            found.deeds > 0 && (shared || found.files > 0) && found.changes > 0,
+            "the shim sees nothing: {found:?}"
+        );
         let found = found.rounded();
         self.moments.push(((strategy, shared), found));
         found
@@ -198,9 +202,7 @@ impl Ground {
 /// The login that a secret's current version is.
 fn current(caller: &Caller, secret: &str) -> Credentials {
     let answer = caller.call("GetSecretValue", &json!({"SecretId": secret})).expect("an answer").json();
-    let value: Value =
-        serde_json::from_str(answer["SecretString"].as_str().expect("a value")).expect("JSON");
+    let value: Value = serde_json::from_str(answer["SecretString"].as_str().expect("a value")).expect("JSON");
     let text = |field: &str| value[field].as_str().expect("a text").to_owned();
     Credentials { user: text("username"), password: text("password") }
 }
-

@@ -113,7 +113,8 @@ impl Judge<'_> {
 
     fn versions(&mut self) -> BTreeSet<String> {
         let body = json!({"SecretId": self.subject.secret, "IncludeDeprecated": true});
-        let listed = self.caller.call("ListSecretVersionIds", &body).map(|answer| answer.json()).unwrap_or_default();
+        let listed =
+            self.caller.call("ListSecretVersionIds", &body).map(|answer| answer.json()).unwrap_or_default();
         let ids = listed["Versions"].as_array().into_iter().flatten();
         ids.filter_map(|version| version["VersionId"].as_str().map(str::to_owned)).collect()
     }
@@ -194,7 +195,8 @@ impl Judge<'_> {
                 }
             };
             if !works {
-                let text = format!("{}: the old login is {:?}, and the new is not set", sample.at, sample.old);
+                let text =
+                    format!("{}: the old login is {:?}, and the new is not set", sample.at, sample.old);
                 self.lockout(text);
             }
         }
@@ -233,7 +235,9 @@ impl Judge<'_> {
                 What::LoggedIn => {
                     refused.remove(event.account.as_str());
                 }
-                What::Asked(sql) if sql.contains(&new.password) || sql.contains(&self.subject.old.password) => {
+                What::Asked(sql)
+                    if sql.contains(&new.password) || sql.contains(&self.subject.old.password) =>
+                {
                     self.wrong("a statement holds a password");
                 }
                 _ => {}

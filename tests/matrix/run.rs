@@ -255,8 +255,12 @@ impl Run<'_> {
         let callers = self.ground.callers(self.shared);
         // Of two hosts, the one that was not touched is asked.
         let caller = callers.last().expect("a host");
-        let mut judge =
-            Judge { subject: &self.subject, engine: &mut *self.ground.engine, caller, violations: self.violations.clone() };
+        let mut judge = Judge {
+            subject: &self.subject,
+            engine: &mut *self.ground.engine,
+            caller,
+            violations: self.violations.clone(),
+        };
         match &heard.ended {
             Some((_, state)) if state["Status"] == "Succeeded" => judge.ended(&self.samples, &events),
             Some((_, state)) => judge.stuck(format!("it ended as {state}")),
@@ -269,7 +273,8 @@ impl Run<'_> {
         let resumed = heard.ended.map(|(at, _)| at.saturating_duration_since(self.mended));
         if !violations.is_empty() {
             for event in events {
-                let _ = writeln!(self.story, "  wire {} {}: {:?}", event.connection, event.account, event.what);
+                let _ =
+                    writeln!(self.story, "  wire {} {}: {:?}", event.connection, event.account, event.what);
             }
             let trace = self.ground.both(self.shared).2.board.trace();
             let _ = writeln!(self.story, "  calls {trace}");

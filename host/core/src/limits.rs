@@ -377,6 +377,8 @@ pub const EVENT_TYPE_CHARS_MAX: usize = 64;
 /// How often a host looks whether another one has stored an event, while somebody waits for one.
 pub const EVENTS_LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Wait of `pawl events --follow` for a server that does not answer.
+pub const EVENTS_RETRY: Duration = Duration::from_secs(1);
 /// Secrets that `pawl doctor` names of each kind that it warns of.
 pub const SECRETS_SHOWN_MAX: u32 = 5;
 /// Events that are kept, most.

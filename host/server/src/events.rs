@@ -6,6 +6,8 @@
 mod change;
 mod retention;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;

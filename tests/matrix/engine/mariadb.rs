@@ -35,7 +35,8 @@ impl Server {
         // A session that was idle while its server died is found out by using it.
         for _ in 0..2 {
             let session = self.master.take();
-            let session = session.map_or_else(|| Session::open(self.mariadb.port(), MASTER, MASTER_PASSWORD), Ok);
+            let session =
+                session.map_or_else(|| Session::open(self.mariadb.port(), MASTER, MASTER_PASSWORD), Ok);
             match session.and_then(|mut session| session.query(sql).map(|rows| (session, rows))) {
                 Ok((session, rows)) => {
                     self.master = Some(session);
@@ -121,7 +122,8 @@ impl Engine for Server {
         told.push(self.run(&sql).concat());
         let grants = self.run(&format!("SHOW GRANTS FOR '{user}'@'%'"));
         // Without the account's own line, which holds its name and its hash.
-        let mut grants: Vec<&str> = grants.iter().filter_map(|line| Some(line.split_once(" TO ")?.0)).collect();
+        let mut grants: Vec<&str> =
+            grants.iter().filter_map(|line| Some(line.split_once(" TO ")?.0)).collect();
         grants.sort_unstable();
         format!("{}; {}", told.join(" "), grants.join(", "))
     }

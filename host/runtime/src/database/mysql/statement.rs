@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use super::method::{ed25519_hash, native_hash};
 
 /// What a session begins with. The first of it means the same in every `sql_mode` and character set that a server can have.
-pub(super) const SESSION: &str = "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION autocommit = 1";
+pub(super) const SESSION: &str =
+    "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION autocommit = 1, SESSION sql_quote_show_create = 1";
 
 /// Whose session it is, on what, and whether that takes changes.
 pub(super) const WHO: &str = "SELECT CURRENT_USER(), VERSION()";
