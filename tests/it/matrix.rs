@@ -1,6 +1,6 @@
 //! The crash matrix in short, and that its judge can say no.
 //!
-//! `PAWL_TEST_MATRIX_SEED=n` runs others; `cargo xtask crash-matrix` runs many.
+//! `PAWL_TEST_MATRIX='--runs 50 --fault host'` runs another; `cargo xtask crash-matrix` runs many.
 
 #[path = "../matrix/mod.rs"]
 mod matrix;
@@ -8,32 +8,22 @@ mod matrix;
 use pawl_tests::process::children_of;
 use serde_json::Value;
 
+use self::matrix::engine::{Kind, Strategy};
 use self::matrix::ground::Ground;
 use self::matrix::judge::{FAILED_LOGINS_MAX, Judge, Sample, Subject, Violation};
 use self::matrix::wire::{Event, What};
-use self::matrix::{Arguments, Faults, Kind, Strategy};
 
-/// Rounds of every fault in every cell.
-const ROUNDS: u64 = 1;
-/// The seeds are the same every time, so that what fails once fails again.
-const SEED: u64 = 5_000;
+/// Every fault once in every cell of the servers that the machine has. The seeds are the same every time, so that what fails once
+/// fails again.
+const SHORT: &str = "--turns 1 --seed 5000 --engine postgres --engine mariadb --jobs 4";
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a tester's own choice, not a setting of the product")]
 fn every_fault_in_every_cell_leaves_a_login_and_one_password() {
-    let engines = vec![Kind::Postgres, Kind::MariaDb];
-    let cells: usize = engines.iter().map(|engine| engine.strategies().len()).sum();
-    let seed = std::env::var("PAWL_TEST_MATRIX_SEED").ok().and_then(|seed| seed.parse().ok());
-    let arguments = Arguments {
-        runs: ROUNDS * 7 * cells as u64,
-        seed: seed.unwrap_or(SEED),
-        engines,
-        strategies: Strategy::ALL.to_vec(),
-        faults: Faults::InTurn,
-        jobs: 4,
-        markdown: false,
-        verbose: false,
-    };
+    let given = std::env::var("PAWL_TEST_MATRIX").unwrap_or_else(|_| SHORT.to_owned());
+    let words: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
+    let arguments = matrix::parse(&words, pawl_tests::aws::now())
+        .unwrap_or_else(|why| panic!("{why}\n{}", matrix::USAGE));
     assert!(matrix::matrix(&arguments), "runs went wrong: see above");
 }
 

@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Faults {
     /// As the seeds say, each with its share.
     Drawn,
-    /// One after the other, and one takeover at the end: for few runs.
-    InTurn,
+    /// One after the other, so many times in every cell, and one takeover at the end.
+    InTurn(u64),
     /// This one alone.
     Only(Fault),
 }

@@ -1,9 +1,15 @@
 //! The command line of `cargo xtask crash-matrix`.
 
-use crate::matrix::{Arguments, Fault, Faults, Kind, Strategy};
+use super::arguments::{Arguments, Faults};
+use super::engine::{Kind, Strategy};
+use super::fault::Fault;
 
 pub(crate) const USAGE: &str = "\
-usage: cargo xtask crash-matrix [--runs N] [--seed S] [--engine E] [--strategy S] [--fault F] [--jobs J] [--markdown] [--verbose]";
+usage: cargo xtask crash-matrix [--runs N | --turns N] [--seed S] [--engine E]... [--strategy S] [--fault F] [--jobs J]
+                                [--markdown] [--verbose]
+  --turns   every fault N times in every cell, in the place of N runs with the faults that their seeds draw
+  --engine  postgres, mariadb, postgres18      --strategy  single, alternating
+  --fault   host, worker, database, connection, disk, clocks, takeover, two";
 
 /// Runs when nothing is said.
 const RUNS: u64 = 1_000;
@@ -25,6 +31,7 @@ pub(crate) fn parse(given: &[String], seed: u64) -> Result<Arguments, String> {
         markdown: false,
         verbose: false,
     };
+    let mut engines = Vec::new();
     let mut given = given.iter();
     while let Some(flag) = given.next() {
         let mut value = || given.next().ok_or_else(|| format!("{flag} wants a value"));
@@ -32,7 +39,8 @@ pub(crate) fn parse(given: &[String], seed: u64) -> Result<Arguments, String> {
             "--runs" => parsed.runs = number(value()?)?,
             "--seed" => parsed.seed = number(value()?)?,
             "--jobs" => parsed.jobs = usize::try_from(number(value()?)?).unwrap_or(1).max(1),
-            "--engine" => parsed.engines = vec![named(value()?, &Kind::ALL, Kind::name)?],
+            "--turns" => parsed.faults = Faults::InTurn(number(value()?)?),
+            "--engine" => engines.push(named(value()?, &Kind::ALL, Kind::name)?),
             "--strategy" => parsed.strategies = vec![named(value()?, &Strategy::ALL, Strategy::name)?],
             "--fault" => parsed.faults = Faults::Only(named(value()?, &Fault::ALL, Fault::name)?),
             "--markdown" => parsed.markdown = true,
@@ -41,6 +49,9 @@ pub(crate) fn parse(given: &[String], seed: u64) -> Result<Arguments, String> {
             "--bench" => {}
             other => return Err(format!("`{other}` is not known")),
         }
+    }
+    if !engines.is_empty() {
+        parsed.engines = engines;
     }
     Ok(parsed)
 }

@@ -91,11 +91,6 @@ impl Ground {
         (&mut *self.engine, &self.wire, host.expect("it was furnished"))
     }
 
-    /// The host that is not asked.
-    pub(crate) fn other(&mut self) -> &mut Host {
-        &mut self.pair.as_mut().expect("a run of two hosts")[1]
-    }
-
     /// Hosts after a run that went wrong are not trusted with the next.
     pub(crate) fn forget_hosts(&mut self, shared: bool) {
         if shared {

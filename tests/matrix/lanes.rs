@@ -34,13 +34,16 @@ pub(crate) fn cases(arguments: &Arguments) -> Vec<Case> {
         let (engine, strategy) = cells[usize::try_from(number).unwrap() % cells.len()];
         Case { seed: arguments.seed.wrapping_add(number), engine, strategy, fault }
     };
-    let mut cases: Vec<Case> = (0..arguments.runs)
+    let quick: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| *fault != Fault::Takeover).collect();
+    let runs = match arguments.faults {
+        Faults::InTurn(times) => times * (cells.len() * quick.len()) as u64,
+        Faults::Drawn | Faults::Only(_) => arguments.runs,
+    };
+    let mut cases: Vec<Case> = (0..runs)
         .map(|number| match arguments.faults {
             Faults::Only(fault) => of(number, fault),
-            Faults::InTurn => {
+            Faults::InTurn(_) => {
                 let turn = usize::try_from(number).unwrap() / cells.len();
-                let quick: Vec<Fault> =
-                    Fault::ALL.into_iter().filter(|fault| *fault != Fault::Takeover).collect();
                 of(number, quick[turn % quick.len()])
             }
             Faults::Drawn => {
@@ -51,8 +54,8 @@ pub(crate) fn cases(arguments: &Arguments) -> Vec<Case> {
             }
         })
         .collect();
-    if arguments.faults == Faults::InTurn {
-        cases.push(of(arguments.runs, Fault::Takeover));
+    if matches!(arguments.faults, Faults::InTurn(_)) {
+        cases.push(of(runs, Fault::Takeover));
     }
     cases
 }

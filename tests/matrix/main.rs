@@ -7,7 +7,6 @@
     reason = "a harness: whatever fails here fails a run, with its reason"
 )]
 
-mod command;
 #[path = "mod.rs"]
 mod matrix;
 
@@ -15,11 +14,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    match command::parse(&given, pawl_tests::aws::now()) {
+    match matrix::parse(&given, pawl_tests::aws::now()) {
         Ok(arguments) if matrix::matrix(&arguments) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(why) => {
-            eprintln!("{why}\n{}", command::USAGE);
+            eprintln!("{why}\n{}", matrix::USAGE);
             ExitCode::from(2)
         }
     }

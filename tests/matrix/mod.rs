@@ -4,6 +4,7 @@
 
 mod arguments;
 mod board;
+mod command;
 mod draw;
 pub(crate) mod engine;
 mod errand;
@@ -18,9 +19,8 @@ pub(crate) mod wire;
 
 use std::time::Instant;
 
-pub(crate) use self::arguments::{Arguments, Faults};
-pub(crate) use self::engine::{Kind, Strategy};
-pub(crate) use self::fault::Fault;
+use self::arguments::Arguments;
+pub(crate) use self::command::{USAGE, parse};
 use self::run::Outcome;
 use self::table::Table;
 

@@ -21,7 +21,7 @@ usage: cargo xtask COMMAND
   test     installs what is missing and runs every check there is; what CI runs
   crash-matrix
            rotates with something going wrong in the middle, many times: [--runs N] [--seed S] [--engine E]
-           [--strategy S] [--fault F] [--jobs J] [--markdown] [--verbose]
+           [--strategy S] [--fault F] [--jobs J] [--turns N] [--markdown] [--verbose]
   bench    measures, and prints a table for docs/measurements.md
   fuzz     looks for inputs that a parser cannot bear: [--seconds N] [TARGET]
   guests   builds every WebAssembly guest and prints its digest
