@@ -296,6 +296,10 @@ pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024;
 pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.
+pub const ACCOUNT_ROWS_MAX: usize = 10_000;
+/// How often two users are read and brought closer before what still differs is told. Two are enough for all that is known.
+pub const ACCOUNT_ROUNDS_MAX: u32 = 4;
 
 // The command line.
 
