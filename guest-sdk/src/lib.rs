@@ -7,7 +7,7 @@
 //! # A complete rotator
 //!
 //! ```
-//! use pawl_guest::{Failure, LoginError, Rotation, Rotator, Rules, Session, export};
+//! use pawl_guest::{Failure, Rotation, Rotator, Rules, Session, export};
 //!
 //! struct SingleUser;
 //!
@@ -17,14 +17,10 @@
 //!     }
 //!
 //!     fn set(rotation: &Rotation) -> Result<(), Failure> {
-//!         let pending = rotation.pending()?;
-//!         match Session::login(&pending) {
-//!             Ok(_) => return Ok(()), // An earlier try of this step got here.
-//!             Err(LoginError::Refused(_)) => {}
-//!             Err(other) => return Err(other.into()),
+//!         let (pending, login) = (rotation.pending()?, rotation.login_known()?);
+//!         if !login.already_set {
+//!             login.session.set_password(&pending.text("username")?, &pending.sensitive("password")?)?;
 //!         }
-//!         let session = Session::login_first([Some(rotation.current()?), rotation.previous()?])?;
-//!         session.set_password(&pending.text("username")?, &pending.sensitive("password")?)?;
 //!         Ok(())
 //!     }
 //!
@@ -68,8 +64,20 @@ use bindings::exports::pawl::rotation::steps;
 
 pub use bindings::pawl::rotation::log::Level;
 pub use failure::{DatabaseError, Failure, LoginError, SecretError};
-pub use rotation::{Draft, FieldValue, Rotation, Rules, Sensitive, Version};
+pub use rotation::{Draft, FieldValue, Login, Rotation, Rules, Sensitive, Version};
 pub use session::Session;
+
+/// The other of the two user names between which alternating users change, by AWS's rule: `_clone` taken off, or put on.
+///
+/// None for a name that is nothing but the suffix. The host insists on this rule.
+#[must_use]
+pub fn alternate(username: &str) -> Option<String> {
+    match username.strip_suffix("_clone") {
+        Some("") => None,
+        Some(plain) => Some(plain.to_owned()),
+        None => Some(format!("{username}_clone")),
+    }
+}
 
 /// The four steps of a rotation. Each may be called again after it has succeeded.
 pub trait Rotator {

@@ -1,7 +1,8 @@
 //! The secret under rotation: its versions, their fields, and the new version that a rotation makes.
 
 use crate::bindings::pawl::rotation::secrets;
-use crate::failure::{Failure, SecretError};
+use crate::failure::{Failure, LoginError, SecretError};
+use crate::session::Session;
 
 /// The rotation that a step belongs to.
 #[derive(Debug)]
@@ -14,6 +15,15 @@ pub struct Version(secrets::Version);
 /// A value that can be used and never read: for [`Version::with`] and [`Session::set_password`](crate::Session::set_password).
 #[derive(Debug)]
 pub struct Sensitive(secrets::Sensitive);
+
+/// A login with one of the secret's own versions.
+#[derive(Debug)]
+pub struct Login {
+    /// The login.
+    pub session: Session,
+    /// Whether it was the pending version's: then an earlier try has set the password already.
+    pub already_set: bool,
+}
 
 /// Rules for a new password. What is `None` is as AWS's GetRandomPassword has it, and what the operator has set in the
 /// function's environment wins over what is asked for here.
@@ -87,6 +97,59 @@ impl<'a> Rotation<'a> {
     /// When it cannot be read.
     pub fn previous(&self) -> Result<Option<Version>, SecretError> {
         Ok(self.0.previous()?.map(Version))
+    }
+
+    /// Versions besides those three whose password a server may have, the likeliest first: of rotations that somebody ended in
+    /// the middle, and what was current before.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn others(&self) -> Result<Vec<Version>, SecretError> {
+        Ok(self.0.others()?.into_iter().map(Version).collect())
+    }
+
+    /// Whether a server may have taken the pending version's password already. As long as it cannot, a login as pending is refused
+    /// for certain, and would count against the account's lockout.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn exposed(&self) -> Result<bool, SecretError> {
+        Ok(self.0.exposed()?)
+    }
+
+    /// Another secret's current version, by ARN or name, such as the secret's `masterarn`: to log in with, and for nothing else.
+    ///
+    /// # Errors
+    /// When the function's grants do not cover it, or it cannot be read.
+    pub fn open(&self, secret_id: &str) -> Result<Version, SecretError> {
+        Ok(Version(self.0.open(secret_id)?))
+    }
+
+    /// Logs in as the account that AWSCURRENT names, with the first known password that the server accepts: the pending one if it
+    /// may be there already, then the current one, the previous one, those of rotations that were ended in the middle, and earlier
+    /// ones. Versions that name another user or place are left out. This is how a rotation heals a database that was restored
+    /// from a backup or changed by hand.
+    ///
+    /// # Errors
+    /// As [`Session::login_first`](crate::Session::login_first), and when a version cannot be read.
+    pub fn login_known(&self) -> Result<Login, Failure> {
+        let current = self.current()?;
+        let same = |version: &Version| {
+            ["username", "host"].iter().all(|field| version.find_text(field) == current.find_text(field))
+        };
+        if self.exposed()?
+            && let Some(pending) = self.find_pending()?.filter(same)
+        {
+            match Session::login(&pending) {
+                Ok(session) => return Ok(Login { session, already_set: true }),
+                Err(LoginError::Refused(_)) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        let (previous, others) = (self.previous()?, self.others()?);
+        let known: Vec<_> = previous.into_iter().chain(others).filter(same).collect();
+        let known = std::iter::once(current).chain(known);
+        Ok(Login { session: Session::login_first(known)?, already_set: false })
     }
 
     /// A new password, made and held by the host.

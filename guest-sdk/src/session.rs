@@ -59,4 +59,26 @@ impl Session {
     pub fn set_password(&self, account: &str, password: &Sensitive) -> Result<(), DatabaseError> {
         Ok(self.0.set_password(account, password.raw())?)
     }
+
+    /// Makes `account` able to do exactly what `like` can, and gives it a password: creates it, or repairs it. `like` is the user
+    /// name of AWSCURRENT, `account` the pending version's ([`alternate`](crate::alternate) of it).
+    ///
+    /// # Errors
+    /// When the host or the server refuses, or the connection broke.
+    pub fn mirror_account(
+        &self,
+        like: &str,
+        account: &str,
+        password: &Sensitive,
+    ) -> Result<(), DatabaseError> {
+        Ok(self.0.mirror_account(like, account, password.raw())?)
+    }
+
+    /// What `account` can or cannot do otherwise than `like`, in words for people; empty when nothing.
+    ///
+    /// # Errors
+    /// When the host or the server refuses, or the connection broke.
+    pub fn differences(&self, like: &str, account: &str) -> Result<Vec<String>, DatabaseError> {
+        Ok(self.0.differences(like, account)?)
+    }
 }

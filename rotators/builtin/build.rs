@@ -10,14 +10,19 @@ use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Crates to build, and the names of their files and constants.
-const ROTATORS: [(&str, &str); 1] = [("pawl-rotator-postgres", "pawl_rotator_postgres")];
+const ROTATORS: [(&str, &str); 2] = [
+    ("pawl-rotator-mysql", "pawl_rotator_mysql"),
+    ("pawl-rotator-postgres", "pawl_rotator_postgres"),
+];
 /// What the components are made of, from the workspace's root.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     "guest-sdk/Cargo.toml",
     "guest-sdk/src",
     "guest-sdk/wit",
+    "rotators/mysql/Cargo.toml",
+    "rotators/mysql/src",
     "rotators/postgres/Cargo.toml",
     "rotators/postgres/src",
     "rust-toolchain.toml",

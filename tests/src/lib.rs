@@ -1,4 +1,4 @@
-//! What the end-to-end tests, the benches and `cargo xtask demo` stand on: a private PostgreSQL, a `pawl serve` that can be
+//! What the end-to-end tests, the benches and `cargo xtask demo` stand on: a private PostgreSQL or MariaDB, a `pawl serve` that can be
 //! killed at any point, AWS's own clients, and a proxy that sees every statement.
 //! `PAWL_TEST_BINARY` names a `pawl` to test in the place of one that is built from this checkout.
 //! `PAWL_TEST_STORE=postgres` gives every server a database of its own in a private PostgreSQL, in the place of SQLite.
@@ -18,6 +18,7 @@ pub mod cut;
 pub mod database;
 pub mod history;
 pub mod http;
+pub mod mariadb;
 pub mod pair;
 pub mod pawl;
 pub mod postgres;

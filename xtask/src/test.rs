@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<(), String> {
     let from = Instant::now();
     machine::guest_target()?;
     machine::postgres()?;
+    machine::mariadb()?;
     machine::node()?;
     let path = machine::clients()?;
     let members = metadata::members()?;

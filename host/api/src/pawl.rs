@@ -3,7 +3,7 @@
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Integer, Kind, Length, Member, Structure, Text};
+use crate::model::{Integer, Kind, Length, List, Member, Structure, Text};
 use crate::shape::{Request, shapes};
 use crate::target::operations;
 use crate::time::EpochSeconds;
@@ -19,6 +19,10 @@ operations! {
     DescribeHost;
     /// The last rotation of a secret: where it stands, or how it ended.
     DescribeRotation;
+    /// What happened to secrets, from a number on; waits a while for more.
+    ListEvents;
+    /// The rotations of a secret that there were, the newest first.
+    ListRotations;
 }
 
 /// How a rotation stands.
@@ -120,6 +124,106 @@ shapes! {
         required { level: String, message: String, step: String, }
     }
 
+    /// `ListRotations` takes this.
+    ListRotationsRequest {
+        required { secret_id: String, }
+        optional { max_results: i64, next_token: String, }
+    }
+
+    /// `ListRotations` answers this.
+    ListRotationsResponse {
+        required {
+            #[serde(rename = "ARN")] arn: String,
+            name: String,
+            /// The server's time.
+            now: EpochSeconds,
+            rotations: Vec<PastRotation>,
+        }
+        optional { next_token: String, }
+    }
+
+    /// A rotation of a secret's: one that has ended, or the one that runs.
+    #[derive(Clone)]
+    PastRotation {
+        required {
+            version_id: String,
+            status: RotationStatus,
+            requested_date: EpochSeconds,
+            #[serde(rename = "FunctionARN")] function_arn: String,
+            function_digest: String,
+            /// The steps that ended well.
+            steps: Vec<StepRun>,
+            log: Vec<LogLine>,
+            /// Failed tries of the step that came last.
+            failed_attempts: u32,
+        }
+        optional {
+            /// Its number among the secret's, from 1; none until it has ended.
+            number: u64,
+            /// The step that runs, or at which it was given up.
+            step: String,
+            finished_date: EpochSeconds,
+            failure: Failure,
+            /// It was testSecret alone, to try the configuration.
+            trial: bool,
+            /// How long AWSCURRENT named a password that the database no longer had.
+            gap_microseconds: u64,
+        }
+    }
+
+    /// `ListEvents` takes this.
+    ListEventsRequest {
+        optional {
+            /// The number after which to begin; from the oldest that is kept when there is none.
+            after: i64,
+            max_results: i64,
+            /// How long to wait when there is nothing.
+            wait_seconds: i64,
+            /// Only events of these types.
+            types: Vec<String>,
+            /// Only events of this secret, by its name or ARN.
+            secret_id: String,
+        }
+    }
+
+    /// `ListEvents` answers this.
+    ListEventsResponse {
+        required {
+            events: Vec<Event>,
+            /// The number after which to go on: there may be events before it that were not asked for, or not to be seen.
+            last_sequence: u64,
+        }
+        optional {
+            /// The number up to which events were forgotten, when some of those that were asked for are among them.
+            forgotten_through: u64,
+        }
+    }
+
+    /// Something that happened to a secret.
+    #[derive(Clone, PartialEq, Eq)]
+    Event {
+        required {
+            /// Its number. They only go up, and one may be missing.
+            sequence: u64,
+            event_id: String,
+            /// CloudTrail's name for it, where it has one.
+            r#type: String,
+            time: EpochSeconds,
+            #[serde(rename = "SecretARN")] secret_arn: String,
+            secret_name: String,
+            region: String,
+        }
+        optional {
+            /// The version, and so the rotation, that it is about.
+            version_id: String,
+            /// The rotation's step.
+            step: String,
+            reason: String,
+            /// Of a failure: whether the host tries again by itself.
+            retried: bool,
+        }
+    }
+
     /// `AdvanceClock` takes this.
     AdvanceClockRequest {
         required { seconds: u64, }
@@ -184,6 +288,25 @@ shapes! {
             clock_ahead_milliseconds: i64,
             /// The rotations that are claimed.
             leases: Vec<LeaseView>,
+            /// How the rotations stand.
+            rotations: RotationStatesView,
+        }
+    }
+
+    /// How many secrets' rotations stand how, in the whole store, and some of those that somebody should look at.
+    RotationStatesView {
+        required {
+            /// On their way.
+            running: u64,
+            /// Waiting for the next try after one that failed.
+            waiting: u64,
+            /// Given up: a person must act.
+            failed: u64,
+            /// Given up after the database took the new password.
+            stranded: u64,
+            waiting_secrets: Vec<String>,
+            failed_secrets: Vec<String>,
+            stranded_secrets: Vec<String>,
         }
     }
 
@@ -232,6 +355,46 @@ impl Request for DescribeRotationRequest {
             Member::new("VersionId", Kind::Text(Text::of(Length::ANY))),
         ],
     };
+}
+
+impl Request for ListRotationsRequest {
+    type Response = ListRotationsResponse;
+
+    const TARGET: crate::Target = crate::Target::Pawl(Operation::ListRotations);
+    const MODEL: &'static Structure = &Structure {
+        name: "ListRotationsRequest",
+        members: &[
+            Member::new("SecretId", Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX))))
+                .required(),
+            Member::new("MaxResults", within(1, limits::PAGE_ENTRIES_MAX)),
+            Member::new("NextToken", Kind::Text(Text::of(Length::within(1, limits::NEXT_TOKEN_CHARS_MAX)))),
+        ],
+    };
+}
+
+impl Request for ListEventsRequest {
+    type Response = ListEventsResponse;
+
+    const TARGET: crate::Target = crate::Target::Pawl(Operation::ListEvents);
+    const MODEL: &'static Structure = &Structure {
+        name: "ListEventsRequest",
+        members: &[
+            Member::new("After", Kind::Integer(Integer { long: true, min: Some(0), max: None })),
+            Member::new("MaxResults", within(1, limits::EVENTS_PAGE_MAX)),
+            Member::new("WaitSeconds", within(0, limits::EVENTS_WAIT_SECONDS_MAX)),
+            Member::new("Types", Kind::List(TYPES)),
+            Member::new("SecretId", Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX)))),
+        ],
+    };
+}
+
+const TYPES: &List = &List {
+    element: Kind::Text(Text::of(Length::within(1, limits::EVENT_TYPE_CHARS_MAX))),
+    length: Length::within(1, limits::EVENT_TYPES_MAX),
+};
+
+const fn within(least: u32, most: u32) -> Kind {
+    Kind::Integer(Integer { long: false, min: Some(least as i64), max: Some(most as i64) })
 }
 
 impl Request for AdvanceClockRequest {

@@ -94,6 +94,10 @@ impl TryFrom<String> for Digest {
 pub enum Engine {
     /// PostgreSQL and what speaks its protocol; `engine` is `postgres` or `aurora-postgresql` in a secret.
     Postgres,
+    /// MySQL; `engine` is `mysql` or `aurora-mysql` in a secret.
+    Mysql,
+    /// MariaDB; `engine` is `mariadb` in a secret.
+    Mariadb,
 }
 
 /// A place on the network that a function may reach.
@@ -147,6 +151,51 @@ impl From<Target> for String {
     }
 }
 
+/// Secrets that a function may log in with, beside the one that it rotates: a name, or an ARN, with `*` for any characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecretPattern(String);
+
+impl SecretPattern {
+    /// Whether it covers the secret of this name and ARN.
+    #[must_use]
+    pub fn covers(&self, name: &str, arn: &str) -> bool {
+        wildcard(&self.0, name) || wildcard(&self.0, arn)
+    }
+}
+
+/// Whether `text` is `pattern`, where each `*` stands for any characters.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let tail = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        let Some((_, after)) = text.split_once(piece) else { return false };
+        text = after;
+    }
+    text.ends_with(tail)
+}
+
+impl TryFrom<String> for SecretPattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() || text.chars().all(|c| c == '*') {
+            return Err(format!(
+                "`{text}` covers no secret or every one: name the secrets, such as `db/master-*`"
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<SecretPattern> for String {
+    fn from(pattern: SecretPattern) -> Self {
+        pattern.0
+    }
+}
+
 /// What a version of a function may reach. Nothing that is not named here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -157,6 +206,8 @@ pub struct Grants {
     pub own_target: bool,
     /// Other places on the network that it may reach.
     pub targets: BTreeSet<Target>,
+    /// Other secrets that it may log in with: the `masterarn` of a secret with alternating users.
+    pub secrets: BTreeSet<SecretPattern>,
     /// The fields in which a pending version may differ from its base.
     pub pending_fields: BTreeSet<String>,
 }
@@ -167,6 +218,7 @@ impl Default for Grants {
             engines: BTreeSet::new(),
             own_target: false,
             targets: BTreeSet::new(),
+            secrets: BTreeSet::new(),
             pending_fields: ["username", "password"].into_iter().map(str::to_owned).collect(),
         }
     }
@@ -194,6 +246,22 @@ mod tests {
         assert!(target("[::1]:5432").covers("::1", 5432));
         for bad in ["", "db", "*:5432", "a.*.b:1", "db:x", "db:99999"] {
             assert!(Target::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_pattern_covers_a_name_or_an_arn() {
+        let pattern = |text: &str| SecretPattern::try_from(text.to_owned()).unwrap();
+        let arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db/master-AbCdEf";
+        assert!(pattern("db/master").covers("db/master", arn));
+        assert!(pattern("db/*").covers("db/master", arn) && pattern("d*m*r").covers("db/master", arn));
+        assert!(pattern(arn).covers("x", arn) && !pattern("arn:*:db/other-*").covers("x", arn));
+        assert!(pattern("a*a").covers("aa", "") && !pattern("a*a").covers("a", ""));
+        assert!(
+            !pattern("db/master").covers("db/master2", "") && !pattern("*/admin").covers("db/master", arn)
+        );
+        for bad in ["", "*", "**"] {
+            assert!(SecretPattern::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure: no runtime, no store, no clock and no randomness of its own ([`world`] is how both come in).
 
+pub mod alternate;
 pub mod arn;
 pub mod document;
 pub mod filter;

@@ -172,6 +172,8 @@ pub const SIGNING_KEYS_MAX: usize = 1_024;
 /// Bytes of a root key file that are read: a key with its comments is some 160.
 pub const ROOT_FILE_BYTES_MAX: usize = 4_096;
 
+/// Rotations that are kept of each secret; the newest.
+pub const ROTATIONS_KEPT: u32 = 100;
 /// Rows that one call to the store answers, most.
 pub const STORE_ROWS_MAX: u32 = 1_000;
 /// Connections that read from an embedded store at once.
@@ -206,6 +208,13 @@ pub const LAST_WORD_VALID: Duration = Duration::from_secs(3);
 /// What must be left of a lease in a shared store before a deed outside of it: longer than the last word is valid, so that the
 /// deed is done or undone before anybody else can claim the rotation.
 pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
+/// How long a MySQL or MariaDB server waits, after the host's last word, for the statement that it cannot take back; then it
+/// ends the session. Whole seconds.
+pub const LAST_WORD_SILENCE: Duration = Duration::from_secs(2);
+/// How long that statement may run. With the silence before it, it is over within `FENCE_MARGIN`.
+pub const LAST_WORD_STATEMENT: Duration = Duration::from_millis(2_900);
+/// How long it may wait for a lock. Whole seconds, the fewest that servers know.
+pub const LAST_WORD_LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Wall-clock time of one step, all of its database calls included.
 pub const STEP_WALL: Duration = Duration::from_secs(30);
 /// Tries of a rotation's step after transient failures before a person must act.
@@ -216,14 +225,58 @@ pub const CHECK_TRIES_MAX: u32 = 5;
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait between two tries of a step.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// Failed logins that one rotation may spend: well below what common lockout rules allow.
-pub const FAILED_LOGINS_MAX: u32 = 3;
+/// Refused logins of one account, in a row, that one rotation may cause: below what common lockout rules allow (five and more).
+pub const FAILED_LOGINS_MAX: u32 = 4;
+/// Versions that are kept in mind because a server may have their password although no label says so.
+pub const ADRIFT_VERSIONS_MAX: usize = 8;
+/// Versions besides the labelled ones that a rotation may try to log in with.
+pub const OTHER_CANDIDATES_MAX: usize = 4;
+/// Bytes of what a rotator is told about how two accounts differ.
+pub const DIFFERENCES_BYTES_MAX: usize = 8 * 1024;
+/// Secrets that a function may be granted beside the one under rotation.
+pub const GRANTED_SECRETS_MAX: usize = 64;
 /// Rotations that one host runs at once.
 pub const ROTATIONS_AT_ONCE_MAX: usize = 32;
 /// How often the scheduler looks for due work when nobody nudges it.
 pub const SCHEDULER_TICK: Duration = Duration::from_secs(1);
 /// Rotations that one claim takes, most.
 pub const CLAIM_MAX: u32 = 64;
+/// What is left at the end of a rotation's window when the last of those that are planned in it begin.
+pub const WINDOW_MARGIN: Duration = Duration::from_secs(15 * 60);
+/// What is left of it when one that is behind its plan may begin, least.
+pub const WINDOW_START_MARGIN: Duration = Duration::from_secs(5 * 60);
+/// By how much a rotation may be behind its plan before it counts as missed, and takes its turn among all that were.
+pub const ROTATION_LATE: Duration = Duration::from_secs(5 * 60);
+/// Time between two rotations that one host makes up for.
+pub const CATCH_UP_PACE: Duration = Duration::from_millis(250);
+/// How far ahead one host gives turns to rotations that are made up for.
+pub const CATCH_UP_AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How soon a window must open for a missed rotation to wait for it.
+pub const CATCH_UP_SOON: Duration = Duration::from_secs(3600);
+/// How long the turn of a rotation that is made up for holds.
+pub const CATCH_UP_WINDOW: Duration = Duration::from_secs(3600);
+/// The part of a window, one in so many, in which groups begin: the rest is for their members.
+pub const GROUP_BASE_PART: u64 = 4;
+/// Time between two members of a group when nothing is said.
+pub const GROUP_OFFSET_DEFAULT: Duration = Duration::from_secs(30 * 60);
+/// Places of a group.
+pub const GROUP_ORDER_MAX: u32 = 999;
+/// How far a member of a group can be moved: no window is longer.
+pub const GROUP_SHIFT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Days that a plan of rotations looks ahead, most, and when nothing is said.
+pub const PLAN_DAYS_MAX: u32 = 366;
+/// See [`PLAN_DAYS_MAX`].
+pub const PLAN_DAYS_DEFAULT: u32 = 30;
+/// Rotations of one secret that a plan tells, most: one every four hours for a month.
+pub const PLAN_ROTATIONS_MAX: usize = 186;
+/// Rotations that `pawl rotate --plan` puts in order, the first of all; more are counted.
+pub const PLAN_LINES_MAX: usize = 10_000;
+/// By how much a date must be in the future for a plan to say that a clock was wrong.
+pub const PLAN_CLOCK_SKEW: Duration = Duration::from_secs(24 * 3600);
+/// Secrets that a scheduler leaves out of its next looks because they could not be changed.
+pub const SCHEDULER_TROUBLED_MAX: usize = 512;
+/// After how long a scheduler tries those again.
+pub const SCHEDULER_TROUBLED_WAIT: Duration = Duration::from_secs(60);
 /// Entropy of a generated password, least, in bits.
 pub const PASSWORD_ENTROPY_BITS_MIN: f64 = 100.0;
 
@@ -294,12 +347,42 @@ pub const DIAL_ADDRESSES_MAX: usize = 4;
 pub const SERVER_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a database server may send in one session.
 pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
+/// Columns of a MySQL or MariaDB server's answer.
+pub const SERVER_COLUMNS_MAX: u64 = 64;
+/// Questions that a MySQL or MariaDB server may ask in one login.
+pub const SERVER_QUESTIONS_MAX: usize = 8;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.
 pub const ACCOUNT_ROWS_MAX: usize = 10_000;
 /// How often two users are read and brought closer before what still differs is told. Two are enough for all that is known.
 pub const ACCOUNT_ROUNDS_MAX: u32 = 4;
+
+// Events.
+
+/// Events of one page of ListEvents.
+pub const EVENTS_PAGE_MAX: u32 = 1_000;
+/// Events of one page when nothing is said.
+pub const EVENTS_PAGE_DEFAULT: u32 = 100;
+/// Events that one call of ListEvents looks at: filters that find little give short pages.
+pub const EVENTS_SCANNED_MAX: u32 = 5_000;
+/// Seconds that ListEvents waits for more.
+pub const EVENTS_WAIT_SECONDS_MAX: u32 = 20;
+/// Types that one call of ListEvents can name.
+pub const EVENT_TYPES_MAX: usize = 50;
+/// Characters of a type of event.
+pub const EVENT_TYPE_CHARS_MAX: usize = 64;
+/// How often a host looks whether another one has stored an event, while somebody waits for one.
+pub const EVENTS_LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Secrets that `pawl doctor` names of each kind that it warns of.
+pub const SECRETS_SHOWN_MAX: u32 = 5;
+/// Events that are kept, most.
+pub const EVENTS_KEPT: u64 = 1_000_000;
+/// For how long they are kept.
+pub const EVENTS_AGE_MAX: Duration = Duration::from_secs(90 * 86_400);
+/// How often the oldest are looked at.
+pub const EVENTS_FORGET_EVERY: Duration = Duration::from_secs(60);
 
 // The command line.
 

@@ -78,7 +78,7 @@ impl Secret {
         self.replicas.clear();
         self.rotation = None;
         self.rotation_config = None;
-        self.next_rotation_at = None;
+        (self.next_rotation_at, self.next_window) = (None, None);
         // A pending version belongs to the primary's rotation.
         if let Some(pending) = self.labels.pending().cloned() {
             self.labels.detach(&crate::names::Label::pending());

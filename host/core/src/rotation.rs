@@ -4,6 +4,7 @@
 //! transaction as every label it moves; whoever finds it there (this host after a crash, another host) goes on at the recorded
 //! step. A step may therefore run more than once, and never less than once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -170,8 +171,55 @@ pub struct StepRun {
     pub took: Duration,
     /// What it wrote.
     pub log: Vec<LogLine>,
-    /// Whether a server may have taken the new password in it.
-    pub exposed: bool,
+    /// What it proved about the new version.
+    pub proof: Proof,
+    /// When the server had the new password, by the domain's clock, if that happened in this run.
+    pub changed_at: Option<Timestamp>,
+    /// Of finishSecret: how long AWSCURRENT named a password that was no longer the server's, if that was measured.
+    pub gap: Option<Duration>,
+}
+
+impl StepRun {
+    /// A run that began at `started_at`, with nothing to tell yet.
+    #[must_use]
+    pub const fn begun(started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            took: Duration::ZERO,
+            log: Vec::new(),
+            proof: Proof { login: false, privileges: false },
+            changed_at: None,
+            gap: None,
+        }
+    }
+}
+
+/// What the host itself has seen the new version do. A rotator's word is not enough to promote on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Its credentials opened the server.
+    pub login: bool,
+    /// Its account can do what the current version's can, and nothing else.
+    pub privileges: bool,
+}
+
+/// An account on a server, as refused logins are counted: `user@host:port`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Account(String);
+
+impl Account {
+    /// The account of this user at this place. Host names have no case.
+    #[must_use]
+    pub fn new(username: &str, host: &str, port: u16) -> Self {
+        Self(format!("{username}@{}:{port}", host.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// One rotation of one secret, from request to end.
@@ -203,9 +251,24 @@ pub struct Rotation {
     /// What the rotator wrote.
     #[serde(default)]
     pub log: Vec<LogLine>,
-    /// Whether a server may have taken the new password.
+    /// Whether a server may have taken the new password. Noted before it is sent.
     #[serde(default)]
     pub exposed: bool,
+    /// When the server had the new password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+    /// How long AWSCURRENT named a password that was no longer the server's, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_micros: Option<u64>,
+    /// What testSecret has proved.
+    #[serde(default)]
+    pub proof: Proof,
+    /// Logins that servers have refused, in a row, by account. Servers lock accounts for that, so it outlives a crash.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refusals: BTreeMap<Account, u32>,
+    /// CancelRotateSecret came when it was too late to stop without locking the application out: it goes on to its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
     /// Runs testSecret alone, on a copy of the current value: RotateSecret with `RotateImmediately` false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check: bool,
@@ -231,6 +294,11 @@ impl Rotation {
             failure: None,
             log: Vec::new(),
             exposed: false,
+            changed_at: None,
+            gap_micros: None,
+            proof: Proof { login: false, privileges: false },
+            refusals: BTreeMap::new(),
+            cancelled: false,
             check: false,
             swept: false,
         }
@@ -270,7 +338,44 @@ impl Rotation {
             self.log.clear();
             self.failure = None;
         }
+        // Whoever asks has looked, or has mended what was wrong.
+        self.refusals.clear();
+        self.cancelled = false;
         self.not_before = now;
+    }
+
+    /// A server is about to be given the new password. From here on, stopping could leave an application without a login.
+    pub fn expose(&mut self, now: Timestamp) {
+        self.exposed = true;
+        self.changed_at.get_or_insert(now);
+    }
+
+    /// A login was tried, and the server has refused it or not. Servers count refusals in a row, and so does this.
+    pub fn note_login(&mut self, account: Account, refused: bool) {
+        if refused {
+            let count = self.refusals.entry(account).or_default();
+            *count = count.saturating_add(1);
+        } else {
+            self.refusals.remove(&account);
+        }
+    }
+
+    /// How often in a row a server has refused this account in this rotation.
+    #[must_use]
+    pub fn refusals_of(&self, account: &Account) -> u32 {
+        self.refusals.get(account).copied().unwrap_or(0)
+    }
+
+    /// Whether an account has been refused so often that another try could lock it: a person must look.
+    #[must_use]
+    pub fn circuit_is_open(&self) -> bool {
+        self.refusals.values().any(|count| *count >= limits::FAILED_LOGINS_MAX)
+    }
+
+    /// Whether it goes on trying although it has failed as often as a rotation may that has changed nothing yet.
+    #[must_use]
+    pub const fn is_stuck(&self) -> bool {
+        self.status.running().is_some() && self.failed_tries >= self.tries_max()
     }
 
     /// What follows from the end of a step.
@@ -278,12 +383,24 @@ impl Rotation {
         if !self.is_at(step) {
             return;
         }
-        self.exposed |= run.exposed;
+        if let Some(at) = run.changed_at {
+            self.exposed = true;
+            self.changed_at = Some(at);
+        }
         self.log.extend(run.log);
         let surplus = self.log.len().saturating_sub(limits::LOG_LINES_MAX);
         self.log.drain(..surplus);
         match outcome {
             Outcome::Done => {
+                if step == Step::TestSecret {
+                    self.proof = run.proof;
+                }
+                if step == Step::FinishSecret {
+                    let gap = run.gap.or_else(|| {
+                        self.changed_at.map(|changed| Duration::from_millis(now.millis_since(changed)))
+                    });
+                    self.gap_micros = gap.map(|gap| u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+                }
                 self.steps.push(StepRecord {
                     step,
                     started_at: run.started_at,
@@ -302,7 +419,8 @@ impl Rotation {
             }
             Outcome::Transient(reason) => {
                 self.failed_tries = self.failed_tries.saturating_add(1);
-                let retried = self.failed_tries < self.tries_max();
+                // What the server may have taken already is never given up for what may pass.
+                let retried = self.failed_tries < self.tries_max() || (self.exposed && !self.check);
                 self.failure = Some(FailureRecord { step, at: now, reason, retried });
                 if retried {
                     self.not_before = now + backoff(self.failed_tries, rng);
@@ -319,13 +437,22 @@ impl Rotation {
         }
     }
 
-    /// CancelRotateSecret; whether it was running.
+    /// CancelRotateSecret; whether it was running. Once a server may have the new password, ending here would leave AWSCURRENT
+    /// with one that opens nothing: then it goes on to its end, and is the last.
     pub fn cancel(&mut self, now: Timestamp) -> bool {
         let running = self.status.running().is_some();
-        if running {
+        if running && self.exposed && !self.check {
+            self.cancelled = true;
+        } else if running {
             self.end(Status::Cancelled, now);
         }
         running
+    }
+
+    /// Whether its version may hold the password that the server has, although AWSCURRENT has never been on it.
+    #[must_use]
+    pub fn leaves_adrift(&self) -> bool {
+        self.exposed && !self.check && self.status != Status::Succeeded
     }
 
     /// A person has stored a new current version.
@@ -380,12 +507,7 @@ mod tests {
     }
 
     fn run() -> StepRun {
-        StepRun {
-            started_at: Timestamp::from_millis(0),
-            took: Duration::from_millis(1),
-            log: Vec::new(),
-            exposed: false,
-        }
+        StepRun { took: Duration::from_millis(1), ..StepRun::begun(Timestamp::from_millis(0)) }
     }
 
     fn end(rotation: &mut Rotation, outcome: Outcome, now: i64) {
@@ -440,10 +562,61 @@ mod tests {
     fn giving_up_in_set_is_stranded_once_the_server_may_have_the_password() {
         let mut rotation = begun();
         end(&mut rotation, Outcome::Done, 1);
-        let exposed = StepRun { exposed: true, ..run() };
-        let failed = Outcome::Permanent("panicked".to_owned());
-        rotation.step_ended(Step::SetSecret, failed, exposed, Timestamp::from_millis(2), &NoChance);
+        rotation.expose(Timestamp::from_millis(1));
+        end(&mut rotation, Outcome::Permanent("panicked".to_owned()), 2);
         assert_eq!(rotation.status, Status::Stranded { step: Step::SetSecret });
+    }
+
+    #[test]
+    fn what_may_pass_is_never_given_up_once_the_server_may_have_the_password() {
+        let mut rotation = begun();
+        end(&mut rotation, Outcome::Done, 1);
+        rotation.expose(Timestamp::from_millis(1));
+        for _ in 0..limits::STEP_TRIES_MAX * 2 {
+            assert!(rotation.status.running().is_some());
+            let now = rotation.not_before.millis();
+            end(&mut rotation, Outcome::Transient("down".to_owned()), now);
+            assert!(rotation.failure.as_ref().is_some_and(|failure| failure.retried));
+        }
+        assert!(rotation.is_stuck(), "and somebody is told");
+    }
+
+    #[test]
+    fn cancelling_ends_a_rotation_only_while_that_is_harmless() {
+        let mut early = begun();
+        assert!(early.cancel(Timestamp::from_millis(1)));
+        assert_eq!(early.status, Status::Cancelled);
+        let mut late = begun();
+        end(&mut late, Outcome::Done, 1);
+        late.expose(Timestamp::from_millis(1));
+        assert!(late.cancel(Timestamp::from_millis(1)));
+        assert!(late.cancelled && late.is_at(Step::SetSecret));
+    }
+
+    #[test]
+    fn refusals_are_counted_in_a_row_and_by_account() {
+        let mut rotation = begun();
+        let (app, other) = (Account::new("app", "DB", 5432), Account::new("other", "db", 5432));
+        assert_eq!(app, Account::new("app", "db", 5432));
+        for _ in 0..limits::FAILED_LOGINS_MAX - 1 {
+            rotation.note_login(app.clone(), true);
+        }
+        rotation.note_login(other, true);
+        assert!(!rotation.circuit_is_open());
+        rotation.note_login(app.clone(), false);
+        assert_eq!(rotation.refusals_of(&app), 0);
+        for _ in 0..limits::FAILED_LOGINS_MAX {
+            rotation.note_login(app.clone(), true);
+        }
+        assert!(rotation.circuit_is_open());
+        let stored: Rotation = serde_json::from_str(&serde_json::to_string(&rotation).unwrap()).unwrap();
+        assert_eq!(stored, rotation);
+        rotation.retry_now(FunctionArn::given("f".to_owned()), Digest::from_bytes([0; 32]), app_time());
+        assert!(!rotation.circuit_is_open(), "a person has asked");
+    }
+
+    fn app_time() -> Timestamp {
+        Timestamp::from_millis(5)
     }
 
     #[test]

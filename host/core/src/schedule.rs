@@ -1,9 +1,11 @@
 //! When a secret is rotated: AWS's rotation rules, and the moments that follow from them. All in UTC.
 //!
-//! AWS rotates "at any time during the window". Pawl is predictable: a rotation is due when its window opens. Windows open on
-//! the hour, and for a rate in days at midnight.
+//! AWS rotates "at any time during the window". So does Pawl, but predictably: see [`Window::moment`]. Windows open on the hour,
+//! and for a rate in days at midnight.
 
 mod cron;
+mod group;
+mod window;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use self::cron::Cron;
 pub use self::cron::CronError;
+pub use self::group::{GROUP_TAG, MISSED_TAG, Missed, OFFSET_TAG, ORDER_TAG, Placing, UnreadableTag};
+pub use self::window::{Moment, Window};
 use crate::limits;
 use crate::world::Timestamp;
 
@@ -129,42 +133,100 @@ impl Schedule {
         Ok(Self { rules, cadence, window_hours })
     }
 
-    /// When the next rotation is due: the first opening of a window after both `last` and `now`.
+    /// When the next window opens: the first after both `last` and `now`.
     ///
-    /// `last` is the last rotation, or the moment at which rotation was configured; rates count from the window that holds it,
-    /// so a rotation that takes a minute does not make the next one a minute later. A due moment that passed while nobody
-    /// looked is not skipped by this: it stays recorded until its rotation begins.
+    /// `last` is the opening of the window of the last rotation, or any moment that rotations count from (rotation was
+    /// configured then, or a person rotated); rates count from its day or hour, so neither the place of a rotation in
+    /// its window nor the time that it takes makes the next one later.
     ///
     /// None only at the end of the calendar, which for cron expressions is the year 2100 (crate `cron`).
     #[must_use]
     pub fn next_after(&self, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let after = last.max(now);
         match &self.cadence {
-            Cadence::Days(days) => {
-                next_of_grid(last.day(), HOUR_MILLIS * i64::from(DAY_HOURS * *days), after)
-            }
-            Cadence::Hours(hours) => next_of_grid(hour(last), HOUR_MILLIS * i64::from(*hours), after),
             Cadence::Cron(cron) => cron.next_after(after),
+            Cadence::Days(_) | Cadence::Hours(_) => next_of_grid(self.anchor(last), self.step(), after),
         }
     }
 
-    /// AWS's `NextRotationDate` for a rotation due at `due`: the last second of its window.
+    /// The window that opens at `opens`.
     #[must_use]
-    pub fn next_rotation_date(&self, due: Timestamp) -> Timestamp {
-        let day_end = due.day().plus_days(1);
-        let end = match (self.window_hours, &self.cadence) {
-            (Some(hours), _) => (due + HOUR * hours).min(day_end),
+    pub fn window(&self, opens: Timestamp) -> Window {
+        let day_end = opens.day().plus_days(1);
+        let closes = match (self.window_hours, &self.cadence) {
+            (Some(hours), _) => (opens + HOUR * hours).min(day_end),
             (None, Cadence::Days(_)) => day_end,
-            (None, Cadence::Hours(_)) => due + HOUR,
+            (None, Cadence::Hours(_)) => opens + HOUR,
             (None, Cadence::Cron(cron)) => {
                 if cron.is_hourly() {
-                    due + HOUR
+                    opens + HOUR
                 } else {
                     day_end
                 }
             }
         };
-        end - Duration::from_secs(1)
+        Window { opens, closes }
+    }
+
+    /// The window of [`Schedule::next_after`].
+    #[must_use]
+    pub fn next_window(&self, last: Timestamp, now: Timestamp) -> Option<Window> {
+        self.next_after(last, now).map(|opens| self.window(opens))
+    }
+
+    /// The first window in which a rotation that missed the one of `missed` can begin at `now` or later; one that is open is as
+    /// good as one that opens. Of a rate of more than a day whose windows have a `Duration` these are the same hours of the
+    /// following days: whoever names the hours means the hours, and not that a month's rotation is left out.
+    #[must_use]
+    pub fn window_after_missed(&self, missed: Timestamp, now: Timestamp) -> Option<Window> {
+        let day = HOUR_MILLIS * i64::from(DAY_HOURS);
+        let same_hours = self.window_hours.is_some() && self.step() > day;
+        // No window is longer than a day.
+        let mut after = missed.max(now.plus_days(-1));
+        loop {
+            let opens = match same_hours {
+                true => next_of_grid(self.anchor(missed), day, after)?,
+                false => self.next_after(missed, after)?,
+            };
+            let window = self.window(opens);
+            if window.last_start() >= now {
+                return Some(window);
+            }
+            after = opens;
+        }
+    }
+
+    /// What becomes of a missed window when nothing else is said: whoever names hours or days wants rotations in them and nowhere
+    /// else; a plain rate says how often, and no more.
+    #[must_use]
+    pub const fn when_missed(&self) -> Missed {
+        match (self.window_hours, &self.cadence) {
+            (None, Cadence::Days(_) | Cadence::Hours(_)) => Missed::MakeUp,
+            (Some(_), _) | (None, Cadence::Cron(_)) => Missed::Wait,
+        }
+    }
+
+    /// The start of the day or hour that a rate counts from when `from` is in it.
+    const fn anchor(&self, from: Timestamp) -> Timestamp {
+        match self.cadence {
+            Cadence::Days(_) => from.day(),
+            Cadence::Hours(_) | Cadence::Cron(_) => hour(from),
+        }
+    }
+
+    /// Milliseconds from one window of a rate to the next.
+    fn step(&self) -> i64 {
+        match self.cadence {
+            Cadence::Days(days) => HOUR_MILLIS * i64::from(DAY_HOURS * days),
+            Cadence::Hours(hours) => HOUR_MILLIS * i64::from(hours),
+            Cadence::Cron(_) => HOUR_MILLIS,
+        }
+    }
+
+    /// AWS's `NextRotationDate` for a window that opens at `opens`: the last second of it.
+    #[must_use]
+    pub fn next_rotation_date(&self, opens: Timestamp) -> Timestamp {
+        self.window(opens).last_second()
     }
 
     /// `AutomaticallyAfterDays` as answers show it: as given, or the days of a rate in days.

@@ -1,6 +1,7 @@
 //! The secret: everything that is known of it but the values of its versions.
 
 mod rotating;
+mod scheduled;
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::rotating::{Rotate, RotateError, RotationDeedError};
+pub use self::scheduled::{CatchUp, NextWindow, PlanWarning, Planned, Turn};
 use crate::arn::SecretArn;
 use crate::function::FunctionArn;
 use crate::limits;
@@ -93,9 +95,16 @@ pub struct Secret {
     /// When the schedule next begins a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation_at: Option<Timestamp>,
+    /// The window that this moment is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_window: Option<NextWindow>,
     /// The rotation that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Box<Rotation>>,
+    /// Versions whose password a server may have although no label says so, the newest last: of rotations that somebody ended
+    /// in the middle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adrift: Vec<VersionId>,
 }
 
 /// What a put did.
@@ -175,7 +184,9 @@ impl Secret {
             labels: Labels::new(),
             rotation_config: None,
             next_rotation_at: None,
+            next_window: None,
             rotation: None,
+            adrift: Vec::new(),
         }
     }
 
@@ -231,9 +242,7 @@ impl Secret {
                 None => version.content = Some(content.clone()),
             },
             None => {
-                let version =
-                    Version { created_at: now, last_accessed_day: None, content: Some(content.clone()) };
-                self.versions.insert(token.clone(), version);
+                self.versions.insert(token.clone(), Version::new(now, Some(content.clone())));
             }
         }
         for label in labels {
@@ -255,6 +264,7 @@ impl Secret {
         }
         if let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.token != *token) {
             rotation.abandon(now);
+            self.remember_adrift();
         }
         self.drop_ended_check();
         self.reschedule(now);
@@ -294,6 +304,7 @@ impl Secret {
                 .any(|l| *l == Label::pending() || *l == Label::current())
         {
             rotation.abandon(now);
+            self.remember_adrift();
         }
         self.drop_ended_check();
         self.touch(now);
@@ -306,6 +317,7 @@ impl Secret {
     /// When there would be too many, or the secret is scheduled for deletion.
     pub fn tag(&mut self, tags: Vec<Tag>, now: Timestamp) -> Result<(), SecretError> {
         self.must_live()?;
+        let placing = self.placing();
         let held = self.tags.get_or_insert_default();
         for tag in tags {
             match held.iter_mut().find(|t| t.key == tag.key) {
@@ -315,6 +327,9 @@ impl Secret {
         }
         if held.len() > limits::TAGS_MAX {
             return Err(SecretError::TooManyTags);
+        }
+        if self.placing() != placing {
+            self.replace_in_window();
         }
         self.touch(now);
         Ok(())
@@ -326,8 +341,12 @@ impl Secret {
     /// When the secret is scheduled for deletion.
     pub fn untag(&mut self, keys: &[String], now: Timestamp) -> Result<(), SecretError> {
         self.must_live()?;
+        let placing = self.placing();
         if let Some(tags) = &mut self.tags {
             tags.retain(|tag| !keys.contains(&tag.key));
+        }
+        if self.placing() != placing {
+            self.replace_in_window();
         }
         self.touch(now);
         Ok(())
@@ -336,7 +355,7 @@ impl Secret {
     /// Schedules the deletion; a rotation that is running goes on to its end, for stopping in the middle could strand it.
     pub fn schedule_deletion(&mut self, purge_at: Timestamp, now: Timestamp) {
         self.purge_at = Some(purge_at);
-        self.next_rotation_at = None;
+        (self.next_rotation_at, self.next_window) = (None, None);
         self.touch(now);
     }
 
@@ -379,6 +398,7 @@ impl Secret {
             .filter(|(id, _)| !self.labels.any_on(id))
             // What the last rotation made may be the password that the database has, whatever became of its labels.
             .filter(|(id, _)| self.rotation.as_ref().is_none_or(|rotation| rotation.token != **id))
+            .filter(|(id, _)| !self.adrift.contains(id))
             .map(|(id, version)| (version.created_at, id.clone()))
             .collect();
         if bare.len() <= limits::DEPRECATED_VERSIONS_MAX {

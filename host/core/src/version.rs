@@ -25,6 +25,17 @@ pub struct Version {
     /// Marks its content; none as long as it has no value (a rotation's first moments).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentMark>,
+    /// Whether a rotation made it and moved AWSCURRENT to it: its login was seen to work, and nobody has written it by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rotated: bool,
+}
+
+impl Version {
+    /// A version that was made at `created_at`.
+    #[must_use]
+    pub const fn new(created_at: Timestamp, content: Option<ContentMark>) -> Self {
+        Self { created_at, last_accessed_day: None, content, rotated: false }
+    }
 }
 
 /// Where each staging label is. A label is on one version at most.

@@ -47,6 +47,12 @@ impl Timestamp {
         Self(self.0.saturating_add(days.saturating_mul(DAY_MILLIS)))
     }
 
+    /// This moment plus whole seconds.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        self + Duration::from_secs(seconds)
+    }
+
     /// Milliseconds from `earlier` to this moment, zero when it is later.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> u64 {

@@ -1,6 +1,6 @@
 //! What the host does for a guest in one step: every call of the WIT, checked against the grants, the fence and the rules.
 
-mod budget;
+mod accounts;
 mod database;
 mod handles;
 mod journal;
@@ -8,21 +8,23 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use pawl_core::document::{Document, DocumentError};
 use pawl_core::function::{Environment, Grants};
 use pawl_core::limits;
+use pawl_core::rotation::{Account, Proof};
 use pawl_core::world::Rng;
 
-use self::handles::{Handles, Held, VersionHeld};
+use self::handles::{Handles, Held, Of, VersionHeld};
 use self::journal::Journal;
 use crate::database::Drivers;
 use crate::dial::Egress;
 use crate::port::{PortError, SecretsPort, StoredVersion, Which};
 use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
 
-pub use self::budget::LoginBudget;
 pub use self::journal::{LogLine, Severity};
 
 /// What a step's capabilities are made of.
@@ -33,7 +35,6 @@ pub(crate) struct CapabilityConfig {
     pub(crate) drivers: Arc<Drivers>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) rng: Arc<dyn Rng>,
-    pub(crate) budget: Arc<LoginBudget>,
 }
 
 /// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
@@ -44,7 +45,11 @@ pub(crate) struct Capabilities {
     journal: Journal,
     calls: u32,
     superseded: bool,
-    exposed: bool,
+    /// What the host has seen the pending version do in this step.
+    proof: Proof,
+    /// Accounts that this step has logged in as, with versions of the secret under rotation.
+    own_logins: BTreeSet<Account>,
+    changed_at: Option<Instant>,
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -55,7 +60,16 @@ impl Capabilities {
     /// The capabilities of one step, without any handle.
     pub(crate) fn new(config: CapabilityConfig) -> Self {
         let (handles, journal) = (Handles::default(), Journal::default());
-        Self { config, handles, journal, calls: 0, superseded: false, exposed: false }
+        Self {
+            config,
+            handles,
+            journal,
+            calls: 0,
+            superseded: false,
+            proof: Proof::default(),
+            own_logins: BTreeSet::new(),
+            changed_at: None,
+        }
     }
 
     /// Does what the guest asks for. The answer to [`Call::Drop`], [`Reply::Logged`], is not for the worker.
@@ -72,17 +86,28 @@ impl Capabilities {
             Call::Current => self.version(Which::Current).await.map(Reply::Version),
             Call::Pending => self.version(Which::Pending).await.map(Reply::Version),
             Call::Previous => self.version(Which::Previous).await.map(Reply::Version),
+            Call::Others => self.others().await.map(Reply::Versions),
+            Call::Exposed => Ok(Reply::Exposed(self.exposed().await)),
+            Call::Open { secret_id } => self.open(&secret_id).await.map(Reply::Version),
             Call::RandomPassword(rules) => self.random_password(rules).map(Reply::Sensitive),
             Call::PutPending { base, changes } => {
                 Box::pin(self.put_pending(base, changes)).await.map(Reply::Version)
             }
-            Call::Promote => Ok(Reply::Promoted(self.promote().await)),
+            Call::Promote => Ok(Reply::Promoted(Box::pin(self.promote()).await)),
             Call::Text { version, field } => self.text(version, &field).map(Reply::Text),
             Call::Sensitive { version, field } => self.sensitive(version, &field).map(Reply::Sensitive),
             Call::Login { version } => Box::pin(self.login(version)).await.map(Reply::Session),
             Call::Ping { session } => Box::pin(self.ping(session)).await.map(Reply::Statement),
             Call::SetPassword { session, account, password } => {
                 Box::pin(self.set_password(session, &account, password)).await.map(Reply::Statement)
+            }
+            Call::MirrorAccount { session, like, account, password } => {
+                Box::pin(self.mirror_account(session, (&like, &account), password))
+                    .await
+                    .map(Reply::Statement)
+            }
+            Call::Differences { session, like, account } => {
+                Box::pin(self.differences(session, &like, &account)).await.map(Reply::Differences)
             }
             Call::Log { level, message } => {
                 self.journal.write(level, &message);
@@ -98,9 +123,14 @@ impl Capabilities {
         self.superseded
     }
 
-    /// Whether a server may have taken a new password: then giving up is not harmless any more.
-    pub(crate) const fn was_exposed(&self) -> bool {
-        self.exposed
+    /// What the host has seen the pending version do.
+    pub(crate) const fn proof(&self) -> Proof {
+        self.proof
+    }
+
+    /// When a server took the pending version's password in place of the current one's.
+    pub(crate) const fn changed_at(&self) -> Option<Instant> {
+        self.changed_at
     }
 
     /// The lines that the guest has logged, and forgets them.
@@ -133,12 +163,13 @@ impl Capabilities {
     fn keep_version(
         &mut self,
         stored: &StoredVersion,
+        of: Of,
     ) -> Result<Result<VersionHandle, SecretError>, Violation> {
         let document = match Document::parse(&stored.value) {
             Ok(document) => document,
             Err(error) => return Ok(Err(malformed(&error))),
         };
-        let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document })))?;
+        let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document, of })))?;
         Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned() }))
     }
 

@@ -1,6 +1,7 @@
 //! Databases that the host logs in to on behalf of guests.
 
 pub mod login;
+pub mod mysql;
 pub mod postgres;
 pub mod tls;
 
@@ -94,6 +95,31 @@ pub trait Session: Send + Sync {
         password: &'a SecretBytes,
         last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure>;
+
+    /// Creates or repairs `account` so that it can do exactly what `like` can, and gives it the password. Asks `last_word` as
+    /// [`Session::set_password`] does, before the password. Repeated after it broke off anywhere, it completes what was begun.
+    fn mirror_account<'a>(
+        &'a self,
+        _like: &'a str,
+        _account: &'a str,
+        _password: &'a SecretBytes,
+        _last_word: LastWord<'a>,
+    ) -> Work<'a, (), StatementFailure> {
+        Box::pin(async { Err(no_alternating_users()) })
+    }
+
+    /// What `account` can or cannot do otherwise than `like`, in words for people; empty when nothing.
+    fn differences<'a>(
+        &'a self,
+        _like: &'a str,
+        _account: &'a str,
+    ) -> Work<'a, Vec<String>, StatementFailure> {
+        Box::pin(async { Err(no_alternating_users()) })
+    }
+}
+
+fn no_alternating_users() -> StatementFailure {
+    StatementFailure::Unfit("this host has no alternating users for this database engine".to_owned())
 }
 
 /// The drivers of a host, one for each engine.

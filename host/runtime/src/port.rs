@@ -1,10 +1,13 @@
 //! The door through which a step reaches the secret under rotation: implemented by the server, bound to one secret, one
 //! token and one lease epoch.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
+use pawl_core::function::SecretPattern;
 use pawl_core::names::VersionId;
+use pawl_core::rotation::{Account, Proof};
 use pawl_core::value::SecretValue;
 
 /// What a port's functions give.
@@ -28,6 +31,17 @@ pub struct StoredVersion {
     pub id: VersionId,
     /// Its value.
     pub value: SecretValue,
+}
+
+/// What is known of a rotation beside its versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether a server may have taken the pending version's password.
+    pub exposed: bool,
+    /// What testSecret has proved.
+    pub proof: Proof,
+    /// Whether AWSCURRENT was made by a rotation, so that its login was seen to work.
+    pub current_was_rotated: bool,
 }
 
 /// Why the server did not do it.
@@ -55,6 +69,28 @@ pub trait SecretsPort: Send + Sync {
 
     /// Moves AWSCURRENT to the pending version.
     fn promote(&self) -> Answer<'_, ()>;
+
+    /// Versions besides those three whose password a server may have, the likeliest first.
+    fn others(&self) -> Answer<'_, Vec<StoredVersion>>;
+
+    /// Another secret's current version, if it is among the granted ones.
+    fn open<'a>(
+        &'a self,
+        secret_id: &'a str,
+        granted: &'a BTreeSet<SecretPattern>,
+    ) -> Answer<'a, StoredVersion>;
+
+    /// What is known of this rotation.
+    fn standing(&self) -> Answer<'_, Standing>;
+
+    /// Notes, durably, that a server is about to be given the pending version's password.
+    fn expose(&self) -> Answer<'_, ()>;
+
+    /// How often in a row a server has refused this account.
+    fn refusals<'a>(&'a self, account: &'a Account) -> Answer<'a, u32>;
+
+    /// Notes, durably, how a login of this account went.
+    fn note_login<'a>(&'a self, account: &'a Account, refused: bool) -> Answer<'a, ()>;
 
     /// Whether this rotation still owns the secret; asked before every database call.
     fn fence(&self) -> Answer<'_, ()>;

@@ -174,7 +174,6 @@ impl Runtime {
             drivers: Arc::clone(&self.drivers),
             egress: Arc::clone(&self.egress),
             rng: Arc::clone(&self.rng),
-            budget: job.budget,
         });
         let (outcome, printed) = match self.ready(&job.component).await {
             Ok(leased) => {
@@ -189,7 +188,7 @@ impl Runtime {
         }
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
-        StepReport { outcome, log, exposed: capabilities.was_exposed() }
+        StepReport { outcome, log, proof: capabilities.proof(), changed_at: capabilities.changed_at() }
     }
 
     /// A worker that has the component.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pawl_core::function::{Environment, Grants};
 use pawl_core::limits;
-use pawl_core::rotation::{Outcome, Step};
+use pawl_core::rotation::{Outcome, Proof, Step};
 
-use crate::capability::{Capabilities, LogLine, LoginBudget};
+use crate::capability::{Capabilities, LogLine};
 use crate::line::line;
 use crate::pool::{Leased, Worker, WorkerFailure};
 use crate::port::SecretsPort;
@@ -61,8 +61,6 @@ pub struct StepJob {
     pub grants: Arc<Grants>,
     /// The secret under rotation, bound to this rotation's token and lease.
     pub port: Arc<dyn SecretsPort>,
-    /// The failed logins of this rotation, over all of its steps and tries.
-    pub budget: Arc<LoginBudget>,
 }
 
 /// How a step went.
@@ -72,8 +70,10 @@ pub struct StepReport {
     pub outcome: Outcome,
     /// What the rotator wrote, and what the host has to add.
     pub log: Vec<LogLine>,
-    /// Whether a server may have taken a new password in this step, however the step ended.
-    pub exposed: bool,
+    /// What the host has seen the pending version do in this step.
+    pub proof: Proof,
+    /// When a server took the pending version's password in place of the current one's.
+    pub changed_at: Option<Instant>,
 }
 
 /// Runs a step on a worker that has its component, and gives the worker back when it is as good as before. The second part is

@@ -66,6 +66,11 @@ pub(crate) enum Call {
     Current,
     Pending,
     Previous,
+    Others,
+    Exposed,
+    Open {
+        secret_id: String,
+    },
     RandomPassword(PasswordRules),
     PutPending {
         base: Handle,
@@ -90,6 +95,17 @@ pub(crate) enum Call {
         session: Handle,
         account: String,
         password: Handle,
+    },
+    MirrorAccount {
+        session: Handle,
+        like: String,
+        account: String,
+        password: Handle,
+    },
+    Differences {
+        session: Handle,
+        like: String,
+        account: String,
     },
     Log {
         level: LogLevel,
@@ -133,11 +149,14 @@ pub(crate) enum LogLevel {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Version(Result<Option<VersionHandle>, SecretError>),
+    Versions(Result<Vec<VersionHandle>, SecretError>),
+    Exposed(Result<bool, SecretError>),
     Sensitive(Result<Option<Handle>, SecretError>),
     Text(Option<String>),
     Promoted(Result<(), SecretError>),
     Session(Result<Handle, LoginError>),
     Statement(Result<(), DatabaseError>),
+    Differences(Result<Vec<String>, DatabaseError>),
     Logged,
     /// The worker broke the protocol or named a handle that it does not hold: the step traps with this text.
     Violation(String),

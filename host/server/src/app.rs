@@ -25,10 +25,12 @@ use self::access::AccessLog;
 use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
 pub use self::regions::Wanted;
+pub(crate) use self::rows::rotation_state;
 use self::rows::{decode, hold};
 use crate::cache::{CacheFigures, Held, Key, SealedCache};
 pub use crate::draft::Draft;
 use crate::error::AppError;
+use crate::events::EventStream;
 use crate::functions::Functions;
 use crate::identity::Caller;
 use crate::policy::authorise;
@@ -50,6 +52,8 @@ pub struct App {
     functions: Functions,
     /// Wakes the scheduler.
     nudge: Notify,
+    /// Wakes those who wait for events.
+    stream: EventStream,
 }
 
 /// The epoch of the lease under which a change is made, which the store must still know as the latest; none for callers' changes.
@@ -91,8 +95,21 @@ impl App {
         let Parts { store, keyring, cache_bytes, clock, rng, account, functions } = parts;
         let cache = Arc::new(SealedCache::of_bytes(cache_bytes));
         let (turns, comparisons) = (Turns::default(), Arc::default());
-        let (accessed, nudge) = (AccessLog::default(), Notify::new());
-        Self { store, keyring, cache, turns, comparisons, accessed, clock, rng, account, functions, nudge }
+        let (accessed, nudge, stream) = (AccessLog::default(), Notify::new(), EventStream::default());
+        Self {
+            store,
+            keyring,
+            cache,
+            turns,
+            comparisons,
+            accessed,
+            clock,
+            rng,
+            account,
+            functions,
+            nudge,
+            stream,
+        }
     }
 
     /// The clocks.
@@ -123,6 +140,11 @@ impl App {
     #[must_use]
     pub const fn nudge(&self) -> &Notify {
         &self.nudge
+    }
+
+    /// Wakes those who wait for events.
+    pub(crate) const fn stream(&self) -> &EventStream {
+        &self.stream
     }
 
     /// How the cache of sealed secrets does.
@@ -315,7 +337,7 @@ impl App {
             authorise(self, caller, &ask, Some(&held))?;
             let mut draft = self.draft(held.secret.clone(), Some(&held));
             let (answer, fate) = edit(&mut draft)?;
-            if draft.secret == held.secret && fate == Fate::Kept {
+            if draft.secret == held.secret && draft.news.is_empty() && fate == Fate::Kept {
                 return Ok((held, answer));
             }
             let (draft, action) = (draft.into(), ask.action);
@@ -331,7 +353,7 @@ impl App {
 
     fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &self.keyring, &*self.rng);
-        Draft { secret, now, before, keyring, rng, puts: Vec::new() }
+        Draft { secret, now, before, keyring, rng, puts: Vec::new(), news: Vec::new() }
     }
 
     /// Checks that an id is of this account and of the caller's region.

@@ -10,6 +10,7 @@ use pawl_store::SealedVersion;
 
 use crate::cache::Held;
 use crate::error::AppError;
+use crate::events::{EventType, News};
 
 /// A secret in the middle of a change. The closure that edits it may run several times: it must depend on nothing but this.
 pub struct Draft<'a> {
@@ -22,9 +23,15 @@ pub struct Draft<'a> {
     pub(crate) keyring: &'a Keyring,
     pub(crate) rng: &'a dyn Rng,
     pub(crate) puts: Vec<SealedVersion>,
+    pub(crate) news: Vec<News>,
 }
 
 impl Draft<'_> {
+    /// Tells those who follow the events something that does not show in the secret itself; it is stored with the change.
+    pub fn tell(&mut self, kind: EventType, token: Option<&VersionId>, reason: impl Into<String>) {
+        self.news.push(News::new(kind).of(token).because(reason));
+    }
+
     /// Puts a value under a token, with labels, as [`Secret::put`] says.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pawl_core::world::Timestamp;
+use pawl_store::RotationStates;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -78,10 +79,14 @@ impl Metrics {
     ///
     /// # Errors
     /// Never in practice: a text takes whatever is written.
-    pub(crate) fn render(&self, host: &Host) -> Result<String, fmt::Error> {
+    pub(crate) fn render(&self, host: &Host, states: Option<&RotationStates>) -> Result<String, fmt::Error> {
         let mut page = String::with_capacity(16 * 1024);
         text::encode_registry(&mut page, &self.registry)?;
-        text::encode_registry(&mut page, &self.asked(host))?;
+        let mut asked = self.asked(host);
+        if let Some(states) = states {
+            rotations::show_states(&mut asked, states);
+        }
+        text::encode_registry(&mut page, &asked)?;
         text::encode_eof(&mut page)?;
         Ok(page)
     }

@@ -85,10 +85,14 @@ actions! {
     UpdateSecretVersionStage = "secretsmanager:UpdateSecretVersionStage";
     /// The operation of this name.
     ValidateResourcePolicy = "secretsmanager:ValidateResourcePolicy";
+    /// Pawl's own operation of this name.
+    ListEvents = "pawl:ListEvents";
     /// Noting that a value was read, after the reading was allowed.
     NoteAccess = "pawl:NoteAccess";
     /// A step of a rotation, by the rotation's own function.
     RotationStep = "pawl:RotationStep";
+    /// Logging in with another secret's value, by a rotation whose function was granted it.
+    RotationLogin = "secretsmanager:GetSecretValue";
     /// Purging what was scheduled for deletion.
     PurgeSecret = "pawl:PurgeSecret";
     /// Pawl's own operations: the state of the host, the development clock.
@@ -153,6 +157,9 @@ pub(crate) struct AuditRecord<'a> {
     pub(crate) revision: u64,
 }
 
+/// As what a rotation appears to the policy of another secret.
+const SERVICE: &str = "secretsmanager.amazonaws.com";
+
 /// The policy's door. The root identity may do everything that the secret's own policy does not deny; Pawl's own work what that
 /// work is (ADR 7).
 pub(crate) fn authorise(
@@ -165,12 +172,13 @@ pub(crate) fn authorise(
     let allowed = match caller.standing {
         Standing::Root => true,
         Standing::Scheduler => matches!(action, Action::RotateSecret | Action::PurgeSecret),
-        Standing::Rotation => action == Action::RotationStep,
+        Standing::Rotation => matches!(action, Action::RotationStep | Action::RotationLogin),
     };
     if !allowed {
         return Err(AppError::Denied { principal: caller.principal.clone(), action, resource: None });
     }
-    let Some(held) = held.filter(|_| caller.standing == Standing::Root && !keeps_the_key(action)) else {
+    let asked = caller.standing == Standing::Root && !keeps_the_key(action);
+    let Some(held) = held.filter(|_| asked || action == Action::RotationLogin) else {
         return Ok(());
     };
     let denied = || AppError::Denied {
@@ -183,7 +191,10 @@ pub(crate) fn authorise(
         Policy::Unreadable => return Err(denied()),
         Policy::Document(policy) => policy,
     };
-    let principal = Principal::root(app.account());
+    let principal = match caller.standing {
+        Standing::Root => Principal::root(app.account()),
+        Standing::Scheduler | Standing::Rotation => Principal::service(SERVICE),
+    };
     let context = context(app, caller, ask, held, &principal);
     let request = AccessRequest {
         principal: &principal,
@@ -244,7 +255,9 @@ pub(crate) fn context<'a>(
     // AWS's documented policies on VersionStage hold for callers who name none: they mean AWSCURRENT.
     match (ask.action, ask.version, ask.label) {
         (_, _, Some(label)) => context.push("secretsmanager:VersionStage", label.as_str()),
-        (Action::GetSecretValue, None, None) => context.push("secretsmanager:VersionStage", "AWSCURRENT"),
+        (Action::GetSecretValue | Action::RotationLogin, None, None) => {
+            context.push("secretsmanager:VersionStage", "AWSCURRENT")
+        }
         _ => {}
     }
     for (key, value) in &ask.more {

@@ -12,6 +12,7 @@ use pawl_core::limits;
 use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{UnlockError, root_file};
+use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
@@ -20,7 +21,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, Parts};
-use crate::edge;
 use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
@@ -30,6 +30,7 @@ use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
 use crate::world::{SystemClock, SystemRng};
+use crate::{edge, events};
 
 use self::directory::DataDir;
 use self::vault::StorePlace;
@@ -152,12 +153,22 @@ pub async fn serve(
     let warming = tokio::spawn(warm(host.clone()));
     let noting = tokio::spawn(note_accesses(host.clone()));
     let watching = tokio::spawn(watch_epoch(host.clone()));
+    let forgetting = tokio::spawn(events::forget_old(host.clone()));
+    let listening_on = tokio::spawn(events::watch_others(host.clone()));
     listening(bound);
+    let closing = host.clone();
+    let shutdown = async move {
+        shutdown.await;
+        // Calls that wait for events would wait on.
+        closing.app.stream().close();
+    };
     edge::serve(listener, edge::router(host.clone()), shutdown).await;
     stop.send_replace(true);
     warming.abort();
     noting.abort();
     watching.abort();
+    forgetting.abort();
+    listening_on.abort();
     host.app.write_accesses().await;
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
@@ -185,7 +196,11 @@ pub struct Opened {
 /// When anything is not as it must be; the texts say what to do.
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
-    let postgres: Arc<dyn Driver> = Arc::new(PostgresDriver::new(roots));
+    let databases: [Arc<dyn Driver>; 3] = [
+        Arc::new(PostgresDriver::new(roots.clone())),
+        Arc::new(MysqlDriver::mysql(roots.clone())),
+        Arc::new(MysqlDriver::mariadb(roots)),
+    ];
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng)?;
     let place = StorePlace::of(settings.database_url, &dir);
@@ -211,7 +226,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         artifact_dir: dir.path().join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new([metrics.metered_driver(postgres)])),
+        drivers: Arc::new(Drivers::new(databases.map(|driver| metrics.metered_driver(driver)))),
         egress: Arc::default(),
         rng: rng.clone(),
     });

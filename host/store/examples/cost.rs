@@ -73,6 +73,7 @@ fn row(number: u64, revision: u64) -> SecretRow {
         last_changed_at: moment,
         last_accessed_at: None,
         replica_of: None,
+        rotation_state: None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! A whole store as a stream of pieces: what a backup is made of, and what moves from one backend to another.
 
+use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 
 use crate::error::StoreError;
-use crate::record::{Entry, SealedVersion, SecretRow};
+use crate::record::{Entry, KeptRotation, SealedVersion, SecretRow};
 
 /// The setting ([`Store::meta`](crate::Store::meta)) that keeps a store from being served; empty or absent when nothing does.
 /// It belongs to the store itself: an export leaves it out.
@@ -34,6 +35,8 @@ pub enum Piece {
     },
     /// Some secrets, ordered by region and name.
     Secrets(Vec<ArchivedSecret>),
+    /// Some rotations that have ended, ordered by the region, the name of the secret, and their numbers.
+    Rotations(Vec<ArchivedRotation>),
     /// Some audit records, by their numbers.
     Audit(Vec<Entry>),
     /// Some events, by their numbers.
@@ -51,6 +54,15 @@ pub struct ArchivedSecret {
     pub lease_epoch: u64,
     /// The values of those versions that have one, ordered by id.
     pub values: Vec<SealedVersion>,
+}
+
+/// A rotation that has ended, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchivedRotation {
+    /// The secret.
+    pub arn: SecretArn,
+    /// The rotation.
+    pub kept: KeptRotation,
 }
 
 /// Why a store did not take over another's content. Nothing of it is there.

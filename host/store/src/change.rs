@@ -3,7 +3,7 @@
 use pawl_core::names::VersionId;
 
 use crate::error::StoreError;
-use crate::record::{SealedVersion, SecretRow};
+use crate::record::{EndedRotation, SealedVersion, SecretRow};
 
 /// What must hold of the stored secret for a change to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Expect {
     Revision(u64),
 }
 
-/// A secret's next state, with the values, audit records and events that belong to it.
+/// A secret's next state, with the values, rotations, audit records and events that belong to it.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// What the caller has seen.
@@ -36,6 +36,8 @@ pub struct Change {
     pub audit: Vec<String>,
     /// Events, as JSON, in their order.
     pub events: Vec<String>,
+    /// Rotations of the secret that have ended, in their order. The newest [`pawl_core::limits::ROTATIONS_KEPT`] are kept.
+    pub rotations: Vec<EndedRotation>,
 }
 
 impl Change {
@@ -52,6 +54,7 @@ impl Change {
             release_lease: false,
             audit: Vec::new(),
             events: Vec::new(),
+            rotations: Vec::new(),
         }
     }
 }

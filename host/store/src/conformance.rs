@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
 mod archives;
+mod rotations;
 
 pub use archives::{
     an_export_is_of_one_moment, an_import_that_breaks_off_leaves_nothing, only_an_empty_store_takes_over,
     what_is_exported_is_imported,
+};
+pub use rotations::{
+    a_refused_change_keeps_no_rotation, ended_rotations_are_kept, old_events_are_forgotten,
+    old_rotations_are_forgotten, rotations_are_counted_by_their_state,
 };
 
 use std::sync::Arc;
@@ -18,7 +23,7 @@ use pawl_core::world::{Rng, Timestamp};
 
 use crate::{
     Change, CommitError, Cursor, Direction, Due, Entry, Expect, Full, LeaseState, ListQuery, Order,
-    SealedVersion, SecretRow, SortBy, Store, StoreError,
+    RotationState, SealedVersion, SecretRow, SortBy, Store, StoreError,
 };
 
 /// One database, empty at first.
@@ -63,6 +68,11 @@ macro_rules! conformance_suite {
             settings_are_replaced
             records_keep_their_text_and_order
             a_sound_store_has_no_problems
+            ended_rotations_are_kept
+            old_rotations_are_forgotten
+            a_refused_change_keeps_no_rotation
+            rotations_are_counted_by_their_state
+            old_events_are_forgotten
             an_export_is_of_one_moment
         );
         $crate::conformance_suite!(@ between $new;
@@ -135,6 +145,7 @@ fn row(text: &str) -> SecretRow {
         last_changed_at: at(0),
         last_accessed_at: None,
         replica_of: None,
+        rotation_state: None,
     }
 }
 
@@ -187,6 +198,7 @@ pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
         last_changed_at: at(4),
         last_accessed_at: Some(at(-5)),
         replica_of: Some(elsewhere()),
+        rotation_state: Some(RotationState::Waiting),
         ..row("a")
     };
     let mut change = Change::new(Expect::New, head.clone());
@@ -209,6 +221,7 @@ pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
         change.row.last_changed_at = at(5);
         change.row.last_accessed_at = None;
         change.row.replica_of = None;
+        change.row.rotation_state = None;
     })
     .await
     .unwrap();

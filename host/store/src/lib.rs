@@ -25,13 +25,13 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use tokio::sync::mpsc;
 
-pub use archive::{ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
+pub use archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, SqlState, StoreError};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
 pub use record::{
-    Claim, Cursor, Direction, Due, Entry, Full, Health, Lease, LeaseState, ListQuery, Loaded, Order,
-    SealedVersion, SecretRow, SortBy,
+    Claim, Cursor, Direction, Due, EndedRotation, Entry, Full, Health, KeptRotation, Lease, LeaseState,
+    ListQuery, Loaded, Order, RotationState, RotationStates, SealedVersion, SecretRow, SortBy,
 };
 pub use sqlite::{Options, SqliteStore};
 
@@ -145,6 +145,22 @@ pub trait Store: Send + Sync {
 
     /// Events after number `after`, oldest first.
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>>;
+
+    /// The number of the latest event; 0 when there never was one. What was committed before has a lower one, or this one.
+    fn last_event(&self) -> Answer<'_, u64>;
+
+    /// Forgets the oldest `limit` of the events up to number `through`, but never the latest one: numbers go on from there. How
+    /// many were forgotten.
+    fn forget_events(&self, through: u64, limit: u32) -> Answer<'_, u64>;
+
+    /// The rotations of a secret that have ended, before number `before`, the newest first.
+    fn rotations<'a>(&'a self, arn: &'a SecretArn, before: u64, limit: u32) -> Answer<'a, Vec<KeptRotation>>;
+
+    /// How many rotations stand how. Costs what it counts.
+    fn rotation_states(&self) -> Answer<'_, RotationStates>;
+
+    /// Secrets whose rotation stands so, by region and name. Costs what it answers.
+    fn secrets_in(&self, state: RotationState, limit: u32) -> Answer<'_, Vec<Due>>;
 
     /// Looks the store over, for `pawl doctor`. Reads all of it.
     fn check(&self) -> Answer<'_, Health>;

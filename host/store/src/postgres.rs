@@ -46,14 +46,17 @@ use tokio::sync::mpsc;
 use self::commit::{Commit, append, integer};
 use self::fault::Failure;
 use self::health::Look;
-use self::journal::{Journal, Page};
+use self::journal::{Journal, LastEvent, Page};
 use self::primary::{Limit, Primary, Work};
 use self::rows::Reader;
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
 use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::StoreError;
-use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
+use crate::record::{
+    Claim, Direction, Due, Entry, Full, Health, KeptRotation, Lease, ListQuery, Loaded, RotationState,
+    RotationStates, SecretRow,
+};
 use crate::{Answer, Store};
 
 /// After every name.
@@ -210,7 +213,9 @@ impl Work for Readiness {
             return Err(Failure::Moved);
         }
         // Nothing is changed, and everything that a change needs is asked for.
-        for statement in [sql::MAY_CHANGE_SECRETS, sql::MAY_CHANGE_VERSIONS, sql::MAY_ADD_AUDIT] {
+        for statement in
+            [sql::MAY_CHANGE_SECRETS, sql::MAY_CHANGE_VERSIONS, sql::MAY_KEEP_ROTATIONS, sql::MAY_ADD_AUDIT]
+        {
             sqlx::query(statement).execute(&mut *connection).await?;
         }
         Ok(())
@@ -471,6 +476,48 @@ impl Store for PostgresStore {
 
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
         Box::pin(self.entries(Journal::Events, after, limit))
+    }
+
+    fn last_event(&self) -> Answer<'_, u64> {
+        Box::pin(self.primary.ask(&LastEvent))
+    }
+
+    fn forget_events(&self, through: u64, limit: u32) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let through = i64::try_from(through).unwrap_or(i64::MAX);
+            let forget = || sqlx::query(sql::FORGET_EVENTS).bind(through).bind(rows_max(limit));
+            let forgotten = self.write(forget).await?.len();
+            Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+        })
+    }
+
+    fn rotations<'a>(&'a self, arn: &'a SecretArn, before: u64, limit: u32) -> Answer<'a, Vec<KeptRotation>> {
+        Box::pin(async move {
+            let before = i64::try_from(before).unwrap_or(i64::MAX);
+            let query =
+                || sqlx::query(sql::ROTATIONS_BEFORE).bind(arn.as_str()).bind(before).bind(rows_max(limit));
+            rows::all(&self.rows(query).await?, "rotations", Reader::rotation)
+        })
+    }
+
+    fn rotation_states(&self) -> Answer<'_, RotationStates> {
+        Box::pin(async move {
+            let rows = self.rows(|| sqlx::query(sql::ROTATION_STATES)).await?;
+            let mut states = RotationStates::default();
+            for (state, secrets) in rows::all(&rows, "secrets", Reader::in_state)? {
+                if let Some(state) = state {
+                    states.set(state, secrets);
+                }
+            }
+            Ok(states)
+        })
+    }
+
+    fn secrets_in(&self, state: RotationState, limit: u32) -> Answer<'_, Vec<Due>> {
+        Box::pin(async move {
+            let query = || sqlx::query(sql::SECRETS_IN).bind(state.as_str()).bind(rows_max(limit));
+            rows::all(&self.rows(query).await?, "secrets", Reader::due)
+        })
     }
 
     fn check(&self) -> Answer<'_, Health> {

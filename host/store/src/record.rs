@@ -34,6 +34,102 @@ pub struct SecretRow {
     pub last_accessed_at: Option<Timestamp>,
     /// The region of its primary, when it is a replica.
     pub replica_of: Option<Region>,
+    /// How its rotation stands; none when nobody need know.
+    pub rotation_state: Option<RotationState>,
+}
+
+/// How the rotation of a secret stands, where somebody may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RotationState {
+    /// On its way.
+    Running,
+    /// A try has failed, and the next one is to come.
+    Waiting,
+    /// Given up: a person must act.
+    Failed,
+    /// Given up after the database took the new password: a person must act soon.
+    Stranded,
+}
+
+impl RotationState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Waiting, Self::Failed, Self::Stranded];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+            Self::Stranded => "stranded",
+        }
+    }
+
+    /// The state of this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// How many secrets' rotations stand how, in all regions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RotationStates {
+    /// On their way.
+    pub running: u64,
+    /// Waiting for the next try after one that failed.
+    pub waiting: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Given up after the database took the new password.
+    pub stranded: u64,
+}
+
+impl RotationStates {
+    /// How many stand so.
+    #[must_use]
+    pub const fn of(&self, state: RotationState) -> u64 {
+        match state {
+            RotationState::Running => self.running,
+            RotationState::Waiting => self.waiting,
+            RotationState::Failed => self.failed,
+            RotationState::Stranded => self.stranded,
+        }
+    }
+
+    pub(crate) const fn set(&mut self, state: RotationState, secrets: u64) {
+        match state {
+            RotationState::Running => self.running = secrets,
+            RotationState::Waiting => self.waiting = secrets,
+            RotationState::Failed => self.failed = secrets,
+            RotationState::Stranded => self.stranded = secrets,
+        }
+    }
+}
+
+/// A rotation that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedRotation {
+    /// The version that it made, or was to make.
+    pub token: VersionId,
+    /// How it ended, in a word.
+    pub status: String,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// All of it, as JSON.
+    pub document: String,
+}
+
+/// One of a secret's rotations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRotation {
+    /// Its number among the secret's, from 1.
+    pub number: u64,
+    /// The rotation.
+    pub rotation: EndedRotation,
 }
 
 /// The sealed value of one version.

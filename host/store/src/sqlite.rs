@@ -39,7 +39,10 @@ use self::writer::{Source, Writer};
 use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
-use crate::record::{Claim, Direction, Due, Entry, Full, Health, Lease, ListQuery, Loaded, SecretRow};
+use crate::record::{
+    Claim, Direction, Due, Entry, Full, Health, KeptRotation, Lease, ListQuery, Loaded, RotationState,
+    RotationStates, SecretRow,
+};
 use crate::{Answer, Store};
 
 /// After every name.
@@ -388,6 +391,49 @@ impl Store for SqliteStore {
 
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
         Box::pin(self.entries(sql::EVENTS_AFTER, "events", after, limit))
+    }
+
+    fn last_event(&self) -> Answer<'_, u64> {
+        Box::pin(self.readers.inline(|connection| {
+            let last: i64 = scalar(connection, sql::LAST_EVENT)?;
+            u64::try_from(last).map_err(|_| StoreError::Corrupt)
+        }))
+    }
+
+    fn forget_events(&self, through: u64, limit: u32) -> Answer<'_, u64> {
+        let values = [Value::Integer(i64::try_from(through).unwrap_or(i64::MAX)), rows_max(limit)];
+        Box::pin(self.writer.with(move |connection| {
+            let forgotten = run(connection, sql::FORGET_EVENTS, &values)?;
+            Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+        }))
+    }
+
+    fn rotations<'a>(&'a self, arn: &'a SecretArn, before: u64, limit: u32) -> Answer<'a, Vec<KeptRotation>> {
+        let (arn, before) = (arn.clone(), i64::try_from(before).unwrap_or(i64::MAX));
+        Box::pin(self.readers.aside(move |connection| {
+            let values = [Value::from(arn.as_str()), Value::Integer(before), rows_max(limit)];
+            all(connection, sql::ROTATIONS_BEFORE, &values, |row| Reader::new(row, "rotations").rotation())
+        }))
+    }
+
+    fn rotation_states(&self) -> Answer<'_, RotationStates> {
+        Box::pin(self.readers.aside(|connection| {
+            let mut states = RotationStates::default();
+            for (state, secrets) in all(connection, sql::ROTATION_STATES, &[], |row| secret(row).in_state())?
+            {
+                if let Some(state) = state {
+                    states.set(state, secrets);
+                }
+            }
+            Ok(states)
+        }))
+    }
+
+    fn secrets_in(&self, state: RotationState, limit: u32) -> Answer<'_, Vec<Due>> {
+        Box::pin(self.readers.aside(move |connection| {
+            let values = [Value::from(state.as_str()), rows_max(limit)];
+            all(connection, sql::SECRETS_IN, &values, |row| secret(row).due())
+        }))
     }
 
     fn check(&self) -> Answer<'_, Health> {

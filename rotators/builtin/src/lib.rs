@@ -40,13 +40,29 @@ impl Builtin {
 }
 
 /// Every one of them.
-pub const ALL: &[Builtin] = &[Builtin {
-    name: "pawl-postgres-single-user",
-    description: "Rotates the password of a PostgreSQL role, which changes its own password",
-    bytes: PAWL_ROTATOR_POSTGRES,
-    digest: Digest::from_bytes(PAWL_ROTATOR_POSTGRES_DIGEST),
-    engines: &[Engine::Postgres],
-}];
+pub const ALL: &[Builtin] = &[
+    Builtin {
+        name: "pawl-mariadb-single-user",
+        description: "Rotates the password of a MariaDB account, which changes its own password",
+        bytes: PAWL_ROTATOR_MYSQL,
+        digest: Digest::from_bytes(PAWL_ROTATOR_MYSQL_DIGEST),
+        engines: &[Engine::Mariadb],
+    },
+    Builtin {
+        name: "pawl-mysql-single-user",
+        description: "Rotates the password of a MySQL account, which changes its own password",
+        bytes: PAWL_ROTATOR_MYSQL,
+        digest: Digest::from_bytes(PAWL_ROTATOR_MYSQL_DIGEST),
+        engines: &[Engine::Mysql],
+    },
+    Builtin {
+        name: "pawl-postgres-single-user",
+        description: "Rotates the password of a PostgreSQL role, which changes its own password",
+        bytes: PAWL_ROTATOR_POSTGRES,
+        digest: Digest::from_bytes(PAWL_ROTATOR_POSTGRES_DIGEST),
+        engines: &[Engine::Postgres],
+    },
+];
 
 #[cfg(test)]
 mod tests {

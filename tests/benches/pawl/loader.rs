@@ -127,6 +127,7 @@ impl Maker {
             last_changed_at: secret.last_changed_at,
             last_accessed_at: secret.last_accessed_day,
             replica_of: None,
+            rotation_state: None,
             purge_at: None,
             next_rotation_at: None,
             rotation_due_at: None,

@@ -3,8 +3,9 @@
 use super::{Put, Secret};
 use crate::arn::SecretArn;
 use crate::function::Digest;
+use crate::limits;
 use crate::names::{Label, VersionId};
-use crate::rotation::{Outcome, Rotation, Status, Step, StepRun};
+use crate::rotation::{Account, Outcome, Rotation, Status, Step, StepRun};
 use crate::version::{ContentMark, Version};
 use crate::world::{Rng, Timestamp};
 
@@ -44,6 +45,9 @@ pub enum RotationDeedError {
     /// Only createSecret stores the pending value.
     #[error("the pending value is stored by createSecret, and this is a later step")]
     NotCreating,
+    /// Only setSecret changes a password.
+    #[error("a password is changed by setSecret, and this is another step")]
+    NotSetting,
     /// Only finishSecret promotes, and only what testSecret has passed.
     #[error("a version is promoted by finishSecret, after testSecret has passed")]
     NotTested,
@@ -71,6 +75,7 @@ impl Secret {
             match self.rotation.as_mut().filter(|r| r.token == pending && !r.check) {
                 Some(rotation) => rotation.retry_now(function, digest, now),
                 None => {
+                    self.remember_adrift();
                     self.rotation = Some(Box::new(Rotation::begin(pending.clone(), function, digest, now)));
                 }
             }
@@ -90,9 +95,9 @@ impl Secret {
         if self.versions.contains_key(token) {
             return Err(RotateError::TokenInUse { token: token.clone(), arn: self.arn.clone() });
         }
-        let version = Version { created_at: now, last_accessed_day: None, content: None };
-        self.versions.insert(token.clone(), version);
+        self.versions.insert(token.clone(), Version::new(now, None));
         self.labels.attach(Label::pending(), token);
+        self.remember_adrift();
         self.rotation = Some(Box::new(Rotation::begin(token.clone(), function, digest, now)));
         Ok(Rotate::Begun(token.clone()))
     }
@@ -121,9 +126,9 @@ impl Secret {
         let busy = self.labels.pending().is_some_and(|p| self.labels.current() != Some(p));
         let current = self.labels.current().cloned();
         let Some(current) = current.filter(|id| !busy && self.has_value(id)) else { return Ok(None) };
-        let version = Version { created_at: now, last_accessed_day: None, content: None };
-        self.versions.insert(token.clone(), version);
+        self.versions.insert(token.clone(), Version::new(now, None));
         self.labels.attach(Label::pending(), token);
+        self.remember_adrift();
         self.rotation = Some(Box::new(Rotation::check(token.clone(), function, digest, now)));
         self.touch(now);
         Ok(Some(current))
@@ -173,7 +178,7 @@ impl Secret {
         if let Some(config) = &mut self.rotation_config {
             config.enabled = false;
         }
-        self.next_rotation_at = None;
+        (self.next_rotation_at, self.next_window) = (None, None);
         self.touch(now);
         let cancelled = self.rotation.as_mut().filter(|r| r.status.running().is_some()).map(|rotation| {
             rotation.cancel(now);
@@ -216,6 +221,73 @@ impl Secret {
         Ok(Put::Stored)
     }
 
+    /// A rotation's setSecret is about to give its version's password to a server. Noted first, so that whatever comes in between
+    /// knows that the server may have it.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret, is at another step, or has made no value yet.
+    pub fn expose(&mut self, token: &VersionId, now: Timestamp) -> Result<(), RotationDeedError> {
+        let setting = self.owned_by(token)?.is_at(Step::SetSecret) && self.has_value(token);
+        let rotation = self.rotation.as_mut().filter(|_| setting).ok_or(RotationDeedError::NotSetting)?;
+        rotation.expose(now);
+        Ok(())
+    }
+
+    /// A rotation's login was tried; whether the count of refusals has changed.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret.
+    pub fn note_login(
+        &mut self,
+        token: &VersionId,
+        account: Account,
+        refused: bool,
+    ) -> Result<(), RotationDeedError> {
+        self.owned_by(token)?;
+        if let Some(rotation) = &mut self.rotation {
+            rotation.note_login(account, refused);
+        }
+        Ok(())
+    }
+
+    /// Keeps in mind that a server may have the password of the rotation that is about to be forgotten, or was ended.
+    pub(super) fn remember_adrift(&mut self) {
+        let Some(rotation) = self.rotation.as_deref().filter(|rotation| rotation.leaves_adrift()) else {
+            return;
+        };
+        let token = rotation.token.clone();
+        if self.has_value(&token) && !self.adrift.contains(&token) {
+            self.adrift.push(token);
+            let surplus = self.adrift.len().saturating_sub(limits::ADRIFT_VERSIONS_MAX);
+            self.adrift.drain(..surplus);
+        }
+    }
+
+    /// Versions besides AWSCURRENT, AWSPREVIOUS and the rotation's own whose password a server may have, the likeliest first: of
+    /// rotations that were ended in the middle, then what was current in earlier times (a server that was restored from a backup).
+    #[must_use]
+    pub fn other_candidates(&self, token: &VersionId) -> Vec<VersionId> {
+        let named = [self.labels.current(), self.labels.previous(), Some(token)];
+        let is_other = |id: &&VersionId| !named.contains(&Some(*id)) && self.has_value(id);
+        let mut others: Vec<VersionId> = self.adrift.iter().rev().filter(is_other).cloned().collect();
+        let mut earlier: Vec<_> = self.versions.iter().filter(|(id, _)| is_other(id)).collect();
+        earlier.sort_by_key(|(_, version)| std::cmp::Reverse(version.created_at));
+        for (id, _) in earlier {
+            if !others.contains(id) {
+                others.push(id.clone());
+            }
+        }
+        others.truncate(limits::OTHER_CANDIDATES_MAX);
+        others
+    }
+
+    /// Whether the schedule may begin or try again: not where servers have refused an account so often that a person must look.
+    #[must_use]
+    pub fn schedule_may_rotate(&self) -> bool {
+        let unfinished = self.labels.pending().is_some_and(|pending| self.labels.current() != Some(pending));
+        !(unfinished && self.rotation.as_deref().is_some_and(Rotation::circuit_is_open))
+    }
+
     /// A rotation's finishSecret moves AWSCURRENT to its version. Repeating it changes nothing.
     ///
     /// # Errors
@@ -230,6 +302,9 @@ impl Secret {
         }
         if self.labels.current() != Some(token) {
             self.labels.attach(Label::current(), token);
+            if let Some(version) = self.versions.get_mut(token) {
+                version.rotated = true;
+            }
             self.touch(now);
         }
         Ok(())
@@ -268,26 +343,17 @@ impl Secret {
         if rotation.status != Status::Succeeded {
             // A schedule does not wait for a person: the next window tries the same token again.
             if rotation.status.running().is_none() {
-                self.reschedule(now);
+                self.reschedule_after_rotation(now);
             }
             return;
         }
         if self.labels.pending() == Some(&rotation.token) {
             self.labels.detach(&Label::pending());
         }
+        self.adrift.clear();
         self.last_rotated_at = Some(now);
         self.touch(now);
-        self.reschedule(now);
-    }
-
-    /// Sets the moment at which the schedule next begins a rotation, counted from `from`.
-    pub fn reschedule(&mut self, from: Timestamp) {
-        self.next_rotation_at = self
-            .rotation_config
-            .as_ref()
-            .filter(|config| config.enabled && self.purge_at.is_none())
-            .and_then(|config| config.schedule.as_ref())
-            .and_then(|schedule| schedule.next_after(from, from));
+        self.reschedule_after_rotation(now);
     }
 
     /// When this secret's rotation is to be worked on; none when nothing runs.
@@ -336,9 +402,7 @@ mod tests {
         assert_eq!(secret.begin_check(&id(2), digest, NOW).unwrap(), Some(id(1)));
         secret.fill_check(&id(2), &mark(1));
         if let Some(outcome) = outcome {
-            let run =
-                StepRun { started_at: NOW, took: std::time::Duration::ZERO, log: Vec::new(), exposed: false };
-            secret.step_ended(&id(2), (Step::TestSecret, outcome), run, NOW, &Zeros);
+            secret.step_ended(&id(2), (Step::TestSecret, outcome), StepRun::begun(NOW), NOW, &Zeros);
         }
         secret
     }
@@ -367,6 +431,68 @@ mod tests {
         let begun = secret.rotate(&id(2), Digest::from_bytes([0; 32]), NOW).unwrap();
         assert_eq!(begun, Rotate::Begun(id(2)));
         assert!(secret.rotation.as_ref().is_some_and(|r| !r.check && r.is_at(Step::CreateSecret)));
+    }
+
+    /// A rotation with token 2 that has told a server its password.
+    fn exposed() -> Secret {
+        let mut secret = configured();
+        secret.rotate(&id(2), Digest::from_bytes([0; 32]), NOW).unwrap();
+        assert_eq!(secret.expose(&id(2), NOW), Err(RotationDeedError::NotSetting));
+        secret.put_pending(&id(2), &mark(2)).unwrap();
+        secret.step_ended(&id(2), (Step::CreateSecret, Outcome::Done), StepRun::begun(NOW), NOW, &Zeros);
+        secret.expose(&id(2), NOW).unwrap();
+        secret
+    }
+
+    #[test]
+    fn a_password_that_a_server_may_have_is_never_forgotten() {
+        // A person puts a new value in the middle.
+        let mut put = exposed();
+        put.put(&id(3), &mark(3), &[], NOW).unwrap();
+        // A person takes AWSPENDING away, and rotates anew (the facts' weakness 3).
+        let mut taken = exposed();
+        taken.update_stage(&Label::pending(), Some(&id(2)), None, NOW).unwrap();
+        for mut secret in [put, taken] {
+            assert_eq!(secret.expose(&id(2), NOW), Err(RotationDeedError::Superseded));
+            assert_eq!(secret.adrift, [id(2)]);
+            secret.rotate(&id(4), Digest::from_bytes([0; 32]), NOW).unwrap();
+            assert_eq!(secret.other_candidates(&id(4)).first(), Some(&id(2)));
+            let later = NOW + std::time::Duration::from_secs(90 * 86_400);
+            for n in 100..=250 {
+                let old = Version::new(NOW, Some(mark(n)));
+                secret.versions.insert(id(n), old);
+            }
+            assert!(!secret.drop_deprecated(later).contains(&id(2)));
+            // Its end makes them history.
+            secret.put_pending(&id(4), &mark(4)).unwrap();
+            for step in [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret] {
+                if step == Step::FinishSecret {
+                    secret.promote(&id(4), NOW).unwrap();
+                }
+                secret.step_ended(&id(4), (step, Outcome::Done), StepRun::begun(NOW), NOW, &Zeros);
+            }
+            assert!(secret.adrift.is_empty() && secret.versions.get(&id(4)).is_some_and(|v| v.rotated));
+        }
+    }
+
+    #[test]
+    fn cancelling_after_the_password_was_sent_lets_the_rotation_end() {
+        let mut secret = exposed();
+        assert_eq!(secret.cancel_rotation(NOW), Some(id(2)));
+        assert!(secret.owned_by(&id(2)).is_ok() && secret.rotation_due_at().is_some());
+        assert!(secret.rotation_config.as_ref().is_some_and(|config| !config.enabled));
+    }
+
+    #[test]
+    fn the_schedule_leaves_an_account_alone_that_is_about_to_be_locked() {
+        let mut secret = exposed();
+        for _ in 0..limits::FAILED_LOGINS_MAX {
+            assert!(secret.schedule_may_rotate());
+            secret.note_login(&id(2), Account::new("app", "db", 1), true).unwrap();
+        }
+        assert!(!secret.schedule_may_rotate());
+        secret.rotate(&id(3), Digest::from_bytes([0; 32]), NOW).unwrap();
+        assert!(secret.schedule_may_rotate(), "a person has asked");
     }
 
     #[test]

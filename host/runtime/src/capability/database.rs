@@ -1,13 +1,15 @@
 //! The WIT's `database`: logins, and passwords changed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use pawl_core::document::Document;
+use pawl_core::document::{Document, NewValue};
 use pawl_core::limits;
+use pawl_core::rotation::Account;
 use pawl_core::value::SecretBytes;
 use tokio::time::timeout;
 
-use super::handles::{Held, SessionHeld};
+use super::handles::{Held, Of, SessionHeld};
 use super::secret::PASSWORD;
 use super::{Capabilities, Violation, journal};
 use crate::database::{Driver, Login, LoginFailure, StatementFailure};
@@ -18,15 +20,19 @@ use crate::wire::{DatabaseError, Handle, LoginError, SecretError};
 impl Capabilities {
     pub(super) async fn login(&mut self, version: Handle) -> Result<Result<Handle, LoginError>, Violation> {
         let version = self.held_version(version)?;
-        let session = match self.logged_in(&version.document).await {
+        let session = match self.logged_in(&version.document, version.of).await {
             Ok(session) => session,
             Err(error) => return Ok(Err(error)),
         };
         self.handles.insert(Held::Session(Arc::new(session))).map(Ok)
     }
 
-    async fn logged_in(&mut self, document: &Document) -> Result<SessionHeld, LoginError> {
-        let login = Login::parse(document).map_err(|error| LoginError::Malformed(error.to_string()))?;
+    pub(super) async fn logged_in(&mut self, document: &Document, of: Of) -> Result<SessionHeld, LoginError> {
+        let login = match of {
+            Of::Pending | Of::Own => Login::parse(document),
+            Of::Another => Login::parse(&self.at_own_database(document).await?),
+        };
+        let login = login.map_err(|error| LoginError::Malformed(error.to_string()))?;
         let driver = self.driver(&login)?;
         let own = self.own_target().await?;
         let own = own.as_ref().map(|(host, port)| (host.as_str(), *port));
@@ -37,11 +43,13 @@ impl Capabilities {
             let text = format!("a step may hold {} database sessions at once", limits::GUEST_SESSIONS_MAX);
             return Err(LoginError::NotGranted(text));
         }
-        if !self.config.budget.allows(&login) {
+        let account = Account::new(&login.username, &login.host, login.port);
+        let refusals = self.config.port.refusals(&account).await.map_err(|e| login_error(self.noted(e)))?;
+        if refusals >= limits::FAILED_LOGINS_MAX {
             return Err(LoginError::LockoutBudgetSpent(journal::line(&format!(
-                "the database at {to} has refused user `{}` {} times in a row; another try could lock the account",
-                login.username,
-                limits::FAILED_LOGINS_MAX
+                "the database at {to} has refused user `{}` {refusals} times in a row; another try could lock the account. Put \
+                 right what the secret or the database has, then rotate again",
+                login.username
             ))));
         }
         self.fence().await.map_err(login_error)?;
@@ -50,16 +58,53 @@ impl Capabilities {
         let late = || LoginFailure::Unreachable(format!("the database at {to} did not answer in time"));
         match tried.unwrap_or_else(|_| Err(late())) {
             Ok(session) => {
-                self.config.budget.succeeded(&login);
+                if refusals > 0 {
+                    self.note_login(&account, false).await?;
+                }
+                self.proof.login |= of == Of::Pending;
+                if of != Of::Another {
+                    self.own_logins.insert(account);
+                }
                 Ok(SessionHeld { session, host: login.host, port: login.port })
             }
             Err(failure) => {
                 if matches!(failure, LoginFailure::Refused(_)) {
-                    self.config.budget.refused(&login);
+                    self.note_login(&account, true).await?;
                 }
                 Err(told(&failure))
             }
         }
+    }
+
+    async fn note_login(&mut self, account: &Account, refused: bool) -> Result<(), LoginError> {
+        let noted = self.config.port.note_login(account, refused).await;
+        noted.map_err(|error| login_error(self.noted(error)))
+    }
+
+    /// Another secret's login as it is used for this one: at the database that AWSCURRENT names, as AWS's functions have it, and
+    /// wholly AWSCURRENT's place where the other secret holds nothing but a user and a password (those that RDS manages).
+    async fn at_own_database(&mut self, other: &Document) -> Result<Document, LoginError> {
+        let malformed = |text: &str| LoginError::Malformed(text.to_owned());
+        let Some(current) = self.document(Which::Current).await.map_err(of_secret)? else {
+            return Err(malformed("the secret has no AWSCURRENT version with a value"));
+        };
+        let (base, changes) = if other.kind("host").is_none() && other.kind("engine").is_none() {
+            let username =
+                other.text("username").ok_or_else(|| malformed("the other secret has no username"))?;
+            let password = other.sensitive(PASSWORD);
+            let password = password.ok_or_else(|| malformed("the other secret has no password"))?;
+            let login = vec![
+                ("username".to_owned(), NewValue::Text(username)),
+                (PASSWORD.to_owned(), NewValue::Sensitive(password)),
+            ];
+            (&current, login)
+        } else {
+            let database = current.text("dbname").filter(|name| !name.is_empty());
+            (other, database.map(|name| ("dbname".to_owned(), NewValue::Text(name))).into_iter().collect())
+        };
+        let allowed = ["username", PASSWORD, "dbname"].map(str::to_owned).into();
+        let value = base.with(&changes, &allowed).map_err(|error| malformed(&error.to_string()))?;
+        Document::parse(&value).map_err(|error| malformed(&error.to_string()))
     }
 
     fn driver(&self, login: &Login) -> Result<Arc<dyn Driver>, LoginError> {
@@ -79,11 +124,9 @@ impl Capabilities {
         }
         let current = match self.document(Which::Current).await {
             Ok(current) => current,
-            Err(SecretError::Superseded) => return Err(LoginError::Superseded),
-            Err(SecretError::Unavailable(text)) => return Err(LoginError::Unreachable(text)),
-            Err(SecretError::Refused(text)) => return Err(LoginError::NotGranted(text)),
             // Then there is no target that is the secret's own.
             Err(SecretError::NotFound(_) | SecretError::Malformed(_)) => None,
+            Err(error) => return Err(of_secret(error)),
         };
         Ok(current.and_then(|current| Login::parse(&current).ok()).map(|login| (login.host, login.port)))
     }
@@ -104,10 +147,20 @@ impl Capabilities {
     ) -> Result<Result<(), DatabaseError>, Violation> {
         let held = self.handles.session(session)?;
         let password = self.handles.sensitive(password)?;
-        if let Err(error) = self.may_set(&held, account, &password.value).await {
-            return Ok(Err(error));
+        let pending = match self.may_set(&held, account, &password.value).await {
+            Ok(pending) => pending,
+            Err(error) => return Ok(Err(error)),
+        };
+        // Before the statement, so that nothing is sent for a rotation that is lost; and once more at its very end. What AWSCURRENT
+        // opens is about to change: that is noted first.
+        let in_place = match self.replaces_current(&pending).await {
+            Ok(in_place) => in_place,
+            Err(error) => return Ok(Err(error)),
+        };
+        let may = if in_place { self.config.port.expose().await } else { Ok(()) };
+        if let Err(error) = may.map_err(|error| self.noted(error)) {
+            return Ok(Err(database_error(error)));
         }
-        // Before the statement, so that nothing is sent for a rotation that is lost; and once more at its very end.
         if let Err(error) = self.fence().await {
             return Ok(Err(database_error(error)));
         }
@@ -120,18 +173,25 @@ impl Capabilities {
         if let Some(error) = lost {
             return Ok(Err(database_error(self.noted(error))));
         }
-        // A server that rejects the statement has not taken it; of one that is lost, nobody knows.
-        self.exposed |= matches!(done, Ok(()) | Err(DatabaseError::Lost(_)));
+        if in_place && done.is_ok() {
+            self.changed_at = Some(Instant::now());
+        }
         Ok(done)
     }
 
+    /// Whether the pending version's account is the one that applications use now.
+    async fn replaces_current(&mut self, pending: &Login) -> Result<bool, DatabaseError> {
+        let current = self.document(Which::Current).await.map_err(from_secret)?;
+        Ok(current.and_then(|current| current.text("username")).as_ref() == Some(&pending.username))
+    }
+
     /// Checks that a password may be given to an account: what is stored now decides, not what the guest has read before.
-    async fn may_set(
+    pub(super) async fn may_set(
         &mut self,
         at: &SessionHeld,
         account: &str,
         password: &SecretBytes,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Login, DatabaseError> {
         let refused = |text: &str| Err(DatabaseError::Refused(text.to_owned()));
         let Some(pending) = self.document(Which::Pending).await.map_err(from_secret)? else {
             return refused("a password must be stored as AWSPENDING before it reaches the database");
@@ -161,7 +221,7 @@ impl Capabilities {
                 document.and_then(|it| it.sensitive(PASSWORD)).is_some_and(|held| held.same_as(password));
         }
         if stored {
-            Ok(())
+            Ok(described)
         } else {
             refused("a password must be stored as AWSPENDING before it reaches the database")
         }
@@ -169,7 +229,9 @@ impl Capabilities {
 }
 
 /// Drivers hold to the time by themselves; this is for the one that does not.
-async fn in_time(work: impl Future<Output = Result<(), StatementFailure>>) -> Result<(), DatabaseError> {
+pub(super) async fn in_time<T>(
+    work: impl Future<Output = Result<T, StatementFailure>>,
+) -> Result<T, DatabaseError> {
     match timeout(limits::STATEMENT_TIMEOUT * 2, work).await {
         Ok(done) => done.map_err(|failure| match failure {
             StatementFailure::Rejected(text) => DatabaseError::Rejected(journal::line(&text)),
@@ -192,6 +254,15 @@ fn told(failure: &LoginFailure) -> LoginError {
     }
 }
 
+fn of_secret(error: SecretError) -> LoginError {
+    match error {
+        SecretError::Superseded => LoginError::Superseded,
+        SecretError::Unavailable(text) => LoginError::Unreachable(text),
+        SecretError::Refused(text) => LoginError::NotGranted(text),
+        SecretError::NotFound(text) | SecretError::Malformed(text) => LoginError::Malformed(text),
+    }
+}
+
 fn login_error(error: PortError) -> LoginError {
     match error {
         PortError::Superseded => LoginError::Superseded,
@@ -201,7 +272,7 @@ fn login_error(error: PortError) -> LoginError {
     }
 }
 
-fn database_error(error: PortError) -> DatabaseError {
+pub(super) fn database_error(error: PortError) -> DatabaseError {
     match error {
         PortError::Superseded => DatabaseError::Superseded,
         PortError::Refused(text) => DatabaseError::Refused(text),
@@ -209,7 +280,7 @@ fn database_error(error: PortError) -> DatabaseError {
     }
 }
 
-fn from_secret(error: SecretError) -> DatabaseError {
+pub(super) fn from_secret(error: SecretError) -> DatabaseError {
     match error {
         SecretError::Superseded => DatabaseError::Superseded,
         SecretError::Unavailable(text) => DatabaseError::Lost(text),

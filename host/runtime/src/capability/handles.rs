@@ -21,6 +21,18 @@ pub(super) enum Held {
 /// A version as it was when the guest asked for it.
 pub(super) struct VersionHeld {
     pub(super) document: Document,
+    pub(super) of: Of,
+}
+
+/// Whose a version is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// The pending version of the secret under rotation.
+    Pending,
+    /// Another version of it.
+    Own,
+    /// Another secret, to log in with and for nothing else.
+    Another,
 }
 
 /// A value that the guest can use.

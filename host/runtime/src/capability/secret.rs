@@ -7,10 +7,11 @@ use pawl_core::limits;
 use pawl_core::password::{self, PasswordError, PasswordRules};
 use pawl_core::value::SecretValue;
 
-use super::handles::{Held, Origin, SensitiveHeld};
+use super::handles::{Held, Of, Origin, SensitiveHeld};
 use super::{Capabilities, Violation, journal, secret_error};
-use crate::port::Which;
-use crate::wire::{self, Handle, SecretError, VersionHandle};
+use crate::database::Login;
+use crate::port::{Standing, Which};
+use crate::wire::{self, Handle, LoginError, SecretError, VersionHandle};
 
 /// The field whose value is the account's password.
 pub(super) const PASSWORD: &str = "password";
@@ -20,7 +21,10 @@ type Answered<T> = Result<Result<T, SecretError>, Violation>;
 impl Capabilities {
     pub(super) async fn version(&mut self, which: Which) -> Answered<Option<VersionHandle>> {
         match self.read(which).await {
-            Ok(Some(stored)) => Ok(self.keep_version(&stored)?.map(Some)),
+            Ok(Some(stored)) => {
+                let of = if which == Which::Pending { Of::Pending } else { Of::Own };
+                Ok(self.keep_version(&stored, of)?.map(Some))
+            }
             // The WIT has no rotation without a current version.
             Ok(None) if which == Which::Current => {
                 Ok(Err(SecretError::NotFound("the secret has no AWSCURRENT version with a value".to_owned())))
@@ -30,12 +34,45 @@ impl Capabilities {
         }
     }
 
+    pub(super) async fn others(&mut self) -> Answered<Vec<VersionHandle>> {
+        let found = match self.config.port.others().await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(secret_error(self.noted(error)))),
+        };
+        let mut others = Vec::with_capacity(found.len());
+        for stored in found {
+            // One that is no JSON object holds no login.
+            if let Ok(version) = self.keep_version(&stored, Of::Own)? {
+                others.push(version);
+            }
+        }
+        Ok(Ok(others))
+    }
+
+    pub(super) async fn exposed(&mut self) -> Result<bool, SecretError> {
+        Ok(self.standing().await?.exposed)
+    }
+
+    async fn standing(&mut self) -> Result<Standing, SecretError> {
+        self.config.port.standing().await.map_err(|error| secret_error(self.noted(error)))
+    }
+
+    pub(super) async fn open(&mut self, secret_id: &str) -> Answered<Option<VersionHandle>> {
+        match self.config.port.open(secret_id, &self.config.grants.secrets).await {
+            Ok(stored) => Ok(self.keep_version(&stored, Of::Another)?.map(Some)),
+            Err(error) => Ok(Err(secret_error(self.noted(error)))),
+        }
+    }
+
     pub(super) fn text(&self, version: Handle, field: &str) -> Result<Option<String>, Violation> {
         Ok(self.held_version(version)?.document.text(field))
     }
 
     pub(super) fn sensitive(&mut self, version: Handle, field: &str) -> Answered<Option<Handle>> {
-        let Some(value) = self.held_version(version)?.document.sensitive(field) else { return Ok(Ok(None)) };
+        let version = self.held_version(version)?;
+        // Another secret's values are for its login: what a guest cannot name, it cannot store where others read.
+        let value = (version.of != Of::Another).then(|| version.document.sensitive(field)).flatten();
+        let Some(value) = value else { return Ok(Ok(None)) };
         let held = SensitiveHeld { value, origin: Origin::Stored };
         self.handles.insert(Held::Sensitive(Arc::new(held))).map(|handle| Ok(Some(handle)))
     }
@@ -79,6 +116,10 @@ impl Capabilities {
         changes: Vec<wire::Change>,
     ) -> Answered<Option<VersionHandle>> {
         let base = self.held_version(base)?;
+        if base.of == Of::Another {
+            let text = "a pending version is made of a version of its own secret";
+            return Ok(Err(SecretError::Refused(text.to_owned())));
+        }
         let mut new = Vec::with_capacity(changes.len());
         for change in changes {
             let value = match change.value {
@@ -104,7 +145,7 @@ impl Capabilities {
             return Ok(Err(error));
         }
         match self.config.port.put_pending(value).await {
-            Ok(stored) => Ok(self.keep_version(&stored)?.map(Some)),
+            Ok(stored) => Ok(self.keep_version(&stored, Of::Pending)?.map(Some)),
             Err(error) => Ok(Err(secret_error(self.noted(error)))),
         }
     }
@@ -137,7 +178,48 @@ impl Capabilities {
     }
 
     pub(super) async fn promote(&mut self) -> Result<(), SecretError> {
+        self.proven().await?;
         self.config.port.promote().await.map_err(|error| secret_error(self.noted(error)))
+    }
+
+    /// Insists, whatever the rotator has made of testSecret, that the host itself has seen the new login work, and that another
+    /// account can do what the current one can.
+    async fn proven(&mut self) -> Result<(), SecretError> {
+        let standing = self.standing().await?;
+        let Some(pending) = self.document(Which::Pending).await? else { return Ok(()) };
+        // What describes no login to a database that the host knows is the rotator's own to test.
+        let Ok(login) = Login::parse(&pending) else { return Ok(()) };
+        if self.config.drivers.get(login.engine).is_none() {
+            return Ok(());
+        }
+        if !standing.proof.login
+            && let Err(error) = self.logged_in(&pending, Of::Pending).await
+        {
+            return Err(unproven(error));
+        }
+        let current = self.document(Which::Current).await?;
+        let other = current.is_some_and(|current| current.text("username") != pending.text("username"));
+        if other && !standing.proof.privileges {
+            let text = "the new user's privileges were not compared with the current one's: testSecret must find no \
+                        `differences`";
+            return Err(SecretError::Refused(text.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn unproven(error: LoginError) -> SecretError {
+    match error {
+        LoginError::Superseded => SecretError::Superseded,
+        LoginError::Unreachable(text) => SecretError::Unavailable(text),
+        LoginError::Refused(text)
+        | LoginError::Untrusted(text)
+        | LoginError::NotGranted(text)
+        | LoginError::LockoutBudgetSpent(text)
+        | LoginError::Malformed(text)
+        | LoginError::Rejected(text) => {
+            SecretError::Refused(format!("the pending version does not log in: {text}"))
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! Every rule of the capabilities, with a store in memory and a database that does as it is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pawl_core::function::{Engine, Target};
+use pawl_core::function::{Engine, SecretPattern, Target};
 use pawl_core::names::VersionId;
 use pawl_core::value::{SecretBytes, SecretValue};
 
 use super::*;
 use crate::database::{Driver, LastWord, Login, LoginFailure, Session, StatementFailure, Work};
 use crate::dial::Destination;
-use crate::port::Answer;
+use crate::port::{Answer, Standing};
 use crate::wire::{Change, DatabaseError, LogLevel, LoginError, NewValue, PasswordRules};
 
 const CURRENT: &str =
@@ -33,6 +33,11 @@ struct Memory {
     /// Whether the store is away.
     away: bool,
     fences: u32,
+    others: Vec<String>,
+    /// Another secret, of this id.
+    master: Option<(String, String)>,
+    standing: Standing,
+    refusals: BTreeMap<Account, u32>,
 }
 
 #[derive(Default)]
@@ -85,6 +90,60 @@ impl SecretsPort for MemoryPort {
         })
     }
 
+    fn others(&self) -> Answer<'_, Vec<StoredVersion>> {
+        Box::pin(async move {
+            self.checked()?;
+            Ok(self.with(|memory| memory.others.iter().map(|json| stored("other", json)).collect()))
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        secret_id: &'a str,
+        granted: &'a BTreeSet<SecretPattern>,
+    ) -> Answer<'a, StoredVersion> {
+        Box::pin(async move {
+            self.checked()?;
+            let found = self.with(|memory| memory.master.clone()).filter(|(id, _)| {
+                id == secret_id && granted.iter().any(|pattern| pattern.covers(secret_id, ""))
+            });
+            found.map(|(_, json)| stored("master", &json)).ok_or_else(|| PortError::Refused("no".to_owned()))
+        })
+    }
+
+    fn standing(&self) -> Answer<'_, Standing> {
+        Box::pin(async move {
+            self.checked()?;
+            Ok(self.with(|memory| memory.standing))
+        })
+    }
+
+    fn expose(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.with(|memory| memory.lost |= memory.lost_at_fence);
+            self.checked()?;
+            self.with(|memory| memory.standing.exposed = true);
+            Ok(())
+        })
+    }
+
+    fn refusals<'a>(&'a self, account: &'a Account) -> Answer<'a, u32> {
+        Box::pin(async move {
+            self.checked()?;
+            Ok(self.with(|memory| memory.refusals.get(account).copied().unwrap_or(0)))
+        })
+    }
+
+    fn note_login<'a>(&'a self, account: &'a Account, refused: bool) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.with(|memory| {
+                let count = memory.refusals.entry(account.clone()).or_default();
+                *count = if refused { *count + 1 } else { 0 };
+            });
+            self.checked()
+        })
+    }
+
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.with(|memory| {
@@ -101,13 +160,16 @@ impl SecretsPort for MemoryPort {
 #[derive(Default)]
 struct Scripted {
     password: Mutex<String>,
+    /// Other accounts, with their passwords.
+    accounts: Mutex<BTreeMap<String, String>>,
+    differences: Mutex<Vec<String>>,
     failure: Mutex<Option<LoginFailure>>,
     logins: Mutex<Vec<(String, String)>>,
 }
 
-struct Account(Arc<Scripted>);
+struct Connected(Arc<Scripted>);
 
-impl Driver for Account {
+impl Driver for Connected {
     fn engine(&self) -> Engine {
         Engine::Postgres
     }
@@ -122,15 +184,17 @@ impl Driver for Account {
             if let Some(failure) = self.0.failure.lock().unwrap().clone() {
                 return Err(failure);
             }
-            if self.0.password.lock().unwrap().as_bytes() != login.password.expose() {
+            let own = self.0.password.lock().unwrap().clone();
+            let password = self.0.accounts.lock().unwrap().get(&login.username).cloned().unwrap_or(own);
+            if password.as_bytes() != login.password.expose() {
                 return Err(LoginFailure::Refused(format!("{to} refused `{}`", login.username)));
             }
-            Ok(Box::new(Account(Arc::clone(&self.0))) as Box<dyn Session>)
+            Ok(Box::new(Connected(Arc::clone(&self.0))) as Box<dyn Session>)
         })
     }
 }
 
-impl Session for Account {
+impl Session for Connected {
     fn ping(&self) -> Work<'_, (), StatementFailure> {
         Box::pin(async { Ok(()) })
     }
@@ -152,6 +216,27 @@ impl Session for Account {
             Ok(())
         })
     }
+
+    fn mirror_account<'a>(
+        &'a self,
+        _: &'a str,
+        account: &'a str,
+        password: &'a SecretBytes,
+        last_word: LastWord<'a>,
+    ) -> Work<'a, (), StatementFailure> {
+        Box::pin(async move {
+            if !last_word.await {
+                return Err(StatementFailure::TakenBack);
+            }
+            let password = String::from_utf8(password.expose().to_vec()).unwrap();
+            self.0.accounts.lock().unwrap().insert(account.to_owned(), password);
+            Ok(())
+        })
+    }
+
+    fn differences<'a>(&'a self, _: &'a str, _: &'a str) -> Work<'a, Vec<String>, StatementFailure> {
+        Box::pin(async { Ok(self.0.differences.lock().unwrap().clone()) })
+    }
 }
 
 #[derive(Default)]
@@ -171,7 +256,6 @@ struct World {
     database: Arc<Scripted>,
     grants: Grants,
     environment: Environment,
-    budget: Arc<LoginBudget>,
 }
 
 fn world() -> World {
@@ -187,14 +271,13 @@ fn world() -> World {
         database,
         grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
         environment: Environment::new(),
-        budget: Arc::default(),
     }
 }
 
 impl World {
     /// A new step.
     fn step(&self) -> Guest {
-        let driver: Arc<dyn Driver> = Arc::new(Account(Arc::clone(&self.database)));
+        let driver: Arc<dyn Driver> = Arc::new(Connected(Arc::clone(&self.database)));
         Guest(Capabilities::new(CapabilityConfig {
             port: Arc::clone(&self.port) as Arc<dyn SecretsPort>,
             grants: Arc::new(self.grants.clone()),
@@ -202,7 +285,6 @@ impl World {
             drivers: Arc::new(Drivers::new([driver])),
             egress: Arc::default(),
             rng: Arc::new(Counting::default()),
-            budget: Arc::clone(&self.budget),
         }))
     }
 
@@ -524,7 +606,7 @@ async fn refused_logins_in_a_row_are_counted_over_a_rotations_steps() {
             }
         }
     }
-    assert_eq!((world.logins() - before, spent), (limits::FAILED_LOGINS_MAX as usize, 6));
+    assert_eq!((world.logins() - before, spent), (limits::FAILED_LOGINS_MAX as usize, 5));
 }
 
 #[tokio::test]
@@ -622,7 +704,7 @@ async fn a_rotation_that_is_lost_during_a_password_change_takes_it_back() {
     world.port.with(|memory| memory.lost_after = Some(memory.fences + 1));
     assert_eq!(guest.set(session, "app", password).await, Err(DatabaseError::Superseded));
     assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
-    assert!(guest.0.was_superseded() && !guest.0.exposed, "nothing has changed");
+    assert!(guest.0.was_superseded() && guest.0.changed_at.is_none(), "nothing has changed");
 }
 
 #[tokio::test]
@@ -642,4 +724,183 @@ async fn a_guests_log_is_cut_cleaned_and_counted() {
     assert_eq!(lines.len(), limits::LOG_LINES_MAX + 1);
     assert_eq!(lines.last().unwrap().text, "2 more lines were not kept");
     assert!(guest.0.take_log().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_server_may_have_is_noted_before_it_is_sent() {
+    let world = world();
+    world.pend(&with_password("new-canary"));
+    let mut guest = world.step();
+    assert!(matches!(guest.call(Call::Exposed).await, Reply::Exposed(Ok(false))));
+    let (current, pending) = (guest.current().await, guest.pending().await);
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    let session = guest.login(current).await.unwrap();
+    // The rotation is lost between the note and the last word: the note stays.
+    world.port.with(|memory| memory.lost_after = Some(memory.fences + 1));
+    assert_eq!(guest.set(session, "app", password).await, Err(DatabaseError::Superseded));
+    assert!(world.port.with(|memory| memory.standing.exposed));
+    assert!(guest.0.changed_at().is_none());
+    world.port.with(|memory| (memory.lost, memory.lost_after) = (false, None));
+    guest.set(session, "app", password).await.unwrap();
+    assert!(guest.0.changed_at().is_some());
+}
+
+#[tokio::test]
+async fn nothing_is_promoted_that_the_host_has_not_seen_log_in() {
+    let world = world();
+    world.pend(&with_password("new-canary"));
+    let promote = async |guest: &mut Guest| {
+        let Reply::Promoted(promoted) = guest.call(Call::Promote).await else { panic!() };
+        promoted
+    };
+    let mut guest = world.step();
+    let refused = promote(&mut guest).await;
+    assert!(matches!(&refused, Err(SecretError::Refused(text)) if text.contains("log in")), "{refused:?}");
+    assert!(!world.port.with(|memory| memory.promoted));
+    // What the database has by now, the host sees for itself; and what testSecret has seen needs no second login.
+    *world.database.password.lock().unwrap() = "new-canary".to_owned();
+    promote(&mut guest).await.unwrap();
+    let logins = world.logins();
+    world.port.with(|memory| memory.standing.proof.login = true);
+    promote(&mut world.step()).await.unwrap();
+    assert_eq!(world.logins(), logins);
+    // Another user must also be able to do what the current one can.
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"app_clone\""));
+    let refused = promote(&mut world.step()).await;
+    assert!(
+        matches!(&refused, Err(SecretError::Refused(text)) if text.contains("privileges")),
+        "{refused:?}"
+    );
+    world.port.with(|memory| memory.standing.proof.privileges = true);
+    promote(&mut world.step()).await.unwrap();
+}
+
+const MASTER: &str = r#"{"engine":"postgres","host":"db","port":5432,"username":"admin","password":"master-canary","x":"canary"}"#;
+
+/// A world with alternating users, whose function may use the master secret.
+fn alternating() -> World {
+    let mut world = world();
+    world.grants.secrets = [SecretPattern::try_from("db/master".to_owned()).unwrap()].into();
+    world.port.with(|memory| memory.master = Some(("db/master".to_owned(), MASTER.to_owned())));
+    world.database.accounts.lock().unwrap().insert("admin".to_owned(), "master-canary".to_owned());
+    world.database.accounts.lock().unwrap().insert("app_clone".to_owned(), "nobody knows".to_owned());
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"app_clone\""));
+    world
+}
+
+impl Guest {
+    async fn open(&mut self, id: &str) -> Result<Handle, SecretError> {
+        let Reply::Version(opened) = self.call(Call::Open { secret_id: id.to_owned() }).await else {
+            panic!()
+        };
+        opened.map(|version| version.unwrap().handle)
+    }
+
+    async fn mirror(
+        &mut self,
+        session: Handle,
+        (like, account): (&str, &str),
+        password: Handle,
+    ) -> Result<(), DatabaseError> {
+        let (like, account) = (like.to_owned(), account.to_owned());
+        let Reply::Statement(done) =
+            self.call(Call::MirrorAccount { session, like, account, password }).await
+        else {
+            panic!()
+        };
+        done
+    }
+}
+
+#[tokio::test]
+async fn another_secret_is_for_logging_in_and_for_nothing_else() {
+    let mut world = alternating();
+    let mut guest = world.step();
+    assert!(matches!(guest.open("db/other").await, Err(SecretError::Refused(_))));
+    let master = guest.open("db/master").await.unwrap();
+    assert_eq!(guest.sensitive(master, "password").await, None);
+    assert_eq!(guest.sensitive(master, "x").await, None);
+    let new = guest.random(PasswordRules::default()).await.unwrap();
+    let put = guest.put(master, vec![("password", NewValue::Sensitive(new))]).await;
+    assert!(matches!(put, Err(SecretError::Refused(_))), "{put:?}");
+    guest.login(master).await.unwrap();
+    assert!(!guest.0.proof().login);
+    // One with nothing but user and password is used where AWSCURRENT is.
+    let bare = r#"{"username":"admin","password":"master-canary"}"#;
+    world.port.with(|memory| memory.master = Some(("db/master".to_owned(), bare.to_owned())));
+    let bare = guest.open("db/master").await.unwrap();
+    guest.login(bare).await.unwrap();
+    // And never anywhere else.
+    world.port.with(|memory| {
+        memory.master = Some(("db/master".to_owned(), MASTER.replace("\"db\"", "\"evil\"")));
+    });
+    let elsewhere = guest.open("db/master").await.unwrap();
+    assert!(matches!(guest.login(elsewhere).await, Err(LoginError::NotGranted(_))));
+    world.grants.secrets = BTreeSet::new();
+    assert!(matches!(world.step().open("db/master").await, Err(SecretError::Refused(_))));
+}
+
+#[tokio::test]
+async fn an_account_is_mirrored_only_within_the_pair_and_by_who_has_a_login_of_it() {
+    let world = alternating();
+    let mut guest = world.step();
+    let (current, pending) = (guest.current().await, guest.pending().await);
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    let master = guest.open("db/master").await.unwrap();
+    let session = guest.login(master).await.unwrap();
+    let refused = |result: Result<(), DatabaseError>| {
+        assert!(matches!(result, Err(DatabaseError::Refused(_))), "{result:?}");
+    };
+    // Whoever wrote this secret may only have written the name of somebody else's account.
+    refused(guest.mirror(session, ("app", "app_clone"), password).await);
+    guest.login(current).await.unwrap();
+    refused(guest.mirror(session, ("admin", "app_clone"), password).await);
+    refused(guest.mirror(session, ("app", "admin"), password).await);
+    refused(guest.mirror(session, ("app", "app"), password).await);
+    let old = guest.sensitive(current, "password").await.unwrap();
+    refused(guest.mirror(session, ("app", "app_clone"), old).await);
+    guest.mirror(session, ("app", "app_clone"), password).await.unwrap();
+    assert_eq!(world.database.accounts.lock().unwrap()["app_clone"], "new-canary");
+    assert!(!world.port.with(|memory| memory.standing.exposed), "the current user goes on as it was");
+
+    // A secret that rotations have kept needs no login of its own: this is how the superuser heals it.
+    let mut guest = world.step();
+    *world.database.password.lock().unwrap() = "changed by hand".to_owned();
+    let (pending, master) = (guest.pending().await, guest.open("db/master").await.unwrap());
+    let (session, password) =
+        (guest.login(master).await.unwrap(), guest.sensitive(pending, "password").await.unwrap());
+    refused(guest.mirror(session, ("app", "app_clone"), password).await);
+    world.port.with(|memory| memory.standing.current_was_rotated = true);
+    guest.mirror(session, ("app", "app_clone"), password).await.unwrap();
+    // A pair by another rule is none.
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"postgres\""));
+    refused(guest.mirror(session, ("app", "postgres"), password).await);
+}
+
+#[tokio::test]
+async fn privileges_are_proved_by_finding_no_difference() {
+    let world = alternating();
+    let mut guest = world.step();
+    let master = guest.open("db/master").await.unwrap();
+    let session = guest.login(master).await.unwrap();
+    let differences = async |guest: &mut Guest, like: &str, account: &str| {
+        let call = Call::Differences { session, like: like.to_owned(), account: account.to_owned() };
+        let Reply::Differences(found) = guest.call(call).await else { panic!() };
+        found
+    };
+    *world.database.differences.lock().unwrap() = vec!["it may not log in".to_owned()];
+    assert_eq!(differences(&mut guest, "app", "app_clone").await.unwrap(), ["it may not log in"]);
+    assert!(!guest.0.proof().privileges);
+    *world.database.differences.lock().unwrap() = vec!["x".repeat(400); 1_000];
+    let told = differences(&mut guest, "app", "app_clone").await.unwrap();
+    assert!(
+        told.iter().map(String::len).sum::<usize>() <= limits::DIFFERENCES_BYTES_MAX + 10,
+        "{}",
+        told.len()
+    );
+    *world.database.differences.lock().unwrap() = Vec::new();
+    assert!(differences(&mut guest, "admin", "app_clone").await.is_err());
+    assert!(!guest.0.proof().privileges);
+    assert!(differences(&mut guest, "app", "app_clone").await.unwrap().is_empty());
+    assert!(guest.0.proof().privileges);
 }

@@ -8,6 +8,8 @@ use pawl_core::value::SecretBytes;
 
 /// PostgreSQL's port.
 const POSTGRES_PORT: u16 = 5432;
+/// MySQL's and MariaDB's port.
+const MYSQL_PORT: u16 = 3306;
 /// The database that every PostgreSQL server has.
 const POSTGRES_DATABASE: &str = "postgres";
 
@@ -32,8 +34,8 @@ pub struct Login {
     pub username: String,
     /// Its password.
     pub password: SecretBytes,
-    /// The database to open.
-    pub database: String,
+    /// The database to open; none where the engine needs none and the secret names none.
+    pub database: Option<String>,
     /// What protects it.
     pub protection: Protection,
 }
@@ -55,7 +57,8 @@ pub enum MalformedLogin {
     Nul(&'static str),
     /// An engine that Pawl has no driver for.
     #[error(
-        "the secret's field `engine` names no engine that Pawl can log in to (postgres, aurora-postgresql)"
+        "the secret's field `engine` names no engine that Pawl can log in to (postgres, aurora-postgresql, \
+         mysql, aurora-mysql, mariadb)"
     )]
     Engine,
     /// A port that is none.
@@ -77,6 +80,8 @@ impl Login {
     pub fn parse(document: &Document) -> Result<Self, MalformedLogin> {
         let engine = match document.text("engine").as_deref() {
             Some("postgres" | "aurora-postgresql") => Engine::Postgres,
+            Some("mysql" | "aurora-mysql") => Engine::Mysql,
+            Some("mariadb") => Engine::Mariadb,
             Some(_) => return Err(MalformedLogin::Engine),
             None => return Err(MalformedLogin::Missing("engine")),
         };
@@ -93,11 +98,15 @@ impl Login {
             Some(FieldKind::Nested) => return Err(MalformedLogin::NotText("dbname")),
             _ => document.text("dbname").filter(|name| !name.is_empty()),
         };
-        let database = without_nul("dbname", database.unwrap_or_else(|| POSTGRES_DATABASE.to_owned()))?;
+        let (port_default, database_default) = match engine {
+            Engine::Postgres => (POSTGRES_PORT, Some(POSTGRES_DATABASE.to_owned())),
+            Engine::Mysql | Engine::Mariadb => (MYSQL_PORT, None),
+        };
+        let database = database.or(database_default).map(|name| without_nul("dbname", name)).transpose()?;
         Ok(Self {
             engine,
             host,
-            port: port(document)?,
+            port: port(document, port_default)?,
             username,
             password,
             database,
@@ -115,9 +124,9 @@ fn without_nul(field: &'static str, text: String) -> Result<String, MalformedLog
     if text.contains('\0') { Err(MalformedLogin::Nul(field)) } else { Ok(text) }
 }
 
-fn port(document: &Document) -> Result<u16, MalformedLogin> {
+fn port(document: &Document, default: u16) -> Result<u16, MalformedLogin> {
     match document.kind("port") {
-        None | Some(FieldKind::Null) => Ok(POSTGRES_PORT),
+        None | Some(FieldKind::Null) => Ok(default),
         Some(FieldKind::Text | FieldKind::Number) => document
             .text("port")
             .filter(|text| text.bytes().all(|c| c.is_ascii_digit()))
@@ -162,10 +171,21 @@ mod tests {
     fn defaults_are_the_safe_ones() {
         let it = login(&serde_json::json!({"dbname": null})).unwrap();
         assert_eq!(
-            (it.port, it.database.as_str(), it.protection),
-            (5432, "postgres", Protection::VerifiedTls)
+            (it.port, it.database.as_deref(), it.protection),
+            (5432, Some("postgres"), Protection::VerifiedTls)
         );
-        assert_eq!(login(&serde_json::json!({"dbname": ""})).unwrap().database, "postgres");
+        assert_eq!(login(&serde_json::json!({"dbname": ""})).unwrap().database.as_deref(), Some("postgres"));
+        for (engine, expected) in
+            [("mysql", Engine::Mysql), ("aurora-mysql", Engine::Mysql), ("mariadb", Engine::Mariadb)]
+        {
+            let it = login(&serde_json::json!({"engine": engine})).unwrap();
+            assert_eq!(
+                (it.engine, it.port, it.database, it.protection),
+                (expected, 3306, None, Protection::VerifiedTls)
+            );
+            let it = login(&serde_json::json!({"engine": engine, "dbname": "shop"})).unwrap();
+            assert_eq!(it.database.as_deref(), Some("shop"));
+        }
         assert!(!format!("{it:?}").contains("pw"));
     }
 
@@ -196,7 +216,7 @@ mod tests {
         for ssl in [json!(0), json!(1), json!("no"), json!("0"), json!(""), json!({}), json!("disable")] {
             assert_eq!(login(&json!({"ssl": ssl})).unwrap_err(), MalformedLogin::Ssl, "{ssl}");
         }
-        for engine in [json!("mysql"), json!("Postgres"), json!("")] {
+        for engine in [json!("MySQL"), json!("Postgres"), json!("oracle"), json!("")] {
             assert_eq!(login(&json!({"engine": engine})).unwrap_err(), MalformedLogin::Engine);
         }
         assert!(login(&json!({"engine": "aurora-postgresql"})).is_ok());

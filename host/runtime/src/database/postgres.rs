@@ -49,8 +49,10 @@ impl PostgresDriver {
         config
             .user(login.username.as_str())
             .password(login.password.expose())
-            .dbname(login.database.as_str())
             .application_name(APPLICATION_NAME);
+        if let Some(database) = &login.database {
+            config.dbname(database);
+        }
         match login.protection {
             Protection::Plain => {
                 config.ssl_mode(SslMode::Disable);
@@ -202,7 +204,7 @@ fn refusal(code: &str, to: &Destination, login: &Login) -> LoginFailure {
     }
     LoginFailure::Rejected(format!(
         "the server at {to} gave user `{user}` no session in the database `{}` (SQLSTATE {code})",
-        login.database
+        login.database.as_deref().unwrap_or_default()
     ))
 }
 

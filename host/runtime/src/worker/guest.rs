@@ -228,6 +228,31 @@ impl secrets::HostRotation for Guest {
         self.find(Call::Previous)
     }
 
+    fn others(
+        &mut self,
+        _: Resource<secrets::Rotation>,
+    ) -> wasmtime::Result<Result<Vec<Resource<secrets::Version>>, secrets::Error>> {
+        let Reply::Versions(found) = self.ask(Call::Others)? else { return Err(mismatch()) };
+        let others =
+            found.map(|versions| versions.into_iter().map(|version| self.version(version)).collect());
+        Ok(others.map_err(Into::into))
+    }
+
+    fn exposed(&mut self, _: Resource<secrets::Rotation>) -> wasmtime::Result<Result<bool, secrets::Error>> {
+        match self.ask(Call::Exposed)? {
+            Reply::Exposed(exposed) => Ok(exposed.map_err(Into::into)),
+            _ => Err(mismatch()),
+        }
+    }
+
+    fn open(
+        &mut self,
+        _: Resource<secrets::Rotation>,
+        secret_id: String,
+    ) -> wasmtime::Result<Result<Resource<secrets::Version>, secrets::Error>> {
+        self.get(Call::Open { secret_id })
+    }
+
     fn random_password(
         &mut self,
         _: Resource<secrets::Rotation>,
@@ -289,6 +314,29 @@ impl database::HostSession for Guest {
         password: Resource<secrets::Sensitive>,
     ) -> wasmtime::Result<Result<(), database::Error>> {
         self.statement(Call::SetPassword { session: session.rep(), account, password: password.rep() })
+    }
+
+    fn mirror_account(
+        &mut self,
+        session: Resource<database::Session>,
+        like: String,
+        account: String,
+        password: Resource<secrets::Sensitive>,
+    ) -> wasmtime::Result<Result<(), database::Error>> {
+        let (session, password) = (session.rep(), password.rep());
+        self.statement(Call::MirrorAccount { session, like, account, password })
+    }
+
+    fn differences(
+        &mut self,
+        session: Resource<database::Session>,
+        like: String,
+        account: String,
+    ) -> wasmtime::Result<Result<Vec<String>, database::Error>> {
+        match self.ask(Call::Differences { session: session.rep(), like, account })? {
+            Reply::Differences(found) => Ok(found.map_err(Into::into)),
+            _ => Err(mismatch()),
+        }
     }
 
     fn drop(&mut self, session: Resource<database::Session>) -> wasmtime::Result<()> {

@@ -1,19 +1,20 @@
 //! A secret, a database and a runtime to play a rotation on.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pawl_core::function::{Engine, Environment, Grants};
-use pawl_core::rotation::{Outcome, Step};
+use pawl_core::function::{Engine, Environment, Grants, SecretPattern};
+use pawl_core::rotation::{Account, Outcome, Step};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_core::world::Rng;
 use pawl_runtime::database::{
     Driver, Drivers, LastWord, Login, LoginFailure, Session, StatementFailure, Work,
 };
 use pawl_runtime::dial::{Destination, Egress};
-use pawl_runtime::port::{Answer, PortError, SecretsPort, StoredVersion, Which};
-use pawl_runtime::{Component, LoginBudget, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
+use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
+use pawl_runtime::{Component, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
 
 pub(crate) const STEPS: [Step; 4] =
     [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
@@ -54,6 +55,7 @@ pub(crate) struct Secret {
     pub(crate) pending: Mutex<Option<String>>,
     pub(crate) promoted: AtomicU64,
     pub(crate) superseded: AtomicBool,
+    exposed: AtomicBool,
 }
 
 impl Secret {
@@ -92,6 +94,33 @@ impl SecretsPort for Secret {
         self.answer(|secret| {
             secret.promoted.fetch_add(1, Ordering::SeqCst);
         })
+    }
+
+    fn others(&self) -> Answer<'_, Vec<StoredVersion>> {
+        self.answer(|_| Vec::new())
+    }
+
+    fn open<'a>(&'a self, _: &'a str, _: &'a BTreeSet<SecretPattern>) -> Answer<'a, StoredVersion> {
+        Box::pin(async { Err(PortError::Refused("there is no other secret".to_owned())) })
+    }
+
+    fn standing(&self) -> Answer<'_, Standing> {
+        self.answer(|secret| Standing {
+            exposed: secret.exposed.load(Ordering::SeqCst),
+            ..Standing::default()
+        })
+    }
+
+    fn expose(&self) -> Answer<'_, ()> {
+        self.answer(|secret| secret.exposed.store(true, Ordering::SeqCst))
+    }
+
+    fn refusals<'a>(&'a self, _: &'a Account) -> Answer<'a, u32> {
+        self.answer(|_| 0)
+    }
+
+    fn note_login<'a>(&'a self, _: &'a Account, _: bool) -> Answer<'a, ()> {
+        self.answer(|_| ())
     }
 
     fn fence(&self) -> Answer<'_, ()> {
@@ -185,7 +214,6 @@ pub(crate) struct Stage {
     pub(crate) secret: Arc<Secret>,
     pub(crate) server: Server,
     pub(crate) directory: tempfile::TempDir,
-    budget: Arc<LoginBudget>,
 }
 
 impl Stage {
@@ -207,7 +235,7 @@ impl Stage {
         });
         let secret = Secret::default();
         *secret.current.lock().unwrap() = r#"{"engine":"postgres","host":"db.internal","username":"app","password":"old-password","note":"kept"}"#.to_owned();
-        Self { runtime, secret: Arc::new(secret), server, directory, budget: Arc::default() }
+        Self { runtime, secret: Arc::new(secret), server, directory }
     }
 
     pub(crate) async fn run(&self, component: &Component, step: Step) -> StepReport {
@@ -223,7 +251,6 @@ impl Stage {
                 environment: Arc::new(Environment::new()),
                 grants: Arc::new(grants),
                 port: Arc::clone(&self.secret) as Arc<dyn SecretsPort>,
-                budget: Arc::clone(&self.budget),
             })
             .await
     }

@@ -14,6 +14,8 @@ use super::{App, Fate, Fence};
 use crate::cache::{Generation, Held, Key};
 use crate::draft::Draft;
 use crate::error::AppError;
+use crate::events::{self, News};
+use crate::history;
 use crate::identity::Caller;
 use crate::policy::{Action, AuditRecord};
 
@@ -22,11 +24,12 @@ pub(super) struct Edited {
     pub(super) secret: Secret,
     pub(super) now: Timestamp,
     pub(super) puts: Vec<SealedVersion>,
+    pub(super) news: Vec<News>,
 }
 
 impl From<Draft<'_>> for Edited {
     fn from(draft: Draft<'_>) -> Self {
-        Self { secret: draft.secret, now: draft.now, puts: draft.puts }
+        Self { secret: draft.secret, now: draft.now, puts: draft.puts, news: draft.news }
     }
 }
 
@@ -68,7 +71,7 @@ impl App {
         edited: Edited,
         commit: Commit,
     ) -> Result<Prepared, AppError> {
-        let Edited { mut secret, now, mut puts } = edited;
+        let Edited { mut secret, now, mut puts, mut news } = edited;
         let Commit { before, action, began, fence, fate } = commit;
         secret.drop_deprecated(now);
         puts.retain(|put| secret.versions.contains_key(&put.version_id));
@@ -85,6 +88,9 @@ impl App {
             arn: &secret.arn,
             revision,
         };
+        let former = before.map(|held| &held.secret);
+        news.extend(events::of_change(former, &secret, fate));
+        let events = news.into_iter().map(|news| encode(&news.record(&secret, now, &*self.rng)));
         let change = Change {
             expect: before.map_or(Expect::New, |held| Expect::Revision(held.revision)),
             row: row(revision, &secret)?,
@@ -94,7 +100,8 @@ impl App {
             fence,
             release_lease: fate == Fate::Released,
             audit: vec![encode(&record)?],
-            events: Vec::new(),
+            events: events.collect::<Result<_, _>>()?,
+            rotations: history::ended_by(former, &secret, now)?,
         };
         let mut sealed = before.map(|held| held.sealed.clone()).unwrap_or_default();
         for put in &change.put {
@@ -124,13 +131,17 @@ impl App {
             changes.push(change);
             news.push((key, Some(held).filter(|_| kept), began));
         }
-        let (store, cache) = (self.store.clone(), self.cache.clone());
+        let (store, cache, stream) = (self.store.clone(), self.cache.clone(), self.stream.clone());
+        let tells = changes.iter().any(|change| !change.events.is_empty());
         // A task of its own: a caller who hangs up ends the request, and must not come between the store and the cache.
         let committing = async move {
             let committed = store.commit_all(changes).await;
             // Whether a commit that failed half-way has taken effect is the store's to say.
             for (key, held, began) in news {
                 cache.committed(key, held.filter(|_| committed.is_ok()), began);
+            }
+            if tells {
+                stream.wake();
             }
             committed
         };

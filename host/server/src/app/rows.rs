@@ -5,10 +5,11 @@ use std::sync::Arc;
 use litemap::LiteMap;
 use pawl_core::limits;
 use pawl_core::names::VersionId;
+use pawl_core::rotation::{Rotation, Status};
 use pawl_core::secret::Secret;
 use pawl_iam::policy::PolicyDocument;
 use pawl_keyring::Sealed;
-use pawl_store::SecretRow;
+use pawl_store::{RotationState, SecretRow};
 use serde::Serialize;
 
 use crate::cache::{Held, Policy};
@@ -68,7 +69,25 @@ pub(super) fn row(revision: u64, secret: &Secret) -> Result<SecretRow, AppError>
         purge_at: secret.purge_at,
         next_rotation_at: secret.next_rotation_at,
         rotation_due_at: secret.rotation_due_at(),
+        rotation_state: secret.rotation.as_deref().and_then(state),
     })
+}
+
+/// How a rotation stands, where somebody may want to know. A trial that failed counts as well: nothing else would say so.
+fn state(rotation: &Rotation) -> Option<RotationState> {
+    match rotation.status {
+        Status::Running { .. } if rotation.failed_tries > 0 => Some(RotationState::Waiting),
+        Status::Running { .. } => Some(RotationState::Running),
+        Status::Failed { .. } => Some(RotationState::Failed),
+        Status::Stranded { .. } => Some(RotationState::Stranded),
+        Status::Succeeded | Status::Cancelled | Status::Abandoned => None,
+    }
+}
+
+/// How the rotation of the secret in a document stands; none when the document cannot be read, which others report.
+pub(crate) fn rotation_state(document: &str) -> Option<RotationState> {
+    let secret: Secret = serde_json::from_str(document).ok()?;
+    secret.rotation.as_deref().and_then(state)
 }
 
 pub(super) fn encode(value: &impl Serialize) -> Result<String, AppError> {

@@ -125,6 +125,7 @@ pub(super) fn examine(
             Line::Backup(_)
             | Line::Keyring(_)
             | Line::Setting(_)
+            | Line::Rotation(_)
             | Line::Audit(_)
             | Line::Event(_)
             | Line::Counts(_)

@@ -136,7 +136,7 @@ impl Source {
         let mut first = Vec::new();
         read_line(&mut lines, &mut first).map_err(wrong)?;
         let probe: Probe = serde_json::from_slice(&first).map_err(|_| wrong(FileError::Other))?;
-        if probe.backup.format != FORMAT {
+        if !(1..=FORMAT).contains(&probe.backup.format) {
             return Err(wrong(FileError::Newer { found: probe.backup.format }));
         }
         let Ok(Line::Backup(header)) = serde_json::from_slice(&first) else {
@@ -189,7 +189,12 @@ impl Source {
         }
         let line = self.line()?;
         match line {
-            Line::Setting(_) | Line::Secret(_) | Line::Version(_) | Line::Audit(_) | Line::Event(_) => {
+            Line::Setting(_)
+            | Line::Secret(_)
+            | Line::Version(_)
+            | Line::Rotation(_)
+            | Line::Audit(_)
+            | Line::Event(_) => {
                 if let Some(mac) = &mut self.mac {
                     mac.update(&self.line);
                 }

@@ -1,7 +1,7 @@
 //! The lines of a backup file, and how they become pieces of a store again.
 //!
 //! A backup is text: one JSON object a line, with one field that says what it is. First `backup`, then `keyring`, `setting`s,
-//! each `secret` followed by its `version`s, `audit` records and `event`s; then `counts`, and `mac` at the end. Moments are
+//! each `secret` followed by its `version`s, then the `rotation`s that have ended, `audit` records and `event`s; then `counts`, and `mac` at the end. Moments are
 //! milliseconds since the Unix epoch; bytes are in base64, and values are as the store has them: sealed.
 
 use base64::Engine;
@@ -9,14 +9,18 @@ use base64::engine::general_purpose::STANDARD;
 use pawl_core::arn::SecretArn;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
-use pawl_store::{ArchivedSecret, Entry, HALT, Piece, SealedVersion, SecretRow};
+use pawl_store::{
+    ArchivedRotation, ArchivedSecret, EndedRotation, Entry, HALT, KeptRotation, Piece, SealedVersion,
+    SecretRow,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::app::rotation_state;
 use crate::epoch;
 
 /// The format that is written, and the newest that is understood.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Bytes, in base64.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +48,7 @@ pub(super) enum Line {
     Setting(Setting),
     Secret(Box<SecretLine>),
     Version(VersionLine),
+    Rotation(Box<RotationLine>),
     Audit(EntryLine),
     Event(EntryLine),
     Counts(Counts),
@@ -86,6 +91,9 @@ pub struct Counts {
     pub secrets: u64,
     /// Values of versions.
     pub versions: u64,
+    /// Rotations that have ended; a file of the first format has none.
+    #[serde(default)]
+    pub rotations: u64,
     /// Settings of the installation.
     pub settings: u64,
     /// Audit records.
@@ -136,6 +144,19 @@ pub(super) struct VersionLine {
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RotationLine {
+    arn: SecretArn,
+    number: u64,
+    token: VersionId,
+    status: String,
+    requested_at: Timestamp,
+    finished_at: Timestamp,
+    /// Byte for byte as the store has it: JSON within JSON.
+    document: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EntryLine {
     seq: u64,
     record: String,
@@ -167,6 +188,7 @@ impl SecretLine {
     /// The secret, without its values.
     pub(super) fn archived(self) -> ArchivedSecret {
         let head = SecretRow {
+            rotation_state: rotation_state(&self.document),
             arn: self.arn,
             region: self.region,
             name: self.name,
@@ -181,6 +203,22 @@ impl SecretLine {
             replica_of: self.replica_of,
         };
         ArchivedSecret { head, lease_epoch: self.lease_epoch, values: Vec::new() }
+    }
+}
+
+impl From<ArchivedRotation> for RotationLine {
+    fn from(rotation: ArchivedRotation) -> Self {
+        let ArchivedRotation { arn, kept: KeptRotation { number, rotation } } = rotation;
+        let EndedRotation { token, status, requested_at, finished_at, document } = rotation;
+        Self { arn, number, token, status, requested_at, finished_at, document }
+    }
+}
+
+impl From<RotationLine> for ArchivedRotation {
+    fn from(line: RotationLine) -> Self {
+        let RotationLine { arn, number, token, status, requested_at, finished_at, document } = line;
+        let rotation = EndedRotation { token, status, requested_at, finished_at, document };
+        Self { arn, kept: KeptRotation { number, rotation } }
     }
 }
 
@@ -231,6 +269,9 @@ impl Content {
                 self.line(&Line::Setting(Setting { key, value: Bytes(value) }), out)
             }
             Piece::Secrets(page) => page.into_iter().try_for_each(|secret| self.secret(secret, out)),
+            Piece::Rotations(page) => page
+                .into_iter()
+                .try_for_each(|rotation| self.line(&Line::Rotation(Box::new(rotation.into())), out)),
             Piece::Audit(page) => page.into_iter().try_for_each(|Entry { seq, record }| {
                 self.line(&Line::Audit(EntryLine { seq, record }), out)
             }),
@@ -263,6 +304,7 @@ impl Content {
         match line {
             Line::Secret(_) => counts.secrets += 1,
             Line::Version(_) => counts.versions += 1,
+            Line::Rotation(_) => counts.rotations += 1,
             Line::Setting(_) => counts.settings += 1,
             Line::Audit(_) => counts.audit += 1,
             Line::Event(_) => counts.events += 1,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pawl_core::limits;
 use pawl_core::world::Clock;
 use pawl_keyring::RootKey;
-use pawl_store::{ArchivedSecret, Entry, HALT, ImportError, Piece, SealedVersion, Store};
+use pawl_store::{ArchivedRotation, ArchivedSecret, Entry, HALT, ImportError, Piece, SealedVersion, Store};
 use tokio::sync::mpsc;
 
 use super::drift::Drift;
@@ -189,6 +189,7 @@ struct Feed<'a> {
 enum Page {
     None,
     Secrets(Vec<ArchivedSecret>),
+    Rotations(Vec<ArchivedRotation>),
     Audit(Vec<Entry>),
     Events(Vec<Entry>),
 }
@@ -203,6 +204,7 @@ impl Feed<'_> {
         match std::mem::replace(&mut self.page, Page::None) {
             Page::None => {}
             Page::Secrets(page) => self.send(Piece::Secrets(page)),
+            Page::Rotations(page) => self.send(Piece::Rotations(page)),
             Page::Audit(page) => self.send(Piece::Audit(page)),
             Page::Events(page) => self.send(Piece::Events(page)),
         }
@@ -222,6 +224,7 @@ impl Feed<'_> {
                     secret.values.push(SealedVersion::from(version));
                 }
             }
+            (Line::Rotation(rotation), Page::Rotations(page)) => page.push((*rotation).into()),
             (Line::Audit(entry), Page::Audit(page)) | (Line::Event(entry), Page::Events(page)) => {
                 page.push(entry.into());
             }
@@ -231,6 +234,7 @@ impl Feed<'_> {
                     Line::Keyring(wrapped) => self.send(Piece::Keyring(wrapped.0)),
                     Line::Setting(setting) => self.send(setting.into()),
                     Line::Secret(secret) => self.page = Page::Secrets(vec![secret.archived()]),
+                    Line::Rotation(rotation) => self.page = Page::Rotations(vec![(*rotation).into()]),
                     Line::Audit(entry) => self.page = Page::Audit(vec![entry.into()]),
                     Line::Event(entry) => self.page = Page::Events(vec![entry.into()]),
                     // A value of no secret: what is read back will differ.

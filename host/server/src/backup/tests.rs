@@ -50,6 +50,7 @@ fn row(name: &str, keyring: &Keyring) -> (SecretRow, SealedVersion) {
         last_changed_at: now,
         last_accessed_at: None,
         replica_of: None,
+        rotation_state: None,
     };
     (row, SealedVersion { version_id, sealed })
 }

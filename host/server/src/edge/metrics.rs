@@ -14,6 +14,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(super) async fn figures(
     State(host): State<Arc<Host>>,
 ) -> Result<([(HeaderName, &'static str); 1], String), StatusCode> {
-    let page = host.metrics.render(&host).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    // A store that does not answer has a figure of its own.
+    let states = host.app.queue().rotation_states().await.ok();
+    let page = host.metrics.render(&host, states.as_ref()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page))
 }

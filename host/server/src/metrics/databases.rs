@@ -23,6 +23,8 @@ impl Logins {
     fn ended(&self, engine: Engine, outcome: &'static str) {
         let engine = match engine {
             Engine::Postgres => "postgres",
+            Engine::Mysql => "mysql",
+            Engine::Mariadb => "mariadb",
         };
         self.0.get_or_create(&[("engine", engine), ("outcome", outcome)]).inc();
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pawl_core::rotation::{Outcome, Rotation, Status, Step};
+use pawl_store::{RotationState, RotationStates};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
@@ -110,6 +111,17 @@ impl Rotations {
         let labels = [("function", name(functions, rotation)), ("status", status.to_owned())];
         self.ended.get_or_create(&labels).inc();
     }
+}
+
+/// How many secrets' rotations stand how, in the whole store: every host of it says the same.
+pub(super) fn show_states(registry: &mut Registry, states: &RotationStates) {
+    let family: Family<[(&'static str, &'static str); 1], Gauge> = Family::default();
+    for state in RotationState::ALL {
+        let secrets = i64::try_from(states.of(state)).unwrap_or(i64::MAX);
+        family.get_or_create(&[("state", state.as_str())]).set(secrets);
+    }
+    let help = "Secrets of the whole store by how their rotation stands, where somebody may want to know";
+    registry.register("pawl_rotation_states", help, family);
 }
 
 fn name(functions: &Functions, rotation: &Rotation) -> String {

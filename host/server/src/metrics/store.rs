@@ -11,8 +11,8 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    Answer, Change, Claim, CommitError, Due, Entry, Full, Health, ImportError, Lease, ListQuery, Loaded,
-    Outage, Piece, SecretRow, Store, StoreError,
+    Answer, Change, Claim, CommitError, Due, Entry, Full, Health, ImportError, KeptRotation, Lease,
+    ListQuery, Loaded, Outage, Piece, RotationState, RotationStates, SecretRow, Store, StoreError,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -287,6 +287,26 @@ impl Store for MeteredStore {
 
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
         self.watched(self.store.events(after, limit))
+    }
+
+    fn last_event(&self) -> Answer<'_, u64> {
+        self.watched(self.store.last_event())
+    }
+
+    fn forget_events(&self, through: u64, limit: u32) -> Answer<'_, u64> {
+        self.watched(self.store.forget_events(through, limit))
+    }
+
+    fn rotations<'a>(&'a self, arn: &'a SecretArn, before: u64, limit: u32) -> Answer<'a, Vec<KeptRotation>> {
+        self.watched(self.store.rotations(arn, before, limit))
+    }
+
+    fn rotation_states(&self) -> Answer<'_, RotationStates> {
+        self.watched(self.store.rotation_states())
+    }
+
+    fn secrets_in(&self, state: RotationState, limit: u32) -> Answer<'_, Vec<Due>> {
+        self.watched(self.store.secrets_in(state, limit))
     }
 
     fn check(&self) -> Answer<'_, Health> {

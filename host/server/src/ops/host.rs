@@ -5,11 +5,12 @@ use std::time::Duration;
 use pawl_api::error::ErrorCode;
 use pawl_api::pawl::{
     AdvanceClockRequest, AdvanceClockResponse, ClockView, DescribeHostRequest, DescribeHostResponse,
-    FunctionView, KeyringView, LeaseView, StoreView,
+    FunctionView, KeyringView, LeaseView, RotationStatesView, StoreView,
 };
 use pawl_core::function::FunctionArn;
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
+use pawl_store::RotationState;
 
 use super::Answer;
 use crate::error::{AppError, refuse};
@@ -58,6 +59,20 @@ async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError>
         epoch: lease.epoch,
         milliseconds_left: lease.until.millis().saturating_sub(now.millis()),
     });
+    let states = store.rotation_states().await?;
+    let named = async |state| -> Result<Vec<String>, AppError> {
+        let secrets = store.secrets_in(state, limits::SECRETS_SHOWN_MAX).await?;
+        Ok(secrets.into_iter().map(|due| due.arn.to_string()).collect())
+    };
+    let rotations = RotationStatesView {
+        running: states.running,
+        waiting: states.waiting,
+        failed: states.failed,
+        stranded: states.stranded,
+        waiting_secrets: named(RotationState::Waiting).await?,
+        failed_secrets: named(RotationState::Failed).await?,
+        stranded_secrets: named(RotationState::Stranded).await?,
+    };
     let mut problems = health.problems;
     let epoch = host.epoch.verdict();
     problems.extend(epoch.remedy(host.epoch.witness_file()).map(|remedy| format!("{epoch}; {remedy}")));
@@ -72,6 +87,7 @@ async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError>
         problems: Some(problems),
         clock_ahead_milliseconds: time.map(|time| time.millis().saturating_sub(wall.millis())),
         leases: Some(leases.collect()),
+        rotations: Some(rotations),
     })
 }
 

@@ -3,7 +3,7 @@
 mod batch;
 mod host;
 mod listing;
-mod page;
+pub(crate) mod page;
 mod password;
 mod policies;
 mod replication;
@@ -24,6 +24,7 @@ pub use self::rotation::start_scheduled;
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
+use crate::{events, history};
 
 /// An answer's bytes, which may hold a secret: wiped when sent.
 pub type Body = Zeroizing<Vec<u8>>;
@@ -75,6 +76,8 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::AdvanceClock => op!(host::advance_clock),
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
+            PawlOperation::ListEvents => op!(events::list_events),
+            PawlOperation::ListRotations => op!(history::list_rotations),
         },
     }
 }
@@ -115,4 +118,4 @@ fn told(caller: &Caller, operation: &str, error: AppError) -> ApiError {
 }
 
 /// What an operation's request is called with its answer.
-type Answer<R> = Result<<R as Request>::Response, AppError>;
+pub(crate) type Answer<R> = Result<<R as Request>::Response, AppError>;

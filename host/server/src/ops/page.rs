@@ -30,7 +30,7 @@ impl PageTokens {
     }
 
     /// A token that holds `place` in the list named `list`, given at `now`.
-    pub(super) fn seal(&self, list: &str, place: &impl Serialize, now: Timestamp) -> Option<String> {
+    pub(crate) fn seal(&self, list: &str, place: &impl Serialize, now: Timestamp) -> Option<String> {
         let mut content = now.millis().to_be_bytes().to_vec();
         content.extend(serde_json::to_vec(place).ok()?);
         let mut bytes = self.tag(list, &content)?;
@@ -39,7 +39,7 @@ impl PageTokens {
     }
 
     /// The place that a token holds.
-    pub(super) fn open<T: DeserializeOwned>(
+    pub(crate) fn open<T: DeserializeOwned>(
         &self,
         list: &str,
         token: &str,
@@ -100,7 +100,7 @@ pub(super) fn wrong() -> AppError {
 }
 
 /// Entries of a page; the shape's check has seen to the range.
-pub(super) fn size(max_results: Option<i64>) -> usize {
+pub(crate) fn size(max_results: Option<i64>) -> usize {
     let most = limits::PAGE_ENTRIES_MAX as usize;
     max_results.and_then(|n| usize::try_from(n).ok()).unwrap_or(most).clamp(1, most)
 }

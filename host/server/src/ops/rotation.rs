@@ -14,7 +14,7 @@ use pawl_core::function::FunctionArn;
 use pawl_core::names::VersionId;
 use pawl_core::rotation::{Rotation, Status, Step};
 use pawl_core::schedule::Schedule;
-use pawl_core::secret::{Rotate, RotateError, RotationConfig, Secret};
+use pawl_core::secret::{Rotate, RotateError, RotationConfig, Secret, Turn};
 use pawl_core::world::Timestamp;
 
 use super::Answer;
@@ -100,8 +100,11 @@ fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), Ap
     let schedule = asked.schedule.clone().or_else(|| held.and_then(|c| c.schedule.clone()));
     let config = RotationConfig { enabled: true, function, schedule };
     if held.map(AsRef::as_ref) != Some(&config) {
+        let same_rule = held.is_some_and(|held| held.enabled && held.schedule == config.schedule);
         draft.secret.rotation_config = Some(Box::new(config));
-        draft.secret.reschedule(now);
+        if !same_rule {
+            draft.secret.begin_schedule(now);
+        }
         draft.secret.touch(now);
     }
     Ok(())
@@ -119,30 +122,32 @@ fn configured(host: &Host, draft: &Draft<'_>) -> Result<Arc<Function>, AppError>
     found.ok_or_else(|| AppError::Api(refusal::function_not_invocable()))
 }
 
-/// The schedule's RotateSecret: begins a rotation that is due, or takes up one that was not complete.
+/// The schedule's RotateSecret: begins a rotation whose turn has come, or takes up one that was not complete; what it did.
+/// `free` is the next turn of those that make up for missed ones.
 ///
 /// # Errors
 /// When the secret cannot be changed; its function being gone is recorded and not an error.
-pub async fn start_scheduled(host: &Host, caller: &Caller, secret_id: &str) -> Result<(), AppError> {
+pub async fn start_scheduled(
+    host: &Host,
+    caller: &Caller,
+    secret_id: &str,
+    free: Timestamp,
+) -> Result<Turn, AppError> {
     let token = VersionId::try_from(crate::world::uuid(&**host.app.rng()))?;
-    host.app
+    let (_, turn) = host
+        .app
         .change(caller, Action::RotateSecret, secret_id, |draft| {
-            let now = draft.now;
-            if draft.secret.next_rotation_at.is_none_or(|at| at > now) || draft.secret.purge_at.is_some() {
-                return Ok(()); // Somebody else was faster.
+            let turn = draft.secret.take_turn(draft.now, free);
+            if let Turn::Begin { .. } = turn
+                && let Err(error) = begin(host, draft, &token)
+            {
+                let name = draft.secret.name.as_str();
+                tracing::error!(secret.id = name, %error, "a scheduled rotation could not begin");
             }
-            draft.secret.reschedule(now);
-            match begin(host, draft, &token) {
-                Ok(_) => {}
-                Err(error) => {
-                    let name = draft.secret.name.as_str();
-                    tracing::error!(secret.id = name, %error, "a scheduled rotation could not begin");
-                }
-            }
-            Ok(())
+            Ok(turn)
         })
         .await?;
-    Ok(())
+    Ok(turn)
 }
 
 /// `secretsmanager.CancelRotateSecret`
@@ -265,8 +270,10 @@ pub(super) fn rules(secret: &Secret) -> Option<RotationRules> {
 
 const DAY_MILLIS: u64 = 24 * 3_600_000;
 
-/// The latest moment of the next window, as DescribeSecret shows it.
+/// The last second of the next window, as DescribeSecret shows it: AWS's "on or before this date". `Pawl.PlanRotations` has the
+/// moment itself (docs/adr/0013).
 pub(super) fn next_rotation_date(secret: &Secret) -> Option<Timestamp> {
     let schedule = secret.rotation_config.as_ref().filter(|config| config.enabled)?.schedule.as_ref()?;
-    secret.next_rotation_at.map(|at| schedule.next_rotation_date(at))
+    let at = secret.next_rotation_at?;
+    Some(secret.next_window.map_or_else(|| schedule.next_rotation_date(at), |next| next.window.last_second()))
 }

@@ -1,15 +1,19 @@
 //! The secret under rotation, as its rotator may use it: bound to one secret, one token and one lease epoch.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use pawl_core::arn::SecretId;
+use pawl_core::function::SecretPattern;
 use pawl_core::limits;
 use pawl_core::names::VersionId;
+use pawl_core::rotation::Account;
 use pawl_core::secret::{Put, RotationDeedError};
 use pawl_core::value::SecretValue;
-use pawl_runtime::port::{Answer, PortError, SecretsPort, StoredVersion, Which};
+use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
 
-use crate::app::{Action, Fate};
+use crate::app::{Action, Draft, Fate};
 use crate::cache::Held;
 use crate::error::AppError;
 use crate::host::Host;
@@ -22,6 +26,8 @@ pub(super) struct RotationPort {
     pub(super) id: SecretId,
     pub(super) token: VersionId,
     pub(super) epoch: u64,
+    /// When AWSCURRENT moved, once it has.
+    pub(super) promoted_at: Arc<OnceLock<Instant>>,
 }
 
 impl RotationPort {
@@ -32,9 +38,25 @@ impl RotationPort {
         Ok(held)
     }
 
-    async fn open(&self, held: &Held, id: &VersionId) -> Result<StoredVersion, PortError> {
+    async fn stored(&self, held: &Held, id: &VersionId) -> Result<StoredVersion, PortError> {
         let (id, value) = self.host.app.open_selected(held, Some(id), None).await?;
         Ok(StoredVersion { id, value })
+    }
+
+    /// Changes the secret as this rotation's claim may.
+    async fn note<T>(
+        &self,
+        deed: impl Fn(&mut Draft<'_>) -> Result<T, RotationDeedError> + Send + Sync,
+    ) -> Result<T, PortError>
+    where
+        T: Send,
+    {
+        let app = &self.host.app;
+        let changed =
+            app.change_at(&self.caller, Action::RotationStep, &self.id, Some(self.epoch), |draft| {
+                Ok((deed(draft)?, Fate::Kept))
+            });
+        Ok(changed.await?.1)
     }
 }
 
@@ -51,7 +73,7 @@ impl SecretsPort for RotationPort {
             let with_value =
                 |id: &&VersionId| held.secret.versions.get(*id).is_some_and(|v| v.content.is_some());
             match id.filter(with_value) {
-                Some(id) => Ok(Some(self.open(&held, id).await?)),
+                Some(id) => Ok(Some(self.stored(&held, id).await?)),
                 None => Ok(None),
             }
         })
@@ -68,21 +90,99 @@ impl SecretsPort for RotationPort {
                 .await?;
             match put {
                 Put::Stored => Ok(StoredVersion { id: self.token.clone(), value }),
-                Put::AlreadyThere => self.open(&held, &self.token).await,
+                Put::AlreadyThere => self.stored(&held, &self.token).await,
             }
         })
     }
 
     fn promote(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            self.host
-                .app
-                .change_at(&self.caller, Action::RotationStep, &self.id, Some(self.epoch), |draft| {
-                    let now = draft.now;
-                    Ok((draft.secret.promote(&self.token, now)?, Fate::Kept))
-                })
-                .await?;
+            self.note(|draft| draft.secret.promote(&self.token, draft.now)).await?;
+            let _first = self.promoted_at.set(Instant::now());
             Ok(())
+        })
+    }
+
+    fn others(&self) -> Answer<'_, Vec<StoredVersion>> {
+        Box::pin(async move {
+            let held = self.owned().await?;
+            let mut others = Vec::new();
+            for id in held.secret.other_candidates(&self.token) {
+                match self.stored(&held, &id).await {
+                    Ok(version) => others.push(version),
+                    // Dropped meanwhile, or damaged: the others may do.
+                    Err(PortError::Refused(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(others)
+        })
+    }
+
+    fn open<'a>(
+        &'a self,
+        secret_id: &'a str,
+        granted: &'a BTreeSet<SecretPattern>,
+    ) -> Answer<'a, StoredVersion> {
+        Box::pin(async move {
+            self.owned().await?;
+            let refused = || {
+                PortError::Refused(format!(
+                    "the function's grants do not cover the secret `{secret_id}`, or there is none: grant it in the \
+                     function's manifest (`secrets = [..]`), or mend the secret's `masterarn`"
+                ))
+            };
+            let (app, caller) = (&self.host.app, &self.caller);
+            let held =
+                app.read(caller, Action::RotationLogin, secret_id).await.map_err(|error| match error {
+                    AppError::Store(_) | AppError::LostRace => PortError::from(error),
+                    _ => refused(),
+                })?;
+            let (name, arn) = (held.secret.name.as_str(), held.secret.arn.as_str());
+            if !granted.iter().any(|pattern| pattern.covers(name, arn)) {
+                return Err(refused());
+            }
+            let current = held.secret.labels.current().ok_or_else(|| {
+                PortError::Refused(format!("the secret `{name}` has no AWSCURRENT version"))
+            })?;
+            self.stored(&held, current).await
+        })
+    }
+
+    fn standing(&self) -> Answer<'_, Standing> {
+        Box::pin(async move {
+            let held = self.owned().await?;
+            let secret = &held.secret;
+            let rotation = secret.owned_by(&self.token).map_err(AppError::from)?;
+            let current = secret.labels.current().and_then(|id| secret.versions.get(id));
+            Ok(Standing {
+                exposed: rotation.exposed,
+                proof: rotation.proof,
+                current_was_rotated: current.is_some_and(|version| version.rotated),
+            })
+        })
+    }
+
+    fn expose(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if self.standing().await?.exposed {
+                return Ok(());
+            }
+            self.note(|draft| draft.secret.expose(&self.token, draft.now)).await
+        })
+    }
+
+    fn refusals<'a>(&'a self, account: &'a Account) -> Answer<'a, u32> {
+        Box::pin(async move {
+            let held = self.owned().await?;
+            let rotation = held.secret.owned_by(&self.token).map_err(AppError::from)?;
+            Ok(rotation.refusals_of(account))
+        })
+    }
+
+    fn note_login<'a>(&'a self, account: &'a Account, refused: bool) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.note(|draft| draft.secret.note_login(&self.token, account.clone(), refused)).await
         })
     }
 

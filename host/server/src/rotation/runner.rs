@@ -1,14 +1,14 @@
 //! Runs a claimed rotation, step by step: what the machine in `core::rotation` says is done, and what came of it is committed
 //! before anything else happens.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use pawl_core::arn::SecretId;
 use pawl_core::limits;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::secret::Secret;
-use pawl_runtime::{LoginBudget, Severity, StepJob};
+use pawl_runtime::{Severity, StepJob};
 use pawl_store::Claim;
 use tracing::Instrument as _;
 
@@ -42,7 +42,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     // By ARN: a secret that was deleted and made anew under the name is not this claim's.
     let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
-    let budget = Arc::new(LoginBudget::default());
+    let moments = Moments::default();
     let mut next = current(host, &scheduler, &id).await?;
     if next.is_none() {
         // Cancelled between the claim and now. The lease must not keep the next rotation waiting.
@@ -56,7 +56,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
             return Ok(());
         };
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
-        let job = Job { host, claim: &claim, id: &id, caller: &caller, budget: &budget };
+        let job = Job { host, claim: &claim, id: &id, caller: &caller, moments: &moments };
         let span = spans::step(rotation, step);
         let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
         spans::step_ended(&span, &outcome);
@@ -78,13 +78,26 @@ fn due(secret: &Secret, host: &Host) -> Option<Rotation> {
     secret.rotation.as_deref().filter(|rotation| rotation.due_at().is_some_and(|at| at <= now)).cloned()
 }
 
+/// When AWSCURRENT stopped to open the database, and when it moved: by one clock, as long as one claim does both.
+#[derive(Default)]
+struct Moments {
+    changed_at: OnceLock<Instant>,
+    promoted_at: Arc<OnceLock<Instant>>,
+}
+
+impl Moments {
+    fn gap(&self) -> Option<Duration> {
+        Some(self.promoted_at.get()?.saturating_duration_since(*self.changed_at.get()?))
+    }
+}
+
 /// One step's surroundings.
 struct Job<'a> {
     host: &'a Arc<Host>,
     claim: &'a Claim,
     id: &'a SecretId,
     caller: &'a Caller,
-    budget: &'a Arc<LoginBudget>,
+    moments: &'a Moments,
 }
 
 impl Job<'_> {
@@ -93,10 +106,7 @@ impl Job<'_> {
         let Some(function) = self.host.app.functions().find(&rotation.function) else {
             let reason =
                 format!("this host has no function {}; put it back, then rotate again", rotation.function);
-            return (
-                Outcome::Permanent(reason),
-                StepRun { started_at, took: Duration::ZERO, log: Vec::new(), exposed: false },
-            );
+            return (Outcome::Permanent(reason), StepRun::begun(started_at));
         };
         if function.digest() != rotation.digest {
             // After an upgrade of the host the old code is not to be had, and stopping here could strand the secret.
@@ -108,6 +118,7 @@ impl Job<'_> {
             id: self.id.clone(),
             token: rotation.token.clone(),
             epoch: self.claim.epoch,
+            promoted_at: self.moments.promoted_at.clone(),
         };
         let began = Instant::now();
         let report = self
@@ -117,11 +128,16 @@ impl Job<'_> {
                 environment: function.environment.clone(),
                 grants: function.grants.clone(),
                 port: Arc::new(port),
-                budget: self.budget.clone(),
             }))
             .await;
         let log = report.log.into_iter().map(|line| written(step, line)).collect();
-        (report.outcome, StepRun { started_at, took: began.elapsed(), log, exposed: report.exposed })
+        let changed_at = report.changed_at.map(|at| {
+            let _first = self.moments.changed_at.set(at);
+            self.host.app.clock().now()
+        });
+        let gap = Some(step).filter(|step| *step == Step::FinishSecret).and_then(|_| self.moments.gap());
+        let run = StepRun { started_at, took: began.elapsed(), log, proof: report.proof, changed_at, gap };
+        (report.outcome, run)
     }
 
     /// Waits for `work` and renews the lease meanwhile: a step may wait for a worker, or for a compilation, longer than a lease

@@ -1,9 +1,15 @@
-//! Finds what is due and has it done. A tick takes no input and costs what is due, not what is stored.
+//! Finds what is due and has it done. A tick takes no input and costs what is due, not what is stored: the store has the
+//! moments in an index, and what is to be done about one secret is [`Secret::take_turn`]'s to say.
+//!
+//! [`Secret::take_turn`]: pawl_core::secret::Secret::take_turn
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pawl_core::arn::SecretId;
 use pawl_core::limits;
+use pawl_core::secret::{CatchUp, Turn};
+use pawl_core::world::Timestamp;
 use pawl_store::Due;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,9 +24,15 @@ use crate::ops;
 /// Runs until `stopping` turns true, and then lets the steps that are under way end (a while).
 pub(crate) async fn run(host: Arc<Host>, mut stopping: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
+    let mut schedules = Schedules::default();
     loop {
-        if let Err(error) = tick(&host, &mut running).await {
-            tracing::error!(%error, "the scheduler could not look for due work; it tries again");
+        match tick(&host, &mut schedules, &mut running).await {
+            // There may be more that is due than one look takes.
+            Ok(true) if !*stopping.borrow() => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "the scheduler could not look for due work; it tries again");
+            }
         }
         tokio::select! {
             () = host.app.nudge().notified() => {}
@@ -40,17 +52,16 @@ pub(crate) async fn run(host: Arc<Host>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-async fn tick(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppError> {
+/// Whether there may be more to do at once.
+async fn tick(
+    host: &Arc<Host>,
+    schedules: &mut Schedules,
+    running: &mut JoinSet<()>,
+) -> Result<bool, AppError> {
     while running.try_join_next().is_some() {}
+    let more = schedules.tick(host).await?;
     let store = host.app.queue();
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
-    for Due { region, name, .. } in store.due_schedules(now, limits::CLAIM_MAX).await? {
-        let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
-        let begun = ops::start_scheduled(host, &caller, name.as_str()).await;
-        if let Err(error) = begun.or_else(unless_done) {
-            tracing::error!(secret.id = %name, %error, "a scheduled rotation could not begin; it is tried again");
-        }
-    }
     for Due { region, name, .. } in store.due_purges(now, limits::CLAIM_MAX).await? {
         let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
         let id = SecretId { name, place: None, arn: None };
@@ -63,11 +74,78 @@ async fn tick(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErro
         }
     }
     let room = limits::ROTATIONS_AT_ONCE_MAX.saturating_sub(running.len());
-    let Some(room) = u32::try_from(room).ok().filter(|room| *room > 0) else { return Ok(()) };
+    let Some(room) = u32::try_from(room).ok().filter(|room| *room > 0) else { return Ok(more) };
     for claim in store.claim_rotations(now, wall, &host.owner, limits::LEASE, room).await? {
         running.spawn(runner::run(host.clone(), claim));
     }
-    Ok(())
+    Ok(more)
+}
+
+/// What is remembered of the schedules from one look to the next. Nothing of it has to survive: it only spreads the work.
+#[derive(Debug, Default)]
+struct Schedules {
+    catch_up: CatchUp,
+    /// Secrets that could not be changed, by ARN, and when they are tried again. They stay the first in the store's index, and
+    /// must not hide what comes after them.
+    troubled: BTreeMap<String, Timestamp>,
+}
+
+impl Schedules {
+    /// Begins what is due; whether it did something and there may be more of it.
+    async fn tick(&mut self, host: &Arc<Host>) -> Result<bool, AppError> {
+        let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
+        // A clock that was moved back must not keep anything waiting.
+        self.troubled.retain(|_, until| *until > wall && *until <= wall + limits::SCHEDULER_TROUBLED_WAIT);
+        let troubled = u32::try_from(self.troubled.len()).unwrap_or(u32::MAX);
+        let look = limits::CLAIM_MAX.saturating_add(troubled);
+        let due = host.app.queue().due_schedules(now, look).await?;
+        let is_full = due.len() >= usize::try_from(look).unwrap_or(usize::MAX);
+        let mut did = false;
+        for Due { arn, region, name } in due {
+            if self.troubled.contains_key(arn.as_str()) {
+                continue;
+            }
+            let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
+            let free = self.catch_up.turn(now);
+            match ops::start_scheduled(host, &caller, name.as_str(), free).await {
+                Ok(turn) => did |= self.note(name.as_str(), turn, free),
+                Err(AppError::NoSuchSecret | AppError::LostRace) => {} // Another host did it first, or its owner thought otherwise.
+                Err(error) => {
+                    tracing::error!(secret.id = %name, %error, "a scheduled rotation could not begin; it is tried again");
+                    if self.troubled.len() < limits::SCHEDULER_TROUBLED_MAX {
+                        let until = wall + limits::SCHEDULER_TROUBLED_WAIT;
+                        self.troubled.insert(arn.as_str().to_owned(), until);
+                    }
+                }
+            }
+        }
+        Ok(is_full && did)
+    }
+
+    /// Whether something was done.
+    fn note(&mut self, name: &str, turn: Turn, free: Timestamp) -> bool {
+        match turn {
+            Turn::NotDue => return false,
+            Turn::Begin { caught_up } => {
+                if caught_up {
+                    self.catch_up.take(free);
+                    tracing::info!(secret.id = name, "a rotation that no host began in time begins now");
+                }
+            }
+            Turn::Moved { missed, to, until, caught_up } => {
+                if caught_up {
+                    self.catch_up.take(free);
+                }
+                if missed != to {
+                    tracing::warn!(
+                        secret.id = name, missed.opened = %missed.opens, missed.closed = %missed.closes, rotates.at = %until,
+                        "a rotation window was missed: no host ran in it; the rotation has a new moment"
+                    );
+                }
+            }
+        }
+        true
+    }
 }
 
 /// Another host may have done it first, or its owner thought otherwise.

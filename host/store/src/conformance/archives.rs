@@ -2,12 +2,14 @@
 
 use tokio::sync::mpsc;
 
+use super::rotations::ended;
 use super::{
     Backend, Change, Expect, LEASE, SecretName, add, alter, at, elsewhere, full, region, replica, rotating,
     row, sealed,
 };
 use crate::{
-    ArchivedSecret, Entry, HALT, HALT_IMPORTING, ImportError, LeaseState, Piece, SecretRow, Store, StoreError,
+    ArchivedRotation, ArchivedSecret, Entry, HALT, HALT_IMPORTING, ImportError, LeaseState, Piece, SecretRow,
+    Store, StoreError,
 };
 
 /// Everything that `store` exports.
@@ -45,10 +47,23 @@ fn joined(pieces: &[Piece]) -> (Vec<ArchivedSecret>, Vec<Entry>, Vec<Entry>) {
             Piece::Secrets(page) => all.0.extend(page.iter().cloned()),
             Piece::Audit(page) => all.1.extend(page.iter().cloned()),
             Piece::Events(page) => all.2.extend(page.iter().cloned()),
-            Piece::Begin { .. } | Piece::Keyring(_) | Piece::Setting { .. } | Piece::End => {}
+            Piece::Begin { .. }
+            | Piece::Rotations(_)
+            | Piece::Keyring(_)
+            | Piece::Setting { .. }
+            | Piece::End => {}
         }
     }
     all
+}
+
+/// The rotations, whatever pages they came in.
+fn rotations(pieces: &[Piece]) -> Vec<ArchivedRotation> {
+    let pages = pieces.iter().filter_map(|piece| match piece {
+        Piece::Rotations(page) => Some(page.clone()),
+        _ => None,
+    });
+    pages.flatten().collect()
 }
 
 /// Secrets of two regions in every state, more than a page of them, with settings and records.
@@ -79,6 +94,12 @@ async fn fill(store: &dyn Store) {
     });
     store.commit_all(many.collect()).await.unwrap();
     store.append_audit(&vec!["{\"read\":true}".to_owned(); 300]).await.unwrap();
+    let kept = async |row: &SecretRow, numbers: std::ops::RangeInclusive<u64>| {
+        alter(store, row, |change| change.rotations = numbers.map(ended).collect()).await.unwrap();
+    };
+    kept(&row("many/007"), 1..=300).await;
+    kept(&row("many/003"), 1..=2).await;
+    kept(&replica(&row("z/odd!+=.@-_")), 1..=1).await;
     let leased = rotating(store, "leased", 0).await;
     let claims = store.claim_rotations(at(1), at(1), "host", LEASE, 10).await.unwrap();
     assert_eq!((claims.len(), &claims[0].arn), (1, &leased.arn));
@@ -99,6 +120,11 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     let places: Vec<_> =
         secrets.iter().map(|secret| (&secret.head.region, secret.head.name.as_str())).collect();
     assert!(places.is_sorted() && *places[302].0 == elsewhere(), "by region and name");
+    let places: Vec<_> = rotations(&pieces).into_iter().map(|r| (r.arn, r.kept.number)).collect();
+    let of =
+        |row: SecretRow, first: u64, last: u64| (first..=last).map(move |number| (row.arn.clone(), number));
+    let expected = of(row("many/003"), 1, 2).chain(of(row("many/007"), 201, 300));
+    assert_eq!(places, expected.chain(of(replica(&row("z/odd!+=.@-_")), 1, 1)).collect::<Vec<_>>());
     let odd = &secrets[301];
     let found = full(&*source, "z/odd!+=.@-_").await.unwrap();
     assert_eq!((&odd.head, odd.values.len()), (&found.head, 3));
@@ -116,6 +142,7 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     }
     let again = exported(&*target).await;
     assert_eq!(joined(&again), joined(&expected));
+    assert_eq!(rotations(&again), rotations(&expected));
     let rest = |pieces: &[Piece]| -> Vec<Piece> {
         let kept = pieces.iter().filter(|piece| matches!(piece, Piece::Keyring(_) | Piece::Setting { .. }));
         kept.cloned().collect()

@@ -13,7 +13,7 @@ use super::primary::{Limit, Work};
 use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
-use crate::record::SecretRow;
+use crate::record::{RotationState, SecretRow};
 
 /// All of these changes, or nothing of them.
 pub(super) struct Commit(pub(super) Vec<Change>);
@@ -77,13 +77,13 @@ async fn apply_all(connection: &mut PgConnection, changes: &[Change]) -> Result<
 
 /// Whether `change` makes a secret and does nothing else.
 fn is_plain(change: &Change) -> bool {
-    change.expect == Expect::New && change.remove_versions.is_empty()
+    change.expect == Expect::New && change.remove_versions.is_empty() && change.rotations.is_empty()
 }
 
 /// Whether the whole change is one statement: the common ones are. Removing values beside putting others is not, for the parts
-/// of one statement do not see each other.
+/// of one statement do not see each other; nor is keeping a rotation, whose number and whose secret's oldest are to be found.
 const fn is_one_statement(change: &Change) -> bool {
-    !change.delete && change.remove_versions.is_empty()
+    !change.delete && change.remove_versions.is_empty() && change.rotations.is_empty()
 }
 
 /// Does a change that is one statement, and commits itself.
@@ -120,7 +120,8 @@ fn insert(change: &Change) -> Result<Query<'_>, StoreError> {
         .bind(row.rotation_due_at.map(Timestamp::millis))
         .bind(row.last_changed_at.millis())
         .bind(rows::moment_or_never(row.last_accessed_at))
-        .bind(row.replica_of.as_ref().map(Region::as_str)))
+        .bind(row.replica_of.as_ref().map(Region::as_str))
+        .bind(row.rotation_state.map(RotationState::as_str)))
 }
 
 /// Locks the secrets that several changes will touch, in one order for all hosts. One alone is locked by being changed.
@@ -149,6 +150,26 @@ async fn apply(connection: &mut PgConnection, change: &Change) -> Result<(), Fai
         let gone: Vec<&str> = change.remove_versions.iter().map(|version| version.as_str()).collect();
         run(connection, sqlx::query(sql::REMOVE_VERSIONS).bind(change.row.arn.as_str()).bind(gone)).await?;
     }
+    keep_rotations(connection, change).await
+}
+
+/// Adds the rotations that have ended, and forgets the oldest for them.
+async fn keep_rotations(connection: &mut PgConnection, change: &Change) -> Result<(), Failure> {
+    let arn = change.row.arn.as_str();
+    for ended in &change.rotations {
+        let query = sqlx::query(sql::KEEP_ROTATION)
+            .bind(arn)
+            .bind(ended.token.as_str())
+            .bind(&ended.status)
+            .bind(ended.requested_at.millis())
+            .bind(ended.finished_at.millis())
+            .bind(&ended.document);
+        exactly(1, run(connection, query).await?)?;
+    }
+    if !change.rotations.is_empty() {
+        let kept = i64::from(limits::ROTATIONS_KEPT);
+        run(connection, sqlx::query(sql::FORGET_ROTATIONS).bind(arn).bind(kept)).await?;
+    }
     Ok(())
 }
 
@@ -169,6 +190,8 @@ async fn create(connection: &mut PgConnection, changes: &[Change]) -> Result<(),
         changes.iter().map(|change| rows::moment_or_never(change.row.last_accessed_at)).collect();
     let replica_of: Vec<Option<&str>> =
         changes.iter().map(|change| change.row.replica_of.as_ref().map(Region::as_str)).collect();
+    let rotation_state: Vec<Option<&str>> =
+        changes.iter().map(|change| change.row.rotation_state.map(RotationState::as_str)).collect();
     let query = sqlx::query(sql::INSERT_SECRETS)
         .bind(texts(|row| row.arn.as_str()))
         .bind(texts(|row| row.region.as_str()))
@@ -181,7 +204,8 @@ async fn create(connection: &mut PgConnection, changes: &[Change]) -> Result<(),
         .bind(moments(|row| row.rotation_due_at))
         .bind(moments(|row| Some(row.last_changed_at)))
         .bind(accessed)
-        .bind(replica_of);
+        .bind(replica_of)
+        .bind(rotation_state);
     let done = run(connection, query).await?;
     if exactly(changes.len(), done).is_err() {
         return Err(verdict(CommitError::NameTaken));
@@ -220,7 +244,8 @@ fn update<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<
         .bind(row.next_rotation_at.map(Timestamp::millis))
         .bind(row.rotation_due_at.map(Timestamp::millis))
         .bind(row.replica_of.as_ref().map(Region::as_str))
-        .bind(change.release_lease))
+        .bind(change.release_lease)
+        .bind(row.rotation_state.map(RotationState::as_str)))
 }
 
 /// How many rows the query has changed.

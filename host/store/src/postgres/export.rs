@@ -12,7 +12,7 @@ use super::journal::Journal;
 use super::primary::{Limit, Primary, Work};
 use super::rows::Reader;
 use super::{schema, sql};
-use crate::archive::{ArchivedSecret, HALT, Page, Piece};
+use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, Page, Piece};
 use crate::error::StoreError;
 use crate::record::Entry;
 
@@ -90,6 +90,7 @@ impl Export {
         while let Some(last) = self.secrets(connection, &after).await? {
             after = last;
         }
+        self.rotations(connection).await?;
         self.entries(connection, Journal::Audit, Piece::Audit).await?;
         self.entries(connection, Journal::Events, Piece::Events).await?;
         self.send(Piece::End).await
@@ -150,6 +151,25 @@ impl Export {
         let bytes = secret.head.document.len();
         page.push(secret, bytes);
         Ok(())
+    }
+
+    async fn rotations(&self, connection: &mut PgConnection) -> Result<(), Stop> {
+        let mut page: Page<ArchivedRotation> = Page::default();
+        let mut rows = sqlx::query(sql::EXPORT_ROTATIONS).fetch(connection);
+        while let Some(row) = rows.try_next().await? {
+            let rotation = Reader::new(&row, "rotations").archived_rotation()?;
+            let bytes = rotation.kept.rotation.document.len();
+            page.push(rotation, bytes);
+            if page.is_full()
+                && let Some(rotations) = page.take()
+            {
+                self.send(Piece::Rotations(rotations)).await?;
+            }
+        }
+        match page.take() {
+            Some(rotations) => self.send(Piece::Rotations(rotations)).await,
+            None => Ok(()),
+        }
     }
 
     /// Those that have no number yet come last, under the numbers that they will have.

@@ -14,9 +14,9 @@ use super::journal::Journal;
 use super::primary::{Limit, Primary, Work};
 use super::rows::{self, Reader};
 use super::sql;
-use crate::archive::{ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
+use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
 use crate::error::StoreError;
-use crate::record::{Entry, SecretRow};
+use crate::record::{EndedRotation, Entry, RotationState, SecretRow};
 
 /// Takes everything over, or nothing.
 pub(super) async fn import(primary: &Arc<Primary>, from: mpsc::Receiver<Piece>) -> Result<(), ImportError> {
@@ -106,6 +106,7 @@ impl Import {
                     sqlx::query(sql::PUT_META).bind(key).bind(value).execute(&mut *connection).await?;
                 }
                 Some(Piece::Secrets(page)) => secrets(connection, &page).await?,
+                Some(Piece::Rotations(page)) => rotations(connection, &page).await?,
                 Some(Piece::Audit(page)) => entries(connection, Journal::Audit, &page).await?,
                 Some(Piece::Events(page)) => entries(connection, Journal::Events, &page).await?,
                 Some(Piece::End) => break,
@@ -132,6 +133,8 @@ async fn secrets(connection: &mut PgConnection, page: &[ArchivedSecret]) -> Resu
         page.iter().map(|secret| rows::moment_or_never(secret.head.last_accessed_at)).collect();
     let replica_of: Vec<Option<&str>> =
         page.iter().map(|secret| secret.head.replica_of.as_ref().map(Region::as_str)).collect();
+    let rotation_state: Vec<Option<&str>> =
+        page.iter().map(|secret| secret.head.rotation_state.map(RotationState::as_str)).collect();
     let added = sqlx::query(sql::IMPORT_SECRETS)
         .bind(texts(|row| row.arn.as_str()))
         .bind(texts(|row| row.region.as_str()))
@@ -145,6 +148,7 @@ async fn secrets(connection: &mut PgConnection, page: &[ArchivedSecret]) -> Resu
         .bind(moments(|row| Some(row.last_changed_at)))
         .bind(accessed)
         .bind(replica_of)
+        .bind(rotation_state)
         .bind(epochs)
         .fetch_all(&mut *connection)
         .await?;
@@ -176,6 +180,29 @@ async fn versions(
     let query = sqlx::query(sql::IMPORT_VERSIONS).bind(secret_ids).bind(version_ids).bind(sealed);
     let done = query.execute(connection).await?.rows_affected();
     Ok(exactly(all.len(), done)?)
+}
+
+async fn rotations(connection: &mut PgConnection, page: &[ArchivedRotation]) -> Result<(), Failure> {
+    let mut numbers = Vec::with_capacity(page.len());
+    for rotation in page {
+        numbers.push(integer(rotation.kept.number)?);
+    }
+    let arns: Vec<&str> = page.iter().map(|rotation| rotation.arn.as_str()).collect();
+    let texts = |of: fn(&EndedRotation) -> &str| {
+        page.iter().map(|rotation| of(&rotation.kept.rotation)).collect::<Vec<_>>()
+    };
+    let moments = |of: fn(&EndedRotation) -> Timestamp| {
+        page.iter().map(|rotation| of(&rotation.kept.rotation).millis()).collect::<Vec<_>>()
+    };
+    let query = sqlx::query(sql::IMPORT_ROTATIONS)
+        .bind(arns)
+        .bind(numbers)
+        .bind(texts(|rotation| rotation.token.as_str()))
+        .bind(texts(|rotation| &rotation.status))
+        .bind(moments(|rotation| rotation.requested_at))
+        .bind(moments(|rotation| rotation.finished_at))
+        .bind(texts(|rotation| &rotation.document));
+    Ok(exactly(page.len(), query.execute(connection).await?.rows_affected())?)
 }
 
 async fn entries(connection: &mut PgConnection, of: Journal, page: &[Entry]) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use sqlx::{Executor, PgConnection};
 use super::commit::{finish, undo};
 use super::fault::Failure;
 use super::primary::{Limit, Work};
+use super::rows::Reader;
 use super::sql;
 
 /// One of the two.
@@ -104,6 +105,33 @@ impl Work for Page {
         let page = sqlx::query(self.of.after()).bind(self.after).bind(self.limit);
         Ok(page.fetch_all(connection).await?)
     }
+}
+
+/// The latest event's number, after all that is committed has one.
+pub(super) struct LastEvent;
+
+impl Work for LastEvent {
+    type Answer = u64;
+    const REPEATABLE: bool = true;
+    const LIMIT: Limit = Limit::Change;
+
+    async fn run(&self, connection: &mut PgConnection) -> Result<u64, Failure> {
+        number_all(connection, Journal::Events).await?;
+        let row = sqlx::query(sql::LAST_EVENT).fetch_one(connection).await?;
+        Ok(Reader::new(&row, "counters").number("numbered")?)
+    }
+}
+
+/// Numbers what has no number, in a transaction of its own.
+async fn number_all(connection: &mut PgConnection, of: Journal) -> Result<(), Failure> {
+    while !sqlx::query(of.unnumbered()).fetch_all(&mut *connection).await?.is_empty() {
+        connection.execute(sql::BEGIN).await?;
+        match number(connection, of).await {
+            Ok(()) => finish(connection).await?,
+            Err(error) => return Err(undo(connection, Failure::Undone(error)).await),
+        }
+    }
+    Ok(())
 }
 
 /// Numbers the oldest. The lock comes in a statement of its own: the next one then sees what was numbered while it was waited for.

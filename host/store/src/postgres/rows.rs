@@ -11,9 +11,12 @@ use serde::de::value::{Error as ValueError, StringDeserializer};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::archive::ArchivedSecret;
+use crate::archive::{ArchivedRotation, ArchivedSecret};
 use crate::error::StoreError;
-use crate::record::{Claim, Due, Entry, Lease, LeaseState, Loaded, SealedVersion, SecretRow};
+use crate::record::{
+    Claim, Due, EndedRotation, Entry, KeptRotation, Lease, LeaseState, Loaded, RotationState, SealedVersion,
+    SecretRow,
+};
 
 /// The stored form of a secret's last access: never is before every moment.
 pub(super) fn moment_or_never(at: Option<Timestamp>) -> i64 {
@@ -78,12 +81,41 @@ impl<'a> Reader<'a> {
                 .filter(|at| *at != NEVER)
                 .map(Timestamp::from_millis),
             replica_of: self.replica_of()?,
+            rotation_state: self.rotation_state()?,
         })
     }
 
     fn replica_of(&self) -> Result<Option<Region>, StoreError> {
         let text = self.get::<Option<String>>("replica_of")?;
         text.map(Region::try_from).transpose().map_err(|_| self.inconsistent("replica_of"))
+    }
+
+    fn rotation_state(&self) -> Result<Option<RotationState>, StoreError> {
+        let column = "rotation_state";
+        let Some(word) = self.get::<Option<String>>(column)? else { return Ok(None) };
+        RotationState::from_word(&word).map(Some).ok_or_else(|| self.inconsistent(column))
+    }
+
+    /// How many secrets' rotations stand how.
+    pub(super) fn in_state(&self) -> Result<(Option<RotationState>, u64), StoreError> {
+        Ok((self.rotation_state()?, self.number("secrets")?))
+    }
+
+    pub(super) fn rotation(&self) -> Result<KeptRotation, StoreError> {
+        Ok(KeptRotation {
+            number: self.number("number")?,
+            rotation: EndedRotation {
+                token: self.name("token")?,
+                status: self.get("status")?,
+                requested_at: Timestamp::from_millis(self.get("requested_at")?),
+                finished_at: Timestamp::from_millis(self.get("finished_at")?),
+                document: self.get("document")?,
+            },
+        })
+    }
+
+    pub(super) fn archived_rotation(&self) -> Result<ArchivedRotation, StoreError> {
+        Ok(ArchivedRotation { arn: self.arn()?, kept: self.rotation()? })
     }
 
     pub(super) fn loaded(&self) -> Result<Loaded, StoreError> {

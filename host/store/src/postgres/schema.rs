@@ -19,8 +19,10 @@ use super::sql;
 use crate::error::StoreError;
 
 /// Number, name and text, in their order.
-pub(super) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("migrations/0001_initial.sql"))];
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("migrations/0001_initial.sql")),
+    (2, "rotations", include_str!("migrations/0002_rotations.sql")),
+];
 
 /// How often the making of what must be locked may collide with others who make it.
 const TRIES: usize = 16;

@@ -6,7 +6,7 @@ use crate::record::{Direction, Order, SortBy};
 macro_rules! head {
     () => {
         "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
-         last_changed_at, last_accessed_at, replica_of"
+         last_changed_at, last_accessed_at, replica_of, rotation_state"
     };
 }
 
@@ -91,21 +91,21 @@ macro_rules! append {
     };
 }
 
-/// What goes with the secret of the common table `secret`, and not at all when that is empty. Its values are the arrays $13 and
-/// $14, the records those after them.
+/// What goes with the secret of the common table `secret`, and not at all when that is empty. Its values are the arrays $14 and
+/// $15, the records those after them.
 macro_rules! belongings {
     () => {
         ", put AS ( \
              INSERT INTO versions (secret_id, version_id, sealed) \
              SELECT secret.id, value.version_id, value.sealed \
-             FROM secret, unnest($13::text[], $14::bytea[]) AS value (version_id, sealed) \
+             FROM secret, unnest($14::text[], $15::bytea[]) AS value (version_id, sealed) \
              ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed), \
          audited AS ( \
              INSERT INTO audit (record) SELECT added.record \
-             FROM secret, unnest($15::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place), \
+             FROM secret, unnest($16::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place), \
          told AS ( \
              INSERT INTO events (record) SELECT added.record \
-             FROM secret, unnest($16::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place) \
+             FROM secret, unnest($17::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place) \
          SELECT id FROM secret"
     };
 }
@@ -114,6 +114,7 @@ macro_rules! update {
     () => {
         "UPDATE secrets SET revision = $4, document = $5, purge_at = $6, last_accessed_at = $7, last_changed_at = $8, \
                 next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
+                rotation_state = $13, \
                 lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
                 lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
                 lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END \
@@ -139,7 +140,7 @@ declare! {
         "SELECT ", head!(), ", ", lease!(), ", NULL::text AS version_id, NULL::bytea AS sealed \
          FROM secrets WHERE region = $1 AND name = $2 \
          UNION ALL \
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
+         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
          FROM secrets s JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2 \
          ORDER BY version_id NULLS FIRST"
     ];
@@ -165,7 +166,7 @@ declare! {
     INSERT_SECRETS = [
         "INSERT INTO secrets (", head!(), ") \
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
-                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[]) \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[]) \
          ON CONFLICT DO NOTHING"
     ];
     UPDATE_SECRET = [update!(), expected!()];
@@ -174,7 +175,7 @@ declare! {
     /// A new secret with all that belongs to it.
     CREATE_ONE = [
         "WITH secret AS ( \
-             INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
              ON CONFLICT DO NOTHING RETURNING id)",
         belongings!()
     ];
@@ -200,6 +201,33 @@ declare! {
     NUMBER_EVENTS = [number!("events")];
     AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
     EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+
+    LAST_EVENT = ["SELECT numbered FROM counters WHERE name = 'events'"];
+    FORGET_EVENTS = [
+        "DELETE FROM events WHERE seq IN ( \
+             SELECT seq FROM events WHERE seq <= $1 AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT $2) RETURNING 1"
+    ];
+
+    /// The secret's row is locked, so nobody else gives the same number.
+    KEEP_ROTATION = [
+        "INSERT INTO rotations (secret_id, number, token, status, requested_at, finished_at, document) \
+         SELECT id, coalesce((SELECT max(number) FROM rotations WHERE secret_id = secrets.id), 0) + 1, $2, $3, $4, $5, $6 \
+         FROM secrets WHERE arn = $1"
+    ];
+    /// All but the newest $2.
+    FORGET_ROTATIONS = [
+        "DELETE FROM rotations WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1) \
+         AND number <= (SELECT max(number) FROM rotations WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1)) - $2"
+    ];
+    ROTATIONS_BEFORE = [
+        "SELECT r.number, r.token, r.status, r.requested_at, r.finished_at, r.document \
+         FROM rotations r WHERE r.secret_id = (SELECT id FROM secrets WHERE arn = $1) AND r.number < $2 \
+         ORDER BY r.number DESC LIMIT $3"
+    ];
+    ROTATION_STATES = [
+        "SELECT rotation_state, count(*) AS secrets FROM secrets WHERE rotation_state IS NOT NULL GROUP BY rotation_state"
+    ];
+    SECRETS_IN = ["SELECT arn, region, name FROM secrets WHERE rotation_state = $1 ORDER BY region, name LIMIT $2"];
 
     DUE_SCHEDULES = [
         "SELECT arn, region, name FROM secrets \
@@ -242,6 +270,10 @@ declare! {
     TIME = ["SELECT ", now!("NULL"), " AS now"];
     MAY_CHANGE_SECRETS = ["UPDATE secrets SET revision = revision WHERE false"];
     MAY_CHANGE_VERSIONS = ["UPDATE versions SET sealed = sealed WHERE false"];
+    MAY_KEEP_ROTATIONS = [
+        "INSERT INTO rotations (secret_id, number, token, status, requested_at, finished_at, document) \
+         SELECT 0, 0, '', '', 0, 0, '' WHERE false"
+    ];
     MAY_ADD_AUDIT = ["INSERT INTO audit (record) SELECT '' WHERE false"];
     WRITABLE = ["SELECT current_setting('transaction_read_only') = 'off' AS writable"];
 
@@ -277,7 +309,7 @@ declare! {
     STANDBYS = ["SELECT count(*) AS standbys FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"];
     BYTES = [
         "SELECT sum(pg_total_relation_size(part::regclass))::bigint AS bytes \
-         FROM unnest(ARRAY['secrets', 'versions', 'audit', 'events', 'keyring', 'meta', 'counters']) AS part"
+         FROM unnest(ARRAY['secrets', 'versions', 'rotations', 'audit', 'events', 'keyring', 'meta', 'counters']) AS part"
     ];
 
     /// What follows sees one moment.
@@ -293,6 +325,10 @@ declare! {
         "SELECT v.secret_id, v.version_id, v.sealed \
          FROM unnest($1::bigint[]) WITH ORDINALITY AS page (id, place) JOIN versions v ON v.secret_id = page.id \
          ORDER BY page.place, v.version_id"
+    ];
+    EXPORT_ROTATIONS = [
+        "SELECT s.arn, r.number, r.token, r.status, r.requested_at, r.finished_at, r.document \
+         FROM secrets s JOIN rotations r ON r.secret_id = s.id ORDER BY s.region, s.name, r.number"
     ];
     EXPORT_AUDIT = ["SELECT seq, record FROM audit WHERE seq IS NOT NULL ORDER BY seq"];
     EXPORT_AUDIT_UNNUMBERED = ["SELECT record FROM audit WHERE seq IS NULL ORDER BY id"];
@@ -311,11 +347,17 @@ declare! {
     IMPORT_SECRETS = [
         "INSERT INTO secrets (", head!(), ", lease_epoch) \
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
-                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[]) \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::bigint[]) \
          RETURNING id, arn"
     ];
     IMPORT_VERSIONS = [
         "INSERT INTO versions (secret_id, version_id, sealed) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[])"
+    ];
+    IMPORT_ROTATIONS = [
+        "INSERT INTO rotations (secret_id, number, token, status, requested_at, finished_at, document) \
+         SELECT s.id, r.number, r.token, r.status, r.requested_at, r.finished_at, r.document \
+         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[]) \
+              AS r (arn, number, token, status, requested_at, finished_at, document) JOIN secrets s ON s.arn = r.arn"
     ];
     IMPORT_AUDIT = ["INSERT INTO audit (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];
     IMPORT_EVENTS = ["INSERT INTO events (seq, record) SELECT * FROM unnest($1::bigint[], $2::text[])"];

@@ -81,6 +81,7 @@ fn row(number: usize) -> SecretRow {
         last_changed_at: Timestamp::from_millis(0),
         last_accessed_at: None,
         replica_of: None,
+        rotation_state: None,
     }
 }
 
@@ -213,7 +214,7 @@ async fn many_hosts_start_at_once() {
     assert!(PostgresStore::inspect(&url).await.unwrap().is_some());
     let runs: i64 =
         sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut admin).await.unwrap();
-    assert_eq!(runs, 1);
+    assert_eq!(usize::try_from(runs).unwrap(), schema::MIGRATIONS.len());
 }
 
 /// A store that a newer program made is left as it is.
@@ -223,7 +224,10 @@ async fn a_newer_schema_is_refused() {
     let store = database.store(LeaseClock::Database).await;
     store.store_keyring(b"keys").await.unwrap();
     let mut admin = database.raw().await;
-    admin.execute("UPDATE _sqlx_migrations SET version = 99; DROP TABLE pawl_migrating").await.unwrap();
+    admin
+        .execute("UPDATE _sqlx_migrations SET version = 99 WHERE version = 2; DROP TABLE pawl_migrating")
+        .await
+        .unwrap();
     let url = database.url().await;
     let newer = StoreError::NewerSchema { found: 99, known: schema::known() };
     assert_eq!(PostgresStore::inspect(&url).await, Err(newer.clone()));
@@ -264,6 +268,8 @@ async fn fill(connection: &mut PgConnection) {
                 CASE WHEN n % 500 = 3 THEN 'host' END, CASE WHEN n % 500 = 3 THEN n END, repeat('x', 600) \
          FROM generate_series(1, 20000) AS n; \
          INSERT INTO versions (secret_id, version_id, sealed) SELECT id, v::text, 'x' FROM secrets, generate_series(1, 2) AS v; \
+         INSERT INTO rotations SELECT id, n, 't', 'Failed', n, n, 'x' FROM secrets, generate_series(1, 2) AS n WHERE id % 5 = 0; \
+         UPDATE secrets SET rotation_state = 'failed' WHERE id % 100 = 0; \
          INSERT INTO audit (seq, record) SELECT n, 'x' FROM generate_series(1, 20000) AS n; \
          INSERT INTO events (seq, record) SELECT n, 'x' FROM generate_series(1, 20000) AS n; \
          ANALYZE";
@@ -272,7 +278,7 @@ async fn fill(connection: &mut PgConnection) {
 
 /// How the server does a statement whose values it does not know, as it does one that is used often.
 async fn plan(connection: &mut PgConnection, statement: &str) -> String {
-    let values = (1..=16).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+    let values = (1..=17).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
     connection.execute(AssertSqlSafe(format!("PREPARE looked_at AS {statement}"))).await.unwrap();
     let values = if values > 0 { format!("({})", vec!["NULL"; values].join(", ")) } else { String::new() };
     let explain = AssertSqlSafe(format!("EXPLAIN (COSTS OFF) EXECUTE looked_at {values}"));
@@ -314,11 +320,18 @@ async fn queries_cost_what_they_answer() {
         (sql::AUDIT_UNNUMBERED, "audit_unnumbered"),
         (sql::NUMBER_AUDIT, "audit_unnumbered"),
         (sql::NUMBER_EVENTS, "events_unnumbered"),
+        (sql::FORGET_EVENTS, "events_seq_key"),
+        (sql::ROTATIONS_BEFORE, "rotations_pkey"),
+        (sql::KEEP_ROTATION, "rotations_pkey"),
+        (sql::FORGET_ROTATIONS, "rotations_pkey"),
+        (sql::ROTATION_STATES, "secrets_by_rotation_state"),
+        (sql::SECRETS_IN, "secrets_by_rotation_state"),
     ] {
         let plan = plan(&mut connection, statement).await;
         if !plan.contains(index)
             || plan.contains("Seq Scan on secrets")
             || plan.contains("Seq Scan on versions")
+            || plan.contains("Seq Scan on rotations")
         {
             wrong.push(format!("{statement}:\n{plan}"));
         }

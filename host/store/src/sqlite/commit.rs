@@ -8,7 +8,8 @@ use super::connection::{Value, number, one, run, text, transact};
 use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
-use crate::record::SecretRow;
+use crate::record::{RotationState, SecretRow};
+use pawl_core::limits;
 
 type Verdict = Result<(), CommitError>;
 
@@ -105,6 +106,27 @@ fn apply(connection: &Connection, change: &Change) -> Verdict {
     for version_id in &change.remove_versions {
         run(connection, sql::REMOVE_VERSION, &[arn, Value::from(version_id.as_str())])?;
     }
+    keep_rotations(connection, change)
+}
+
+/// Adds the rotations that have ended, and forgets the oldest for them.
+fn keep_rotations(connection: &Connection, change: &Change) -> Verdict {
+    let arn = Value::from(change.row.arn.as_str());
+    for ended in &change.rotations {
+        let values = [
+            arn,
+            Value::from(ended.token.as_str()),
+            Value::from(ended.status.as_str()),
+            Value::Integer(ended.requested_at.millis()),
+            Value::Integer(ended.finished_at.millis()),
+            Value::from(ended.document.as_str()),
+        ];
+        exactly_one(run(connection, sql::KEEP_ROTATION, &values)?)?;
+    }
+    if !change.rotations.is_empty() {
+        let kept = Value::Integer(i64::from(limits::ROTATIONS_KEPT));
+        run(connection, sql::FORGET_ROTATIONS, &[arn, kept])?;
+    }
     Ok(())
 }
 
@@ -129,6 +151,7 @@ fn insert(connection: &Connection, change: &Change) -> Verdict {
             Value::Integer(row.last_changed_at.millis()),
             Value::Integer(rows::moment_or_never(row.last_accessed_at)),
             text(row.replica_of.as_ref().map(Region::as_str)),
+            text(row.rotation_state.map(RotationState::as_str)),
         ],
     )?;
     if done == 0 { Err(CommitError::NameTaken) } else { Ok(exactly_one(done)?) }
@@ -159,6 +182,7 @@ fn replace(connection: &Connection, change: &Change, seen: u64) -> Verdict {
             number(row.rotation_due_at.map(Timestamp::millis)),
             text(row.replica_of.as_ref().map(Region::as_str)),
             Value::Integer(i64::from(change.release_lease)),
+            text(row.rotation_state.map(RotationState::as_str)),
         ];
         match run(connection, sql::UPDATE_SECRET, &values)? {
             0 => run(connection, sql::UPDATE_SECRET_AND_PLACE, &values)?,
@@ -189,7 +213,7 @@ pub(super) fn append<'a>(
     Ok(())
 }
 
-const fn exactly_one(done: usize) -> Result<(), StoreError> {
+pub(super) const fn exactly_one(done: usize) -> Result<(), StoreError> {
     if done == 1 {
         Ok(())
     } else {

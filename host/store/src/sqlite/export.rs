@@ -7,7 +7,7 @@ use super::connection::{Value, all};
 use super::fault::fault;
 use super::rows::Reader;
 use super::{keyring, schema, secret, sql};
-use crate::archive::{ArchivedSecret, HALT, Page, Piece};
+use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, Page, Piece};
 use crate::error::{Outage, StoreError};
 use crate::record::Entry;
 
@@ -43,6 +43,7 @@ fn run(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
         outlet.send(Piece::Setting { key, value })
     })?;
     secrets(connection, outlet)?;
+    rotations(connection, outlet)?;
     entries(connection, sql::EXPORT_AUDIT, "audit", outlet, Piece::Audit)?;
     entries(connection, sql::EXPORT_EVENTS, "events", outlet, Piece::Events)?;
     outlet.send(Piece::End)
@@ -74,6 +75,20 @@ fn secrets(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
         Ok(())
     })?;
     page.take().map_or(Ok(()), |secrets| outlet.send(Piece::Secrets(secrets)))
+}
+
+fn rotations(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
+    let mut page: Page<ArchivedRotation> = Page::default();
+    all(connection, sql::EXPORT_ROTATIONS, &[], |row| {
+        let rotation = Reader::new(row, "rotations").archived_rotation()?;
+        let bytes = rotation.kept.rotation.document.len();
+        page.push(rotation, bytes);
+        match page.is_full().then(|| page.take()).flatten() {
+            Some(rotations) => outlet.send(Piece::Rotations(rotations)),
+            None => Ok(()),
+        }
+    })?;
+    page.take().map_or(Ok(()), |rotations| outlet.send(Piece::Rotations(rotations)))
 }
 
 fn entries(

@@ -5,13 +5,13 @@ use pawl_core::world::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::commit::integer;
+use super::commit::{exactly_one, integer};
 use super::connection::{Value, number, one, run, scalar, text, transact};
 use super::rows::{self, Reader};
 use super::sql;
-use crate::archive::{ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
+use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
 use crate::error::StoreError;
-use crate::record::Entry;
+use crate::record::{Entry, RotationState};
 
 /// Takes everything over, or nothing. Blocks the thread while nothing comes.
 pub(super) fn import(connection: &Connection, from: mpsc::Receiver<Piece>) -> Result<(), ImportError> {
@@ -54,6 +54,7 @@ fn fill(connection: &Connection, mut from: mpsc::Receiver<Piece>) -> Result<(), 
                     add(connection, secret, id)?;
                 }
             }
+            Piece::Rotations(page) => rotations(connection, &page)?,
             Piece::Audit(page) => entries(connection, sql::IMPORT_AUDIT, &page)?,
             Piece::Events(page) => entries(connection, sql::IMPORT_EVENT, &page)?,
             Piece::End => return Ok(()),
@@ -77,6 +78,7 @@ fn add(connection: &Connection, secret: &ArchivedSecret, id: i64) -> Result<(), 
         Value::Integer(row.last_changed_at.millis()),
         Value::Integer(rows::moment_or_never(row.last_accessed_at)),
         text(row.replica_of.as_ref().map(Region::as_str)),
+        text(row.rotation_state.map(RotationState::as_str)),
         Value::Integer(id),
         Value::Integer(integer(raised(secret.lease_epoch))?),
     ];
@@ -85,6 +87,22 @@ fn add(connection: &Connection, secret: &ArchivedSecret, id: i64) -> Result<(), 
         let values =
             [Value::Integer(id), Value::from(version.version_id.as_str()), Value::Blob(&version.sealed)];
         run(connection, sql::IMPORT_VERSION, &values)?;
+    }
+    Ok(())
+}
+
+fn rotations(connection: &Connection, page: &[ArchivedRotation]) -> Result<(), StoreError> {
+    for ArchivedRotation { arn, kept } in page {
+        let values = [
+            Value::from(arn.as_str()),
+            Value::Integer(integer(kept.number)?),
+            Value::from(kept.rotation.token.as_str()),
+            Value::from(kept.rotation.status.as_str()),
+            Value::Integer(kept.rotation.requested_at.millis()),
+            Value::Integer(kept.rotation.finished_at.millis()),
+            Value::from(kept.rotation.document.as_str()),
+        ];
+        exactly_one(run(connection, sql::IMPORT_ROTATION, &values)?)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::record::{Direction, Order, SortBy};
 macro_rules! head {
     () => {
         "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
-         last_changed_at, last_accessed_at, replica_of"
+         last_changed_at, last_accessed_at, replica_of, rotation_state"
     };
 }
 
@@ -26,7 +26,7 @@ macro_rules! expected {
 macro_rules! update {
     () => {
         "revision = $4, document = $5, last_changed_at = $8, next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
-         lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
+         rotation_state = $13, lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
          lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
          lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END"
     };
@@ -85,7 +85,7 @@ declare! {
     LIST_ACCESSED_DOWN = [list!("(last_accessed_at, name) < ($2, $3)", "last_accessed_at DESC, name DESC")];
 
     INSERT_SECRET = [
-        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          ON CONFLICT DO NOTHING"
     ];
     /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
@@ -116,6 +116,33 @@ declare! {
     APPEND_EVENT = ["INSERT INTO events (record) VALUES ($1)"];
     AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
     EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
+
+    /// AUTOINCREMENT remembers the highest number that there ever was.
+    LAST_EVENT = ["SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"];
+    FORGET_EVENTS = [
+        "DELETE FROM events WHERE seq IN ( \
+             SELECT seq FROM events WHERE seq <= $1 AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT $2)"
+    ];
+
+    KEEP_ROTATION = [
+        "INSERT INTO rotations (secret_id, number, token, status, requested_at, finished_at, document) \
+         SELECT id, coalesce((SELECT max(number) FROM rotations WHERE secret_id = secrets.id), 0) + 1, $2, $3, $4, $5, $6 \
+         FROM secrets WHERE arn = $1"
+    ];
+    /// All but the newest $2.
+    FORGET_ROTATIONS = [
+        "DELETE FROM rotations WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1) \
+         AND number <= (SELECT max(number) FROM rotations WHERE secret_id = (SELECT id FROM secrets WHERE arn = $1)) - $2"
+    ];
+    ROTATIONS_BEFORE = [
+        "SELECT r.number, r.token, r.status, r.requested_at, r.finished_at, r.document \
+         FROM rotations r WHERE r.secret_id = (SELECT id FROM secrets WHERE arn = $1) AND r.number < $2 \
+         ORDER BY r.number DESC LIMIT $3"
+    ];
+    ROTATION_STATES = [
+        "SELECT rotation_state, count(*) AS secrets FROM secrets WHERE rotation_state IS NOT NULL GROUP BY rotation_state"
+    ];
+    SECRETS_IN = ["SELECT arn, region, name FROM secrets WHERE rotation_state = $1 ORDER BY region, name LIMIT $2"];
 
     DUE_SCHEDULES = [
         "SELECT arn, region, name FROM secrets \
@@ -179,6 +206,10 @@ declare! {
         "SELECT s.id, ", head!(), ", lease_epoch, v.version_id, v.sealed \
          FROM secrets s LEFT JOIN versions v ON v.secret_id = s.id ORDER BY s.region, s.name, v.version_id"
     ];
+    EXPORT_ROTATIONS = [
+        "SELECT s.arn, r.number, r.token, r.status, r.requested_at, r.finished_at, r.document \
+         FROM secrets s JOIN rotations r ON r.secret_id = s.id ORDER BY s.region, s.name, r.number"
+    ];
     EXPORT_AUDIT = ["SELECT seq, record FROM audit ORDER BY seq"];
     EXPORT_EVENTS = ["SELECT seq, record FROM events ORDER BY seq"];
     EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
@@ -193,9 +224,13 @@ declare! {
     CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
     IMPORT_SECRET = [
         "INSERT INTO secrets (", head!(), ", id, lease_epoch) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
     ];
     IMPORT_VERSION = ["INSERT INTO versions (secret_id, version_id, sealed) VALUES ($1, $2, $3)"];
+    IMPORT_ROTATION = [
+        "INSERT INTO rotations (secret_id, number, token, status, requested_at, finished_at, document) \
+         SELECT id, $2, $3, $4, $5, $6, $7 FROM secrets WHERE arn = $1"
+    ];
     IMPORT_AUDIT = ["INSERT INTO audit (seq, record) VALUES ($1, $2)"];
     IMPORT_EVENT = ["INSERT INTO events (seq, record) VALUES ($1, $2)"];
 }

@@ -4,6 +4,8 @@ use std::process::{Command, Stdio};
 use std::path::PathBuf;
 use std::sync::mpsc;
 
+use pawl_core::function::{Digest, FunctionArn};
+use pawl_core::rotation::{Rotation, Status, Step};
 use pawl_core::secret::Secret;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection as _, Executor, SqliteConnection};
@@ -60,6 +62,7 @@ fn row(number: usize) -> SecretRow {
         last_changed_at: Timestamp::from_millis(0),
         last_accessed_at: None,
         replica_of: None,
+        rotation_state: None,
     }
 }
 
@@ -121,6 +124,12 @@ async fn queries_cost_what_they_answer() {
         (sql::CLAIMED_UNTIL, "sqlite_autoindex_secrets_1"),
         (sql::UNCHANGED, "sqlite_autoindex_secrets_1"),
         (sql::LEASES, "secrets_leased"),
+        (sql::ROTATIONS_BEFORE, "sqlite_autoindex_rotations_1"),
+        (sql::KEEP_ROTATION, "sqlite_autoindex_rotations_1"),
+        (sql::FORGET_ROTATIONS, "sqlite_autoindex_rotations_1"),
+        (sql::ROTATION_STATES, "secrets_by_rotation_state"),
+        (sql::SECRETS_IN, "secrets_by_rotation_state"),
+        (sql::FORGET_EVENTS, "INTEGER PRIMARY KEY"),
         (sql::RENEW_LEASE, "sqlite_autoindex_secrets_1"),
     ] {
         let plan = plan(&store, statement).await;
@@ -238,7 +247,7 @@ async fn a_newer_schema_is_refused_untouched() {
     assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
     assert_eq!(
         newer.to_string(),
-        "the store has schema 7 and this program knows 2: run the newer pawl that made it, or restore a backup"
+        "the store has schema 7 and this program knows 3: run the newer pawl that made it, or restore a backup"
     );
 }
 
@@ -307,10 +316,46 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(store.list(ListQuery { order, include_deleted: false, ..query }).await.unwrap().len(), 4);
     }
     let health = store.check().await.unwrap();
-    assert_eq!((health.problems, health.schema, health.versions), (vec![], 2, 1));
+    assert_eq!((health.problems, health.schema, health.versions), (vec![], 3, 1));
     let mut change = Change::new(Expect::Revision(3), SecretRow { revision: 4, ..row(1) });
     change.put = creation(1, 10).put;
     store.commit(change).await.unwrap();
+}
+
+/// A store of the release before says which of its rotations wait for somebody.
+#[tokio::test]
+async fn rotations_of_an_older_schema_are_counted() {
+    let file = TempFile::new();
+    create_file(&file.path()).unwrap();
+    let mut connection = file.raw().await;
+    schema::run(&mut connection, &schema::MIGRATIONS[..2]).await.unwrap();
+    let secret = Secret::new(row(0).arn, row(0).region, row(0).name, Timestamp::from_millis(0));
+    let step = Step::SetSecret;
+    for (number, status, due) in [
+        (0, Status::Running { step }, Some(7)),
+        (1, Status::Failed { step }, None),
+        (2, Status::Stranded { step }, None),
+        (3, Status::Succeeded, None),
+    ] {
+        // A text that looks like the state is none.
+        let function = FunctionArn::given("\"status\":{\"is\":\"stranded\",".to_owned());
+        let digest = Digest::from_bytes([0; 32]);
+        let begun = Rotation::begin("0".repeat(32).parse().unwrap(), function, digest, secret.created_at);
+        let rotation = Some(Box::new(Rotation { status, ..begun }));
+        let document = serde_json::to_string(&Secret { rotation, ..secret.clone() }).unwrap();
+        let insert = sqlx::query(
+            "INSERT INTO secrets (arn, region, name, revision, document, created_at, rotation_due_at) \
+             VALUES ($1, 'us-east-1', $2, 3, $3, 0, $4)",
+        );
+        let insert = insert.bind(row(number).arn.to_string()).bind(row(number).name.to_string());
+        insert.bind(document).bind(due).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+
+    let store = file.store(Options::default()).await;
+    let states = store.rotation_states().await.unwrap();
+    assert_eq!(states, RotationStates { running: 1, waiting: 0, failed: 1, stranded: 1 });
+    assert_eq!(store.secrets_in(RotationState::Stranded, 9).await.unwrap()[0].name.as_str(), "s2");
 }
 
 #[tokio::test]
