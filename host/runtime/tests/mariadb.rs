@@ -97,8 +97,9 @@ async fn every_login_that_fails_says_why() {
     accepted(&driver, &plain(port, "app", "app-canary")).await.ping().await.unwrap();
 
     let wrong = failure(&driver, &plain(port, "app", "wrong-canary")).await;
-    let text =
-        format!("the database at 127.0.0.1:{port} refused the login of user `app` (error 1045, SQLSTATE 28000)");
+    let text = format!(
+        "the database at 127.0.0.1:{port} refused the login of user `app` (error 1045, SQLSTATE 28000)"
+    );
     assert_eq!(wrong, LoginFailure::Refused(text));
     assert!(refused(&driver, &plain(port, "absent", "app-canary")).await);
     // Locked accounts are told so once their password has proved right: another password would not help.
@@ -231,7 +232,10 @@ async fn only_what_can_be_changed_wholly_is_changed() {
     server.admin("SET GLOBAL read_only = 1");
     let session = accepted(&driver, &at("app", "wide-canary")).await;
     let read_only = session.set_password("app", &secret("new-canary"), yes()).await.unwrap_err();
-    assert!(matches!(&read_only, StatementFailure::Rejected(text) if text.contains("read-only")), "{read_only}");
+    assert!(
+        matches!(&read_only, StatementFailure::Rejected(text) if text.contains("read-only")),
+        "{read_only}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -428,7 +432,10 @@ async fn no_peer_gets_the_password_by_asking() {
         assert!(expected, "{number}: {untrusted}");
         let heard = String::from_utf8_lossy(&heard.join().unwrap()).into_owned();
         assert!(!heard.contains("canary"), "{number}: {heard}");
-        assert!(!(ssl && heard.contains("the-app")), "{number}: not even the user's name goes out before TLS");
+        assert!(
+            !(ssl && heard.contains("the-app")),
+            "{number}: not even the user's name goes out before TLS"
+        );
     }
 }
 

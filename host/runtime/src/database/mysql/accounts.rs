@@ -30,7 +30,9 @@ mod terms;
 
 use zeroize::Zeroizing;
 
-use crate::database::Work;
+use super::MysqlSession;
+use super::answer::QueryError;
+use crate::database::{LastWord, StatementFailure, Work};
 
 pub(super) use self::mirror::{differences, mirror};
 
@@ -53,7 +55,37 @@ pub(super) trait Talk: Send + Sync {
 
     /// Runs a statement, and gives its rows.
     fn rows<'a>(&'a self, statement: &'a str) -> Work<'a, Vec<Fields>, Refusal>;
+
+    /// Asks for the last word, and runs a statement that cannot be taken back.
+    fn finally<'a>(&'a self, statement: &'a str, last_word: LastWord<'a>) -> Work<'a, (), StatementFailure>;
 }
 
-#[cfg(test)]
-mod tests;
+impl Talk for MysqlSession {
+    fn execute<'a>(&'a self, statement: &'a str) -> Work<'a, (), Refusal> {
+        Box::pin(async move { Ok(self.connection.execute(statement).await?) })
+    }
+
+    fn rows<'a>(&'a self, statement: &'a str) -> Work<'a, Vec<Fields>, Refusal> {
+        Box::pin(async move {
+            let rows = self.connection.query(statement).await?;
+            // Some of them hold password hashes.
+            Ok(rows
+                .into_iter()
+                .map(|row| row.into_iter().map(|text| text.map(Zeroizing::new)).collect())
+                .collect())
+        })
+    }
+
+    fn finally<'a>(&'a self, statement: &'a str, last_word: LastWord<'a>) -> Work<'a, (), StatementFailure> {
+        Box::pin(self.finally(statement, last_word))
+    }
+}
+
+impl From<QueryError> for Refusal {
+    fn from(error: QueryError) -> Self {
+        match (StatementFailure::from(error), error) {
+            (StatementFailure::Rejected(_), QueryError::Server(error)) => Self::Code(error.number),
+            (failure, _) => Self::Lost(failure.to_string()),
+        }
+    }
+}

@@ -17,7 +17,9 @@ pub(super) fn may_shadow(own: &str, other: &str) -> bool {
         (_, Host::Nothing | Host::Anything) => true,
         // A pattern is less exact than any name or address.
         (Host::Pattern(_), Host::Exact(_)) => false,
-        (Host::Pattern(own), Host::Pattern(other)) => !(is_numeric(own) && is_numeric(other) && disjoint(own, other)),
+        (Host::Pattern(own), Host::Pattern(other)) => {
+            !(is_numeric(own) && is_numeric(other) && disjoint(own, other))
+        }
         (Host::Exact(own), Host::Exact(other)) => match (own.parse::<IpAddr>(), other.parse::<IpAddr>()) {
             (Ok(own), Ok(other)) => own == other,
             // A client is known by its address and, where the server asks for it, by its name.
@@ -62,7 +64,8 @@ fn is_numeric(pattern: &str) -> bool {
 
 /// Whether no text matches both patterns, by what stands before their first wildcards.
 fn disjoint(one: &str, other: &str) -> bool {
-    let fixed = |pattern: &'_ str| pattern.chars().take_while(|c| !matches!(c, '%' | '_')).collect::<String>();
+    let fixed =
+        |pattern: &'_ str| pattern.chars().take_while(|c| !matches!(c, '%' | '_')).collect::<String>();
     let (one, other) = (fixed(one), fixed(other));
     !one.starts_with(&other) && !other.starts_with(&one)
 }
@@ -86,7 +89,8 @@ fn matches(pattern: &str, text: &str) -> bool {
         }
         Some(wanted) => {
             let mut left = text.chars();
-            left.next().is_some_and(|c| wanted == '_' || wanted == c) && matches(patterns.as_str(), left.as_str())
+            left.next().is_some_and(|c| wanted == '_' || wanted == c)
+                && matches(patterns.as_str(), left.as_str())
         }
     }
 }
@@ -132,7 +136,9 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_sql() {
-        for (pattern, text) in [("10.%", "10.0.0.5"), ("%", ""), ("1_.0.%.5", "10.0.0.0.5"), ("a", "a"), ("%%a", "bca")] {
+        for (pattern, text) in
+            [("10.%", "10.0.0.5"), ("%", ""), ("1_.0.%.5", "10.0.0.0.5"), ("a", "a"), ("%%a", "bca")]
+        {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("10.%", "11.0.0.5"), ("_", ""), ("a", "ab"), ("%a", "b")] {

@@ -45,10 +45,7 @@ pub(in super::super) async fn mirror(
         talk.execute(&statement).await.map_err(|refusal| failure(refusal, "CREATE USER"))?;
     }
     let (like, own) = names.reconcile().await?;
-    if !last_word.await {
-        return Err(StatementFailure::TakenBack);
-    }
-    names.set_passwords(&credentials, &like, &own).await
+    names.set_passwords(&credentials, (&like, &own), last_word).await
 }
 
 /// What `account` can or cannot do otherwise than `like`, in short sentences.
@@ -99,7 +96,9 @@ impl<'a> Names<'a> {
         let dialect = state::dialect(talk).await?;
         let most = dialect.user_chars_max();
         if account.chars().count() > most {
-            return Err(StatementFailure::Unfit(format!("the user name `{account}` is longer than the {most} characters that the server takes")));
+            return Err(StatementFailure::Unfit(format!(
+                "the user name `{account}` is longer than the {most} characters that the server takes"
+            )));
         }
         sql_mode(talk, dialect.sql_mode()).await?;
         // Without it, names are not quoted in what the server shows.
@@ -157,7 +156,8 @@ impl<'a> Names<'a> {
                     self.like, self.like
                 ));
             } else if !has.terms.locked {
-                let words = format!("{of} may log in from a host that the user `{}` has no account for", self.like);
+                let words =
+                    format!("{of} may log in from a host that the user `{}` has no account for", self.like);
                 found.differences.push(one(words, &of, Change::Lock));
             }
         }
@@ -178,7 +178,13 @@ impl<'a> Names<'a> {
         }
         let (like, own) = self.read().await?;
         let found = self.compare(&own, &like);
-        let words: Vec<_> = found.differences.into_iter().map(|it| it.words).chain(found.missing).chain(found.in_the_way).collect();
+        let words: Vec<_> = found
+            .differences
+            .into_iter()
+            .map(|it| it.words)
+            .chain(found.missing)
+            .chain(found.in_the_way)
+            .collect();
         match words.first() {
             None => Ok((like, own)),
             Some(first) => Err(StatementFailure::Unfit(format!(
@@ -213,36 +219,45 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Sets the password of every account in one statement, and unlocks those that are to be used. Accounts that stay locked come
+    /// Sets the password of every account that is to be used in one statement, and unlocks them. Accounts that stay locked come
     /// first, in one of their own: a statement unlocks all of its accounts or none.
     async fn set_passwords(
         &self,
         credentials: &[(Identity, Credential)],
-        like: &User,
-        own: &User,
+        (like, own): (&User, &User),
+        last_word: LastWord<'_>,
     ) -> Result<(), StatementFailure> {
         let locked = |user: &User, of: &Identity| user.get(&of.host).is_some_and(|it| it.terms.locked);
         let (closed, open): (Vec<_>, Vec<_>) = credentials.iter().partition(|(of, _)| locked(like, of));
-        for (accounts, is_open) in [(closed, false), (open, true)] {
-            if accounts.is_empty() {
-                continue;
-            }
-            let mut statement = Zeroizing::new("ALTER USER ".to_owned());
-            for (position, (of, credential)) in accounts.iter().enumerate() {
-                if position > 0 {
-                    statement.push_str(", ");
-                }
-                statement.push_str(&of.to_string());
-                statement.push(' ');
-                statement.push_str(credential.text());
-            }
-            if is_open && accounts.iter().any(|(of, _)| locked(own, of)) {
-                statement.push_str(" ACCOUNT UNLOCK");
-            }
-            self.talk.execute(&statement).await.map_err(|refusal| failure(refusal, "CREATE USER"))?;
+        if open.is_empty() {
+            return self.talk.finally(&identified(&closed), last_word).await;
         }
-        Ok(())
+        if !closed.is_empty() {
+            let sent = self.talk.execute(&identified(&closed)).await;
+            sent.map_err(|refusal| failure(refusal, "CREATE USER"))?;
+        }
+        let mut statement = identified(&open);
+        if open.iter().any(|(of, _)| locked(own, of)) {
+            statement.push_str(" ACCOUNT UNLOCK");
+        }
+        self.talk.finally(&statement, last_word).await.map_err(|failure| match failure {
+            StatementFailure::Rejected(why) => {
+                StatementFailure::Rejected(format!("{why}; other users' passwords need CREATE USER"))
+            }
+            other => other,
+        })
     }
+}
+
+/// What gives these accounts their passwords.
+fn identified(accounts: &[&(Identity, Credential)]) -> Zeroizing<String> {
+    let mut statement = Zeroizing::new(String::new());
+    for (of, credential) in accounts {
+        let before = if statement.is_empty() { "ALTER USER " } else { ", " };
+        statement.push_str(before);
+        statement.push_str(&format!("{of} {}", credential.text()));
+    }
+    statement
 }
 
 fn one(words: String, of: &Identity, change: Change) -> Difference {

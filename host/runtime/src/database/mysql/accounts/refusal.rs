@@ -25,9 +25,13 @@ pub(super) fn failure(refusal: Refusal, needs: &str) -> StatementFailure {
         // MySQL's master that would give away more than its own restrictions leave it.
         3880 => format!("this login's own privileges are restricted: it needs {needs}"),
         1146 | 1054 | 1305 => {
-            format!("there is a right on a table, column or routine that does not exist: revoke it, or make that ({needs})")
+            format!(
+                "there is a right on a table, column or routine that does not exist: revoke it, or make that ({needs})"
+            )
         }
-        1290 | 1792 | 1836 | 3100 => "the server takes no such change now: it is read-only, or a setting forbids it".to_owned(),
+        1290 | 1792 | 1836 | 3100 => {
+            "the server takes no such change now: it is read-only, or a setting forbids it".to_owned()
+        }
         1396 => "the server could not: the account was made or dropped by somebody else meanwhile".to_owned(),
         1470 => "a name is longer than the server takes".to_owned(),
         1524 => "the server has not loaded the plugin that the other user logs in by".to_owned(),
@@ -47,6 +51,9 @@ mod tests {
         let text = failure(Refusal::Code(1227), needs).to_string();
         assert!(text.contains("1227") && text.contains("needs CREATE USER"), "{text}");
         assert_eq!(failure(Refusal::Code(1064), needs), StatementFailure::Rejected("error 1064".to_owned()));
-        assert_eq!(failure(Refusal::Lost("gone".to_owned()), needs), StatementFailure::Lost("gone".to_owned()));
+        assert_eq!(
+            failure(Refusal::Lost("gone".to_owned()), needs),
+            StatementFailure::Lost("gone".to_owned())
+        );
     }
 }

@@ -45,7 +45,9 @@ impl Rights {
             count += 1;
             match Row::parse(row, grantee, dialect).ok_or(NotUnderstood(count))? {
                 Row::Held(scope, held) => rights.hold(scope, held, dialect),
-                Row::Restricted(database, names) => rights.restricted.entry(database).or_default().extend(names),
+                Row::Restricted(database, names) => {
+                    rights.restricted.entry(database).or_default().extend(names)
+                }
                 Row::Roles(roles, admin) => rights.roles.extend(roles.into_iter().map(|role| (role, admin))),
                 Row::DefaultRole(role) => drop(rights.default_roles.insert(role)),
                 Row::Proxy => proxies += 1,
@@ -177,7 +179,10 @@ impl Pair<'_> {
                 // Taken from all dynamic privileges and from the static ones; who should keep it gets it back.
                 Some(true) if !option => {
                     let words = format!("may pass on {name}, which {} may not", self.like);
-                    let keep = like.dynamic.iter().filter(|(name, option)| **option && own.dynamic.contains_key(*name));
+                    let keep = like
+                        .dynamic
+                        .iter()
+                        .filter(|(name, option)| **option && own.dynamic.contains_key(*name));
                     let keep = keep.map(|(name, _)| Change::GrantDynamic(name.clone(), true));
                     let fixed = like.held.get(&Scope::Global).is_some_and(|held| held.grant_option);
                     let fixed = fixed.then_some(Change::Grant(Scope::Global, BTreeSet::new(), true));
@@ -198,8 +203,11 @@ impl Pair<'_> {
         for (database, its) in &like.restricted {
             let missing = its - own.restricted.get(database).unwrap_or(&none);
             if !missing.is_empty() {
-                let words =
-                    format!("has {} in the database `{database}` too, which {} has not", joined(&missing), self.like);
+                let words = format!(
+                    "has {} in the database `{database}` too, which {} has not",
+                    joined(&missing),
+                    self.like
+                );
                 self.note(found, words, [Change::Restrict(database.clone(), missing)]);
             }
         }
@@ -208,7 +216,7 @@ impl Pair<'_> {
         for (database, own) in &own.restricted {
             let mut surplus = own - like.restricted.get(database).unwrap_or(&none);
             surplus.retain(|name| {
-                global.is_some_and(|held| held.contains(&Privilege { name: name.clone(), column: None }))
+                global.is_some_and(|held| held.iter().any(|it| it.name == ALL || it.name == *name))
             });
             if !surplus.is_empty() {
                 let words = format!("lacks {} in the database `{database}`", joined(&surplus));
@@ -223,7 +231,10 @@ impl Pair<'_> {
             match own.proxied.get(proxied) {
                 None => self.note(found, format!("may not act as {proxied} (PROXY)"), [grant]),
                 Some(has) if has != option => {
-                    let words = format!("may act as {proxied} (PROXY) with{} GRANT OPTION", if *has { "" } else { "out" });
+                    let words = format!(
+                        "may act as {proxied} (PROXY) with{} GRANT OPTION",
+                        if *has { "" } else { "out" }
+                    );
                     self.note(found, words, [Change::RevokeProxy(proxied.clone()), grant]);
                 }
                 Some(_) => {}
@@ -245,7 +256,8 @@ impl Pair<'_> {
                     self.note(found, format!("may not pass on the role {name} (ADMIN OPTION)"), [grant]);
                 }
                 Some(true) if !admin => {
-                    let words = format!("may pass on the role {name} (ADMIN OPTION), which {} may not", self.like);
+                    let words =
+                        format!("may pass on the role {name} (ADMIN OPTION), which {} may not", self.like);
                     // MySQL has no statement that takes the option alone.
                     match self.dialect.is_mariadb() {
                         true => self.note(found, words, [Change::RevokeAdminOption(role.clone())]),
@@ -260,8 +272,12 @@ impl Pair<'_> {
                 let names: Vec<_> = roles.iter().map(|role| Role(role, self.dialect).to_string()).collect();
                 if names.is_empty() { "no role".to_owned() } else { names.join(", ") }
             };
-            let words =
-                format!("begins with {}, and {} with {}", list(&own.default_roles), self.like, list(&like.default_roles));
+            let words = format!(
+                "begins with {}, and {} with {}",
+                list(&own.default_roles),
+                self.like,
+                list(&like.default_roles)
+            );
             self.note(found, words, [Change::DefaultRoles(like.default_roles.clone())]);
         }
         for role in own.roles.keys().filter(|role| !like.roles.contains_key(*role)) {

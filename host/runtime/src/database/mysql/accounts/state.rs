@@ -35,13 +35,17 @@ pub(super) async fn dialect(talk: &dyn Talk) -> Result<Dialect, StatementFailure
     let version = rows.first().and_then(|row| text(row, 0)).and_then(Dialect::parse);
     version.ok_or_else(|| {
         StatementFailure::Unfit(
-            "alternating users need MariaDB 10.4.2, MySQL 8.0.17 or MySQL 5.7.8, or a later one of these".to_owned(),
+            "alternating users need MariaDB 10.4.2, MySQL 8.0.17 or MySQL 5.7.8, or a later one of these"
+                .to_owned(),
         )
     })
 }
 
 /// The privileges that the server knows by name, but for those of MySQL that can be given and taken at any time.
-pub(super) async fn known_privileges(talk: &dyn Talk, dialect: Dialect) -> Result<BTreeSet<String>, StatementFailure> {
+pub(super) async fn known_privileges(
+    talk: &dyn Talk,
+    dialect: Dialect,
+) -> Result<BTreeSet<String>, StatementFailure> {
     let rows = rows(talk, "SHOW PRIVILEGES").await?;
     let names = rows.iter().filter_map(|row| text(row, 0)).map(str::to_ascii_uppercase);
     // They go into statements as they are.
@@ -83,7 +87,13 @@ pub(super) async fn user(talk: &dyn Talk, name: &str, dialect: Dialect) -> Resul
         let grants = grants.iter().map(|row| text(row, 0).unwrap_or_default());
         let host = &identity.host;
         let (roles, proxied) = (default_roles.remove(host), proxied.remove(host));
-        let rights = Rights::collect(grants, &identity, dialect, roles.unwrap_or_default(), proxied.unwrap_or_default());
+        let rights = Rights::collect(
+            grants,
+            &identity,
+            dialect,
+            roles.unwrap_or_default(),
+            proxied.unwrap_or_default(),
+        );
         let rights = rights.map_err(|NotUnderstood(row)| {
             not_understood(&identity, &format!("its rights (row {row} of SHOW GRANTS)"))
         })?;
@@ -97,7 +107,10 @@ async fn rows(talk: &dyn Talk, statement: &str) -> Result<Vec<Fields>, Statement
     if rows.len() <= limits::ACCOUNT_ROWS_MAX {
         return Ok(rows);
     }
-    let text = format!("the user has more than {} accounts, or an account as many rows of rights", limits::ACCOUNT_ROWS_MAX);
+    let text = format!(
+        "the user has more than {} accounts, or an account as many rows of rights",
+        limits::ACCOUNT_ROWS_MAX
+    );
     Err(StatementFailure::Unfit(text))
 }
 
@@ -106,8 +119,9 @@ async fn proxied(
     talk: &dyn Talk,
     by_name: &Bytes<'_>,
 ) -> Result<BTreeMap<String, BTreeMap<Identity, bool>>, StatementFailure> {
-    let statement =
-        format!("SELECT Host, Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv WHERE User = {by_name}");
+    let statement = format!(
+        "SELECT Host, Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv WHERE User = {by_name}"
+    );
     let mut proxied: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for row in rows(talk, &statement).await? {
         let whom = Identity::new(field(&row, 1)?, field(&row, 2)?);
@@ -127,7 +141,8 @@ fn text(row: &Fields, index: usize) -> Option<&str> {
 }
 
 fn field(row: &Fields, index: usize) -> Result<&str, StatementFailure> {
-    text(row, index).ok_or_else(|| StatementFailure::Unfit("the server's table of accounts is not understood".to_owned()))
+    text(row, index)
+        .ok_or_else(|| StatementFailure::Unfit("the server's table of accounts is not understood".to_owned()))
 }
 
 // MariaDB keeps all of an account in one JSON object.
@@ -222,7 +237,8 @@ fn mariadb_terms(json: &str) -> Option<Option<Terms>> {
 const MYSQL_5: &str = "User, Host, plugin, ssl_type, CONVERT(ssl_cipher USING utf8mb4), \
     CONVERT(x509_issuer USING utf8mb4), CONVERT(x509_subject USING utf8mb4), max_questions, max_updates, max_connections, \
     max_user_connections, password_lifetime, account_locked";
-const MYSQL_8: &str = "Password_reuse_history, Password_reuse_time, Password_require_current, User_attributes";
+const MYSQL_8: &str =
+    "Password_reuse_history, Password_reuse_time, Password_require_current, User_attributes";
 
 /// A member that is not here stops the reader: it could be a condition. The second and third factor (`multi_factor_authentication`)
 /// are such.
@@ -249,10 +265,10 @@ struct Locking {
 
 /// The terms in a row of MySQL's `mysql.user`.
 fn mysql_terms(row: &Fields) -> Option<Option<Terms>> {
-    let number = |index| text(row, index)?.parse::<u32>().ok();
-    let optional = |index| match row.get(index) {
+    let number = |index: usize| text(row, index)?.parse::<u32>().ok();
+    let optional = |index: usize| match row.get(index) {
         None | Some(None) => Some(None),
-        Some(Some(number)) => String::as_str(number).parse::<u32>().ok().map(Some),
+        Some(Some(number)) => number.parse::<u32>().ok().map(Some),
     };
     let part = |index| text(row, index).unwrap_or_default().to_owned();
     let (cipher, issuer, subject) = (part(4), part(5), part(6));
@@ -311,7 +327,8 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 fn parse<T: DeserializeOwned>(json: &str) -> Option<T> {
-    serde_json::from_str(json).ok()
+    // A list would be read by position.
+    json.starts_with('{').then(|| serde_json::from_str(json).ok())?
 }
 
 #[cfg(test)]

@@ -116,9 +116,9 @@ impl Statement {
     /// Whether it exists only in MariaDB's ORACLE mode.
     pub(super) const fn is_of_oracle_mode(&self) -> bool {
         match &self.change {
-            Change::Grant(scope, ..)
-            | Change::Revoke(scope, _)
-            | Change::RevokeGrantOption(scope) => scope.is_of_oracle_mode(),
+            Change::Grant(scope, ..) | Change::Revoke(scope, _) | Change::RevokeGrantOption(scope) => {
+                scope.is_of_oracle_mode()
+            }
             _ => false,
         }
     }
@@ -144,7 +144,9 @@ impl Statement {
             Change::GrantProxy(proxied, _) | Change::RevokeProxy(proxied) => {
                 format!("PROXY ON {proxied} WITH GRANT OPTION")
             }
-            Change::DefaultRoles(_) if dialect.is_mariadb() => "CREATE USER, or UPDATE ON `mysql`.*".to_owned(),
+            Change::DefaultRoles(_) if dialect.is_mariadb() => {
+                "CREATE USER, or UPDATE ON `mysql`.*".to_owned()
+            }
             Change::DefaultRoles(_) | Change::Terms(_) | Change::Lock | Change::DiscardOldPassword => {
                 "CREATE USER".to_owned()
             }

@@ -96,7 +96,8 @@ impl Terms {
             clauses.push(Clause::Require(like.tls.clone()));
         }
         let limits = self.limits.named().into_iter().zip(like.limits.named());
-        clauses.extend(limits.filter(|(own, its)| own != its).map(|(_, (word, its))| Clause::Limit(word, its)));
+        clauses
+            .extend(limits.filter(|(own, its)| own != its).map(|(_, (word, its))| Clause::Limit(word, its)));
         if self.expiry != like.expiry {
             clauses.push(Clause::Expiry(like.expiry));
         }
@@ -146,10 +147,11 @@ impl Clause {
 
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or_default = |f: &mut fmt::Formatter<'_>, word: &str, number: Option<u32>, unit: &str| match number {
-            None => write!(f, "{word} DEFAULT"),
-            Some(number) => write!(f, "{word} {number}{unit}"),
-        };
+        let or_default =
+            |f: &mut fmt::Formatter<'_>, word: &str, number: Option<u32>, unit: &str| match number {
+                None => write!(f, "{word} DEFAULT"),
+                Some(number) => write!(f, "{word} {number}{unit}"),
+            };
         match self {
             Self::Require(tls) => write!(f, "REQUIRE {tls}"),
             Self::Limit(word, number) => write!(f, "{word} {number}"),
@@ -161,8 +163,12 @@ impl fmt::Display for Clause {
             Self::RequireCurrent(None) => f.write_str("PASSWORD REQUIRE CURRENT DEFAULT"),
             Self::RequireCurrent(Some(true)) => f.write_str("PASSWORD REQUIRE CURRENT"),
             Self::RequireCurrent(Some(false)) => f.write_str("PASSWORD REQUIRE CURRENT OPTIONAL"),
-            Self::Lockout(failed, -1) => write!(f, "FAILED_LOGIN_ATTEMPTS {failed} PASSWORD_LOCK_TIME UNBOUNDED"),
-            Self::Lockout(failed, days) => write!(f, "FAILED_LOGIN_ATTEMPTS {failed} PASSWORD_LOCK_TIME {days}"),
+            Self::Lockout(failed, -1) => {
+                write!(f, "FAILED_LOGIN_ATTEMPTS {failed} PASSWORD_LOCK_TIME UNBOUNDED")
+            }
+            Self::Lockout(failed, days) => {
+                write!(f, "FAILED_LOGIN_ATTEMPTS {failed} PASSWORD_LOCK_TIME {days}")
+            }
         }
     }
 }
@@ -190,10 +196,20 @@ mod tests {
     #[test]
     fn only_what_differs_is_said_and_in_the_order_of_the_grammar() {
         let like = Terms {
-            tls: Tls::Specified { cipher: String::new(), issuer: "a'b\\".to_owned(), subject: "/CN=x".to_owned() },
+            tls: Tls::Specified {
+                cipher: String::new(),
+                issuer: "a'b\\".to_owned(),
+                subject: "/CN=x".to_owned(),
+            },
             limits: Limits { queries: 5, statement_seconds: 1.5, user_connections: -1, ..Limits::default() },
             expiry: Expiry::Days(30),
-            policy: Policy { history: Some(3), require_current: Some(false), failed_logins: 4, lock_days: -1, reuse_days: None },
+            policy: Policy {
+                history: Some(3),
+                require_current: Some(false),
+                failed_logins: 4,
+                lock_days: -1,
+                reuse_days: None,
+            },
             locked: true,
             ..Terms::default()
         };

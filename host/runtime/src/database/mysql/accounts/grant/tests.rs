@@ -60,14 +60,19 @@ fn rows_of_mariadb_are_read() {
         held(Scope::Global, &["SELECT"], false)
     );
     assert_eq!(
-        read("GRANT USAGE ON *.* TO `app`@`%` IDENTIFIED VIA unix_socket OR pam REQUIRE X509 WITH GRANT OPTION"),
+        read(
+            "GRANT USAGE ON *.* TO `app`@`%` IDENTIFIED VIA unix_socket OR pam REQUIRE X509 WITH GRANT OPTION"
+        ),
         held(Scope::Global, &[], true)
     );
     assert_eq!(
         read("GRANT ALL PRIVILEGES ON `x TO y`.* TO `app`@`%` WITH GRANT OPTION"),
         held(database("x TO y"), &[ALL], true)
     );
-    assert_eq!(read("GRANT ALL PRIVILEGES ON `app\\_%`.* TO `app`@`%`"), held(database("app\\_%"), &[ALL], false));
+    assert_eq!(
+        read("GRANT ALL PRIVILEGES ON `app\\_%`.* TO `app`@`%`"),
+        held(database("app\\_%"), &[ALL], false)
+    );
     assert_eq!(
         read("GRANT ALL PRIVILEGES ON `x TO y`.`t TO u` TO `app`@`%`"),
         held(table("x TO y", "t TO u"), &[ALL], false)
@@ -111,7 +116,9 @@ fn rows_of_mysql_are_read() {
         held(Scope::Global, &["SELECT", "INSERT", "CREATE ROLE", "DROP ROLE"], true)
     );
     assert_eq!(
-        read("GRANT APPLICATION_PASSWORD_ADMIN,BACKUP_ADMIN,XA_RECOVER_ADMIN ON *.* TO `app`@`%` WITH GRANT OPTION"),
+        read(
+            "GRANT APPLICATION_PASSWORD_ADMIN,BACKUP_ADMIN,XA_RECOVER_ADMIN ON *.* TO `app`@`%` WITH GRANT OPTION"
+        ),
         held(Scope::Global, &["APPLICATION_PASSWORD_ADMIN", "BACKUP_ADMIN", "XA_RECOVER_ADMIN"], true)
     );
     assert_eq!(read("GRANT USAGE ON *.* TO `app`@`%`"), held(Scope::Global, &[], false));
@@ -133,7 +140,10 @@ fn rows_of_mysql_are_read() {
         held(routine(Routine::Procedure, "p"), &["EXECUTE", "ALTER ROUTINE"], false)
     );
     // MySQL 5.7: apostrophes, in which nothing is escaped, and columns without quotes.
-    assert_eq!(read("GRANT ALL PRIVILEGES ON *.* TO 'app'@'%' WITH GRANT OPTION"), held(Scope::Global, &[ALL], true));
+    assert_eq!(
+        read("GRANT ALL PRIVILEGES ON *.* TO 'app'@'%' WITH GRANT OPTION"),
+        held(Scope::Global, &[ALL], true)
+    );
     let columns = ["a", "b_1"].map(|it| Privilege { name: "SELECT".to_owned(), column: Some(it.to_owned()) });
     assert_eq!(
         read("GRANT SELECT (a, b_1) ON `d`.`t` TO 'app'@'%'"),

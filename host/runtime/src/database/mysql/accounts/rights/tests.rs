@@ -16,9 +16,20 @@ fn own() -> Identity {
 }
 
 fn known() -> BTreeSet<String> {
-    ["SELECT", "INSERT", "DELETE", "DELETE HISTORY", "EXECUTE", "ALTER ROUTINE", "SUPER", "GRANT OPTION", "USAGE", "PROXY"]
-        .map(str::to_owned)
-        .into()
+    [
+        "SELECT",
+        "INSERT",
+        "DELETE",
+        "DELETE HISTORY",
+        "EXECUTE",
+        "ALTER ROUTINE",
+        "SUPER",
+        "GRANT OPTION",
+        "USAGE",
+        "PROXY",
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
 fn whole(name: &str) -> Privilege {
@@ -47,10 +58,12 @@ fn apply(rights: &mut Rights, change: &Change) {
                 if it.column.is_none() && held.privileges.remove(&whole(ALL)) && it.name != ALL {
                     let names = known().into_iter().filter(|name| is_part_of_all(&scope, name));
                     // One that nobody has told us about.
-                    held.privileges.extend(names.chain(["NEWLY INVENTED".to_owned()]).map(|name| whole(&name)));
+                    held.privileges
+                        .extend(names.chain(["NEWLY INVENTED".to_owned()]).map(|name| whole(&name)));
                 }
                 // With the privilege on a table go those on its columns.
-                held.privileges.retain(|has| !(has.name == it.name && (it.column.is_none() || has.column == it.column)));
+                held.privileges
+                    .retain(|has| !(has.name == it.name && (it.column.is_none() || has.column == it.column)));
             }
         }
         Change::RevokeGrantOption(scope) => {
@@ -65,7 +78,10 @@ fn apply(rights: &mut Rights, change: &Change) {
         Change::RevokeDynamic(name) => drop(rights.dynamic.remove(&name).unwrap()),
         Change::Restrict(database, names) => {
             let global = &rights.held.get(&Scope::Global).unwrap().privileges;
-            assert!(names.iter().all(|name| global.contains(&whole(name))), "only what is held can be restricted");
+            assert!(
+                names.iter().all(|name| global.contains(&whole(ALL)) || global.contains(&whole(name))),
+                "only what is held can be restricted"
+            );
             rights.restricted.entry(database).or_default().extend(names);
         }
         Change::Unrestrict(database, names) => {
@@ -80,14 +96,17 @@ fn apply(rights: &mut Rights, change: &Change) {
         Change::GrantProxy(proxied, option) => drop(rights.proxied.insert(proxied, option)),
         Change::RevokeProxy(proxied) => drop(rights.proxied.remove(&proxied).unwrap()),
         Change::DefaultRoles(roles) => {
-            assert!(roles.iter().all(|role| rights.roles.contains_key(role)), "a default role that is not granted");
+            assert!(
+                roles.iter().all(|role| rights.roles.contains_key(role)),
+                "a default role that is not granted"
+            );
             rights.default_roles = roles;
         }
         Change::Terms(_) | Change::Lock | Change::DiscardOldPassword => unreachable!(),
     }
     let global = rights.held.get(&Scope::Global).cloned().unwrap_or_default().privileges;
     for names in rights.restricted.values_mut() {
-        names.retain(|name| global.contains(&whole(name)));
+        names.retain(|name| global.contains(&whole(ALL)) || global.contains(&whole(name)));
     }
     rights.restricted.retain(|_, names| !names.is_empty());
     rights.held.retain(|_, held| *held != Held::default());
@@ -113,7 +132,8 @@ fn any_rights(dialect: Dialect) -> impl Strategy<Value = Rights> {
     let held = proptest::collection::btree_map(select(scopes), held, 0..4);
     let others = vec!["r1", "r2", "r3"];
     let named = || proptest::collection::btree_map(select(others.clone()), any::<bool>(), 0..3);
-    let dynamic = proptest::collection::btree_map(select(vec!["A_ADMIN", "B_ADMIN", "C_ADMIN"]), any::<bool>(), 0..3);
+    let dynamic =
+        proptest::collection::btree_map(select(vec!["A_ADMIN", "B_ADMIN", "C_ADMIN"]), any::<bool>(), 0..3);
     let restricted = any::<bool>();
     (held, named(), named(), dynamic, any::<bool>(), restricted).prop_map(
         move |(held, roles, proxied, dynamic, with_default, restricted)| {
@@ -125,7 +145,8 @@ fn any_rights(dialect: Dialect) -> impl Strategy<Value = Rights> {
                     privileges = [whole(ALL)].into();
                 }
                 if matches!(scope, Scope::Table(..)) {
-                    let column = |name: &str| Privilege { name: "SELECT".to_owned(), column: Some(name.to_owned()) };
+                    let column =
+                        |name: &str| Privilege { name: "SELECT".to_owned(), column: Some(name.to_owned()) };
                     privileges.extend(columns.iter().map(|name| column(name)));
                 }
                 let held = Held { privileges, grant_option };
@@ -134,7 +155,8 @@ fn any_rights(dialect: Dialect) -> impl Strategy<Value = Rights> {
                 }
             }
             rights.roles = roles.iter().map(|(name, admin)| (identity(name), *admin)).collect();
-            rights.proxied = proxied.iter().map(|(name, option)| (Identity::new(*name, "%"), *option)).collect();
+            rights.proxied =
+                proxied.iter().map(|(name, option)| (Identity::new(*name, "%"), *option)).collect();
             if with_default {
                 rights.default_roles = rights.roles.keys().take(1).cloned().collect();
             }
@@ -216,7 +238,10 @@ fn dynamic_privileges_keep_their_own_grant_option() {
     let rights = collected(&rows, MYSQL).unwrap();
     let dynamic = [("BACKUP_ADMIN", true), ("ROLE_ADMIN", false), ("XA_RECOVER_ADMIN", true)];
     assert_eq!(rights.dynamic, dynamic.map(|(name, option)| (name.to_owned(), option)).into());
-    assert_eq!(rights.held[&Scope::Global], Held { privileges: [whole("SELECT")].into(), grant_option: false });
+    assert_eq!(
+        rights.held[&Scope::Global],
+        Held { privileges: [whole("SELECT")].into(), grant_option: false }
+    );
     let texts: Vec<_> = found(&Rights::default(), &rights, MYSQL)
         .iter()
         .flat_map(|difference| &difference.cure)
@@ -266,9 +291,14 @@ fn differences_are_told_in_words() {
         ]
     );
     let mut own = its.clone();
-    own.held.insert(Scope::Database("e".to_owned()), Held { privileges: [whole(ALL)].into(), grant_option: false });
+    own.held.insert(
+        Scope::Database("e".to_owned()),
+        Held { privileges: [whole(ALL)].into(), grant_option: false },
+    );
     assert_eq!(
         words(&own),
-        ["`app_clone`@`%` has ALTER ROUTINE, DELETE, DELETE HISTORY, EXECUTE, INSERT, SELECT on `e`.*, which `app`@`%` has not"]
+        [
+            "`app_clone`@`%` has ALTER ROUTINE, DELETE, DELETE HISTORY, EXECUTE, INSERT, SELECT on `e`.*, which `app`@`%` has not"
+        ]
     );
 }

@@ -55,7 +55,10 @@ fn conditions_of_mysql_are_read() {
     };
     let it = mysql_terms(&fields(&five("caching_sha2_password", "ANY", None, "N"))).unwrap().unwrap();
     assert_eq!(it.plugins, ["caching_sha2_password"]);
-    assert_eq!((it.tls, it.expiry, it.locked, it.has_old_password), (Tls::Any, Expiry::Default, false, false));
+    assert_eq!(
+        (it.tls, it.expiry, it.locked, it.has_old_password),
+        (Tls::Any, Expiry::Default, false, false)
+    );
     assert_eq!(it.policy, Policy::default());
     let attributes = r#"{"Restrictions": [{"Database": "mysql", "Privileges": ["SELECT"]}], "metadata": {"comment": "x"},
         "additional_password": "$A$005$", "Password_locking": {"failed_login_attempts": 3, "password_lock_time_days": -1}}"#;
@@ -77,7 +80,8 @@ fn conditions_of_mysql_are_read() {
     };
     assert_eq!(it.policy, policy);
     assert!(mysql_terms(&eight(None)).is_some());
-    for strange in [r#"{"multi_factor_authentication": []}"#, "{}x", r#"{"Password_locking": {"since": 1}}"#] {
+    for strange in [r#"{"multi_factor_authentication": []}"#, "{}x", r#"{"Password_locking": {"since": 1}}"#]
+    {
         assert_eq!(mysql_terms(&eight(Some(strange))), None, "{strange}");
     }
     assert_eq!(mysql_terms(&fields(&five("auth socket", "", None, "N"))), None);
