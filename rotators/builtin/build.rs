@@ -10,12 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Crates to build, and the names of their files and constants.
-const ROTATORS: [(&str, &str); 2] = [
+const ROTATORS: [(&str, &str); 3] = [
     ("pawl-rotator-mysql", "pawl_rotator_mysql"),
     ("pawl-rotator-postgres", "pawl_rotator_postgres"),
+    ("pawl-rotator-postgres-alternating", "pawl_rotator_postgres_alternating"),
 ];
 /// What the components are made of, from the workspace's root.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 12] = [
     "Cargo.toml",
     "Cargo.lock",
     "guest-sdk/Cargo.toml",
@@ -25,6 +26,8 @@ const SOURCES: [&str; 10] = [
     "rotators/mysql/src",
     "rotators/postgres/Cargo.toml",
     "rotators/postgres/src",
+    "rotators/postgres-alternating/Cargo.toml",
+    "rotators/postgres-alternating/src",
     "rust-toolchain.toml",
 ];
 

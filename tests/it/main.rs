@@ -8,6 +8,7 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod alternating_postgres;
 mod backup;
 mod canary;
 mod clients;
@@ -24,6 +25,7 @@ mod rotations;
 mod sandbox;
 mod service;
 mod storm;
+mod weaknesses;
 
 use pawl_tests::pawl::Pawl;
 use serde_json::json;

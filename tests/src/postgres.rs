@@ -275,7 +275,7 @@ pub fn free_port() -> u16 {
 
 /// PostgreSQL's programs: in the path, or where Debian hides them.
 #[expect(clippy::disallowed_methods, reason = "the harness finds its tools as a shell would")]
-pub(crate) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let debian = Path::new("/usr/lib/postgresql");
@@ -292,7 +292,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
 }
 
 /// The user and group for a server that refuses to be root; none when this process is not root.
-pub(crate) fn other_user() -> Option<(u32, u32)> {
+pub fn other_user() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> u32 {
         let output = Command::new("id").args(arguments).output().expect("id can be run");
         String::from_utf8_lossy(&output.stdout).trim().parse().expect("an id")
@@ -301,7 +301,7 @@ pub(crate) fn other_user() -> Option<(u32, u32)> {
 }
 
 /// A command that does not run as root, and that dies with the thread that started it.
-pub(crate) fn unprivileged(program: &Path) -> Command {
+pub fn unprivileged(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if let Some((user, group)) = other_user() {
         command.args([format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()]);

@@ -351,6 +351,12 @@ pub const SERVER_SESSION_BYTES_MAX: usize = 1024 * 1024;
 pub const SERVER_COLUMNS_MAX: u64 = 64;
 /// Questions that a MySQL or MariaDB server may ask in one login.
 pub const SERVER_QUESTIONS_MAX: usize = 8;
+/// Bytes of a PostgreSQL role's name: a server cuts longer ones in silence.
+pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
+/// Sentences about how an alternate user differs.
+pub const DIFFERENCES_MAX: usize = 20;
+/// Characters of one name in them.
+pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.

@@ -8,6 +8,9 @@
     reason = "a test; what clippy.toml allows in tests does not reach the functions between them"
 )]
 
+#[path = "postgres/alternating.rs"]
+mod alternating;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -82,9 +82,17 @@ impl Functions {
             };
             by_name.insert(function.name.clone(), Arc::new(function));
         }
-        for path in dir.map(components).transpose()?.unwrap_or_default() {
-            let function = from_file(&path)?;
-            by_name.insert(function.name.clone(), Arc::new(function));
+        if let Some(dir) = dir {
+            for path in ending(dir, "wasm")? {
+                let function = from_file(&path)?;
+                by_name.insert(function.name.clone(), Arc::new(function));
+            }
+            for path in ending(dir, "toml")? {
+                if !path.with_extension("wasm").exists() {
+                    let function = set_up(&path, &by_name)?;
+                    by_name.insert(function.name.clone(), Arc::new(function));
+                }
+            }
         }
         Ok(Self { account, by_name })
     }
@@ -113,11 +121,12 @@ fn io(path: &Path, source: std::io::Error) -> FunctionsError {
     FunctionsError::Io { path: path.to_owned(), source }
 }
 
-fn components(dir: &Path) -> Result<Vec<PathBuf>, FunctionsError> {
+/// The files of a directory whose names end so.
+fn ending(dir: &Path, end: &str) -> Result<Vec<PathBuf>, FunctionsError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|source| io(dir, source))? {
         let path = entry.map_err(|source| io(dir, source))?.path();
-        if path.extension().is_some_and(|end| end == "wasm") {
+        if path.extension().is_some_and(|has| has == end) {
             found.push(path);
         }
     }
@@ -130,8 +139,7 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
     let bytes = std::fs::read(path).map_err(|source| io(path, source))?;
     let beside = path.with_extension("toml");
     let manifest = match std::fs::read_to_string(&beside) {
-        Ok(text) => toml::from_str(&text)
-            .map_err(|error| FunctionsError::Manifest { path: beside, reason: error.to_string() })?,
+        Ok(text) => manifest(&beside, &text)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Manifest::default(),
         Err(source) => return Err(io(&beside, source)),
     };
@@ -140,5 +148,33 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
         component: Component::new(bytes),
         grants: Arc::new(manifest.grants),
         environment: Arc::new(manifest.environment),
+    })
+}
+
+fn manifest(path: &Path, text: &str) -> Result<Manifest, FunctionsError> {
+    toml::from_str(text)
+        .map_err(|error| FunctionsError::Manifest { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// A built-in function as a manifest without a component sets it up: its grants, and the manifest's as well.
+fn set_up(path: &Path, known: &BTreeMap<String, Arc<Function>>) -> Result<Function, FunctionsError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let Some(builtin) = known.get(&*name) else {
+        let reason = format!("there is no `{name}.wasm` beside it, and no built-in function of this name");
+        return Err(FunctionsError::Manifest { path: path.to_owned(), reason });
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
+    let Manifest { grants: more, environment } = manifest(path, &text)?;
+    let mut grants = Grants::clone(&builtin.grants);
+    grants.engines.extend(more.engines);
+    grants.own_target |= more.own_target;
+    grants.targets.extend(more.targets);
+    grants.secrets.extend(more.secrets);
+    grants.pending_fields.extend(more.pending_fields);
+    Ok(Function {
+        name: builtin.name.clone(),
+        component: builtin.component.clone(),
+        grants: Arc::new(grants),
+        environment: Arc::new(environment),
     })
 }

@@ -62,6 +62,13 @@ pub const ALL: &[Builtin] = &[
         digest: Digest::from_bytes(PAWL_ROTATOR_POSTGRES_DIGEST),
         engines: &[Engine::Postgres],
     },
+    Builtin {
+        name: "pawl-postgres-alternating-users",
+        description: "Rotates between two PostgreSQL logins that are one role, by a master's login",
+        bytes: PAWL_ROTATOR_POSTGRES_ALTERNATING,
+        digest: Digest::from_bytes(PAWL_ROTATOR_POSTGRES_ALTERNATING_DIGEST),
+        engines: &[Engine::Postgres],
+    },
 ];
 
 #[cfg(test)]

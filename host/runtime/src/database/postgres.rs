@@ -1,6 +1,7 @@
 //! PostgreSQL, and what speaks its protocol.
 
 mod guard;
+mod roles;
 mod statement;
 
 use std::io;
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, Connection, NoTls};
+use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::guard::{Guarded, Stopped};
@@ -29,6 +30,12 @@ const APPLICATION_NAME: &str = "pawl";
 
 /// SQLSTATE of a setting that the server does not have.
 const UNDEFINED_OBJECT: &str = "42704";
+
+/// SQLSTATE of a change where nothing can be changed.
+const READ_ONLY: &str = "25006";
+
+/// SQLSTATE of what a standby cannot begin.
+const NOT_WHILE_RECOVERING: &str = "0A000";
 
 /// Logs in to PostgreSQL servers: over verified TLS unless the secret says `"ssl": false`, and never in clear.
 #[derive(Debug)]
@@ -225,16 +232,39 @@ struct PostgresSession {
 
 impl PostgresSession {
     async fn execute(&self, statement: &str) -> Result<(), StatementFailure> {
-        let lost = |why: &str| StatementFailure::Lost(format!("the connection to the database {why}"));
-        match timeout(limits::STATEMENT_TIMEOUT, self.client.batch_execute(statement)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(match error.code().map(|code| code_only(code.code())) {
-                Some(code) if gone(code) => lost(&format!("ended (SQLSTATE {code})")),
-                Some(code) => StatementFailure::Rejected(format!("SQLSTATE {code}")),
-                None => lost("broke"),
-            }),
-            Err(_) => Err(lost("did not answer in time")),
-        }
+        in_time(self.client.batch_execute(statement)).await
+    }
+
+    /// The first column of the first row.
+    async fn ask(&self, question: &str) -> Result<Option<String>, StatementFailure> {
+        let answered = in_time(self.client.simple_query(question)).await?;
+        Ok(answered.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
+            _ => None,
+        }))
+    }
+}
+
+fn read_only() -> StatementFailure {
+    StatementFailure::Rejected(format!(
+        "SQLSTATE {READ_ONLY}: the server is read-only, as a replica is; the secret's `host` must be the primary's"
+    ))
+}
+
+/// What became of a statement.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StatementFailure> {
+    let lost = |why: &str| StatementFailure::Lost(format!("the connection to the database {why}"));
+    match timeout(limits::STATEMENT_TIMEOUT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(match error.code().map(|code| code_only(code.code())) {
+            Some(code) if gone(code) => lost(&format!("ended (SQLSTATE {code})")),
+            Some(READ_ONLY) => read_only(),
+            Some(code) => StatementFailure::Rejected(format!("SQLSTATE {code}")),
+            None => lost("broke"),
+        }),
+        Err(_) => Err(lost("did not answer in time")),
     }
 }
 
@@ -242,15 +272,32 @@ impl PostgresSession {
     /// Begins a transaction that the server ends when this host falls silent in it.
     async fn open_transaction(&self) -> Result<(), StatementFailure> {
         let patience = limits::LAST_WORD_VALID.as_millis();
-        let limited = format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {patience}");
+        // A role that is set to read only may still change its password.
+        let begin = "BEGIN READ WRITE";
+        let limited = format!("{begin}; SET LOCAL idle_in_transaction_session_timeout = {patience}");
         match self.execute(&limited).await {
             // Servers of the family that do not know the setting (before PostgreSQL 9.6).
             Err(StatementFailure::Rejected(code)) if code.ends_with(UNDEFINED_OBJECT) => {
                 self.execute("ROLLBACK").await?;
-                self.execute("BEGIN").await
+                self.execute(begin).await
+            }
+            Err(StatementFailure::Rejected(code)) if code.ends_with(NOT_WHILE_RECOVERING) => {
+                let _ended = self.execute("ROLLBACK").await;
+                Err(read_only())
             }
             begun => begun,
         }
+    }
+
+    /// Commits what is done, if the last word is yes.
+    async fn close_transaction(&self, last_word: LastWord<'_>) -> Result<(), StatementFailure> {
+        if last_word.await {
+            // A time limit that ends a wait for a standby makes a server answer that all is well.
+            return self.execute("SET LOCAL statement_timeout = 0; COMMIT").await;
+        }
+        // What is not committed when the session ends is taken back by the server.
+        let _ended = self.execute("ROLLBACK").await;
+        Err(StatementFailure::TakenBack)
     }
 }
 
@@ -274,13 +321,21 @@ impl Session for PostgresSession {
                 let _ended = self.execute("ROLLBACK").await;
                 return Err(failure);
             }
-            if last_word.await {
-                // A time limit that ends a wait for a standby makes a server answer that all is well.
-                return self.execute("SET LOCAL statement_timeout = 0; COMMIT").await;
-            }
-            // What is not committed when the session ends is taken back by the server.
-            let _ended = self.execute("ROLLBACK").await;
-            Err(StatementFailure::TakenBack)
+            self.close_transaction(last_word).await
         })
+    }
+
+    fn mirror_account<'a>(
+        &'a self,
+        like: &'a str,
+        account: &'a str,
+        password: &'a SecretBytes,
+        last_word: LastWord<'a>,
+    ) -> Work<'a, (), StatementFailure> {
+        Box::pin(roles::mirror(self, like, account, password, last_word))
+    }
+
+    fn differences<'a>(&'a self, like: &'a str, account: &'a str) -> Work<'a, Vec<String>, StatementFailure> {
+        Box::pin(roles::differences(self, like, account))
     }
 }

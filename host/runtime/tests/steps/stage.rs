@@ -239,7 +239,7 @@ impl Stage {
     }
 
     pub(crate) async fn run(&self, component: &Component, step: Step) -> StepReport {
-        let grants = pawl_rotators::ALL[0].grants();
+        let grants = builtin().grants();
         self.run_granted(component, step, grants).await
     }
 
@@ -258,7 +258,11 @@ impl Stage {
 
 /// The built-in rotator for PostgreSQL.
 pub(crate) fn postgres() -> Component {
-    Component::new(pawl_rotators::ALL[0].bytes)
+    Component::new(builtin().bytes)
+}
+
+fn builtin() -> &'static pawl_rotators::Builtin {
+    pawl_rotators::Builtin::named("pawl-postgres-single-user").unwrap()
 }
 
 /// The text of a permanent outcome.

@@ -21,6 +21,15 @@ pub(crate) fn quoted(name: &str) -> Result<String, Unfit> {
     Ok(format!("\"{}\"", name.replace('"', "\"\"")))
 }
 
+/// `text` as a literal, whatever the session has made of backslashes.
+pub(crate) fn literal(text: &str) -> Result<String, Unfit> {
+    if text.contains('\0') {
+        return Err(Unfit::Name);
+    }
+    let text = text.replace('\'', "''");
+    Ok(if text.contains('\\') { format!("E'{}'", text.replace('\\', "\\\\")) } else { format!("'{text}'") })
+}
+
 /// What gives `account` the password `password`. It holds a SCRAM verifier, so neither the server's log nor its
 /// `pg_stat_activity` ever sees the password.
 pub(crate) fn set_password(account: &str, password: &SecretBytes) -> Result<Zeroizing<String>, Unfit> {
@@ -31,14 +40,17 @@ pub(crate) fn set_password(account: &str, password: &SecretBytes) -> Result<Zero
     // It prepares the text as servers and drivers do (SASLprep, or the bytes as they are where that is not defined), and gives
     // only letters, digits and `$+/:=-`.
     let verifier = Zeroizing::new(postgres_protocol::password::scram_sha_256(password.expose()));
-    // The server gives up before the host does, so that no statement that waits for a lock has effect after the host has
-    // counted it as lost. And where `synchronous_commit` is off, a crash of the server could take an acknowledged password back
-    // after AWSCURRENT has moved to it.
-    Ok(Zeroizing::new(format!(
-        "SET LOCAL statement_timeout = {timeout}; SET LOCAL synchronous_commit = on; ALTER ROLE {role} PASSWORD '{verifier}'",
-        timeout = limits::STATEMENT_TIMEOUT.as_millis() * 9 / 10,
-        verifier = verifier.as_str(),
-    )))
+    Ok(Zeroizing::new(format!("{}; ALTER ROLE {role} PASSWORD '{}'", precautions(), verifier.as_str())))
+}
+
+/// What a transaction that changes a role begins with.
+///
+/// The server gives up before the host does, so that no statement that waits for a lock has effect after the host has counted it
+/// as lost. And where `synchronous_commit` is off, a crash of the server could take an acknowledged password back after
+/// AWSCURRENT has moved to it.
+pub(crate) fn precautions() -> String {
+    let timeout = limits::STATEMENT_TIMEOUT.as_millis() * 9 / 10;
+    format!("SET LOCAL statement_timeout = {timeout}; SET LOCAL synchronous_commit = on")
 }
 
 #[cfg(test)]
@@ -66,6 +78,24 @@ mod tests {
                 let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
                 prop_assert!(inner.replace("\"\"", "").find('"').is_none());
                 prop_assert_eq!(inner.replace("\"\"", "\""), name);
+            }
+        }
+
+        #[test]
+        fn a_literal_is_its_text_and_ends_where_it_should(text in any::<String>()) {
+            if let Ok(literal) = literal(&text) {
+                let (escapes, inner) = literal.strip_prefix('E').map_or((false, &*literal), |inner| (true, inner));
+                prop_assert_eq!(escapes, text.contains('\\'));
+                let inner = inner.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap();
+                let mut read = String::new();
+                let mut rest = inner.chars();
+                while let Some(char) = rest.next() {
+                    if char == '\'' || char == '\\' {
+                        prop_assert_eq!(rest.next(), Some(char));
+                    }
+                    read.push(char);
+                }
+                prop_assert_eq!(read, text);
             }
         }
     }

@@ -1,0 +1,648 @@
+//! The weaknesses of AWS's own rotation functions, numbered as in their study (aws-samples/aws-secrets-manager-rotation-lambdas,
+//! each read and most of them run), and for each a test that shows that Pawl does not have it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use pawl_tests::artifacts::repository;
+use pawl_tests::pair::Pair;
+use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl};
+use pawl_tests::postgres::{Door, Login, Postgres, free_port};
+use pawl_tests::proxy::{Event, Proxy, Then};
+use pawl_tests::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::alternating_postgres::{ALTERNATING, Application, Ground, MASTER};
+use crate::database_secret;
+
+const SOON: Duration = Duration::from_secs(60);
+
+struct Weakness {
+    number: usize,
+    what: &'static str,
+    /// Files, and the tests in them.
+    tests: &'static [(&'static str, &'static str)],
+    /// The part of it that no server here can show, and why.
+    elsewhere: &'static str,
+}
+
+const HERE: &str = "tests/it/weaknesses.rs";
+const ALTERNATING_TESTS: &str = "tests/it/alternating_postgres.rs";
+const DRIVER: &str = "host/runtime/tests/postgres.rs";
+const ROLES: &str = "host/runtime/tests/postgres/alternating.rs";
+
+const WEAKNESSES: [Weakness; 20] = [
+    Weakness {
+        number: 1,
+        what: "the password stands in clear in the statement, and so in the server's log",
+        tests: &[
+            (HERE, "weakness_01_no_password_in_any_log"),
+            (DRIVER, "a_new_password_is_accepted_and_the_old_refused_and_no_log_has_either"),
+            ("tests/it/canary.rs", "no_secret_is_found_where_none_belongs"),
+        ],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 2,
+        what: "AWSCURRENT is dead between the change of the password and the end of the rotation",
+        tests: &[(HERE, "weakness_02_whoever_reads_awscurrent_logs_in_at_every_moment")],
+        elsewhere: "a single user has no second password on PostgreSQL: the gap is shown in the rotation's history",
+    },
+    Weakness {
+        number: 3,
+        what: "AWSPENDING taken away from a half-done rotation locks the account out for good",
+        tests: &[(HERE, "weakness_03_a_half_done_rotation_whose_label_is_taken_away_locks_nobody_out")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 4,
+        what: "of two rotations at once the older one's change can land last",
+        tests: &[
+            (HERE, "weakness_04_a_rotation_that_is_superseded_changes_nothing_any_more"),
+            (DRIVER, "a_change_is_final_only_after_the_last_word_and_silence_takes_it_back"),
+        ],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 5,
+        what: "a second try after a half-done one promotes a user without its grants",
+        tests: &[(HERE, "weakness_05_a_try_that_broke_off_leaves_nothing_and_the_next_makes_all")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 6,
+        what: "grants, ownership, attributes and settings are copied once, in part or not at all",
+        tests: &[
+            (HERE, "weakness_06_an_alternate_is_what_the_owner_is_at_every_turn"),
+            (
+                ALTERNATING_TESTS,
+                "an_application_works_through_two_full_turns_and_reads_what_it_made_under_either_name",
+            ),
+            (
+                ALTERNATING_TESTS,
+                "what_the_clone_has_of_its_own_stops_the_rotation_before_anything_has_changed",
+            ),
+            (ROLES, "what_is_made_under_either_name_belongs_to_one_role"),
+            (ROLES, "what_no_membership_carries_is_taken_from_the_owner_at_each_turn"),
+            (ROLES, "a_clone_of_another_tool_is_repaired_or_refused_in_words_that_say_what_to_do"),
+            (ROLES, "what_the_alternate_was_given_by_hand_is_told_before_it_is_lost"),
+        ],
+        elsewhere: "Oracle and SQL Server: Pawl has no rotators for them",
+    },
+    Weakness {
+        number: 7,
+        what: "only the host part `%` of a user is known",
+        tests: &[],
+        elsewhere: "MySQL and MariaDB only: PostgreSQL's roles have no host part",
+    },
+    Weakness {
+        number: 8,
+        what: "a TLS failure leads to a login in clear",
+        tests: &[
+            (HERE, "weakness_08_no_login_without_tls_unless_the_secret_says_so"),
+            (DRIVER, "no_peer_gets_the_password_by_asking"),
+            (DRIVER, "tls_is_verified_and_only_inside_of_it_may_a_server_ask_for_the_password_in_clear"),
+        ],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 9,
+        what: "every rotation makes at least one failed login",
+        tests: &[(HERE, "weakness_09_a_rotation_makes_no_failed_login")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 10,
+        what: "every failure to connect gives the same message",
+        tests: &[
+            (HERE, "weakness_10_each_reason_has_its_own_words"),
+            (DRIVER, "every_login_that_fails_says_why"),
+        ],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 11,
+        what: "a replica's host is rotated on the replica, without a word that says so",
+        tests: &[(HERE, "weakness_11_a_replica_is_named_as_the_reason")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 12,
+        what: "the master's server is compared by its host's text alone",
+        tests: &[(HERE, "weakness_12_a_master_of_another_port_is_not_logged_in_with")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 13,
+        what: "open sessions survive a rotation",
+        tests: &[(HERE, "weakness_13_open_sessions_survive_which_is_wanted")],
+        elsewhere: "wanted: an application must not lose its work. Whoever fears a stolen session ends it by pg_terminate_backend",
+    },
+    Weakness {
+        number: 14,
+        what: "AWSPREVIOUS is logged in with before anybody looks whose it is",
+        tests: &[(HERE, "weakness_14_a_previous_version_of_another_user_is_not_tried")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 15,
+        what: "a password that the database rejects is tried for ever",
+        tests: &[(HERE, "weakness_15_a_rejection_ends_the_rotation_and_the_next_makes_another_password")],
+        elsewhere: "PostgreSQL's policies see a verifier and reject none; the rejection here is of a right that the master lacks",
+    },
+    Weakness {
+        number: 16,
+        what: "whoever can write a secret steers the function by `masterarn`",
+        tests: &[(
+            HERE,
+            "weakness_16_a_secret_cannot_point_at_any_master_nor_use_one_without_a_login_of_its_own",
+        )],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 17,
+        what: "three or four logins for each rotation",
+        tests: &[(HERE, "weakness_17_two_logins_for_one_user_and_three_for_two")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 18,
+        what: "finishSecret trusts that testSecret has passed",
+        tests: &[("host/core/src/secret/rotating.rs", "a_rotation_promotes_only_what_was_tested")],
+        elsewhere: "",
+    },
+    Weakness {
+        number: 19,
+        what: "passwords are spliced into statements and connection strings",
+        tests: &[
+            (HERE, "weakness_19_a_password_is_a_password_whatever_is_in_it"),
+            (DRIVER, "a_hostile_name_changes_its_own_role_and_nothing_else"),
+            (ROLES, "hostile_names_are_names"),
+        ],
+        elsewhere: "the functions that splice are those of Oracle and Db2, for which Pawl has no rotators",
+    },
+    Weakness {
+        number: 20,
+        what: "a user without the right to change its own password cannot rotate",
+        tests: &[(HERE, "weakness_20_a_user_that_may_not_change_its_password_has_it_changed_by_the_master")],
+        elsewhere: "",
+    },
+];
+
+#[test]
+fn every_weakness_has_a_test_or_a_reason_and_no_test_is_only_named() {
+    let numbers: Vec<_> = WEAKNESSES.iter().map(|weakness| weakness.number).collect();
+    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+    for weakness in &WEAKNESSES {
+        let Weakness { number, what, tests, elsewhere } = weakness;
+        assert!(!tests.is_empty() || !elsewhere.is_empty(), "nothing shows number {number}: {what}");
+        for (file, name) in *tests {
+            let text = std::fs::read_to_string(repository().join(file))
+                .unwrap_or_else(|why| panic!("{file}: {why}"));
+            assert!(text.contains(&format!("fn {name}(")), "number {number}: {file} has no test `{name}`");
+        }
+        let own = format!("fn weakness_{number:02}_");
+        let listed =
+            tests.iter().filter(|(file, name)| *file == HERE && format!("fn {name}").starts_with(&own));
+        let here = std::fs::read_to_string(repository().join(HERE)).unwrap();
+        assert_eq!(
+            here.lines().filter(|line| line.starts_with(&own)).count(),
+            listed.count(),
+            "number {number}"
+        );
+    }
+}
+
+/// A single user's secret, and the host that rotates it.
+fn single(postgres: &Postgres, pawl: &Pawl, role: &str) {
+    postgres.create_role(role, "first-password");
+    let _ = pawl.create(role, &database_secret(postgres.port(), role, "first-password"));
+}
+
+fn turned(pawl: &Pawl, name: &str) -> String {
+    pawl.await_rotation(name, &pawl.rotate(name, POSTGRES_ROTATOR), SOON);
+    pawl.password(name, "AWSCURRENT")
+}
+
+/// How a rotation that was asked for ends when it cannot succeed.
+fn failure(pawl: &Pawl, name: &str, function: &str) -> Value {
+    let _ = pawl.rotate(name, function);
+    eventually("the rotation gives up", SOON, || {
+        let rotation = pawl.rotation(name);
+        (rotation["Status"] == "Failed").then(|| rotation["Failure"].clone())
+    })
+}
+
+fn reason(failure: &Value) -> &str {
+    failure["Reason"].as_str().unwrap()
+}
+
+fn gives_a_password(event: &Event) -> bool {
+    matches!(event, Event::Asked(_, sql) if sql.contains("SCRAM-SHA-256$"))
+}
+
+#[test]
+fn weakness_01_no_password_in_any_log() {
+    let ground = Ground::new();
+    single(&ground.postgres, &ground.pawl, "solo");
+    ground.role("app", "first-password");
+    let mut passwords = vec![turned(&ground.pawl, "solo"), turned(&ground.pawl, "solo")];
+    passwords.push(ground.turn("app").1);
+    passwords.push(ground.turn("app").1);
+    // What fails is logged by the defaults of every server.
+    let _ = ground.postgres.admin(&format!("ALTER ROLE {MASTER} NOCREATEROLE"));
+    let _ = ground.failure("app");
+    passwords.extend(ground.login_of("app", "AWSPENDING").map(|(_, password)| password));
+    let log = ground.postgres.log();
+    assert!(
+        log.contains("ALTER ROLE \"app_clone\" PASSWORD 'SCRAM-SHA-256$"),
+        "the statement is logged: {log}"
+    );
+    assert!(log.contains("ERROR:  permission denied") || log.contains("ERROR:  must have"), "{log}");
+    for password in passwords.iter().map(String::as_str).chain(["first-password"]) {
+        assert!(!log.contains(password), "the log has a password");
+    }
+}
+
+#[test]
+fn weakness_02_whoever_reads_awscurrent_logs_in_at_every_moment() {
+    let ground = Ground::new();
+    ground.role("app", "first-password");
+    let (ended, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let application = Application::of(ground.postgres.port());
+            while !ended.load(Ordering::SeqCst) {
+                let login = ground.login_of("app", "AWSCURRENT").unwrap();
+                drop(application.connect(&login).unwrap_or_else(|error| panic!("{}: {error:?}", login.0)));
+                logins.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for _ in 0..4 {
+            let before = logins.load(Ordering::SeqCst);
+            let _ = ground.turn("app");
+            eventually("somebody has logged in meanwhile", SOON, || {
+                (logins.load(Ordering::SeqCst) > before).then_some(())
+            });
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn weakness_03_a_half_done_rotation_whose_label_is_taken_away_locks_nobody_out() {
+    let postgres = Postgres::start();
+    let pawl = Pawl::start(Options::default());
+    postgres.create_role("app", "first-password");
+    // The server has the new password; from then on nobody hears of it.
+    let (given, closed): (Arc<AtomicBool>, Arc<AtomicBool>) = Default::default();
+    let (its_given, its_closed) = (Arc::clone(&given), Arc::clone(&closed));
+    let proxy = Proxy::start(postgres.port(), move |event| {
+        if gives_a_password(event) {
+            its_given.store(true, Ordering::SeqCst);
+        }
+        let committed = matches!(event, Event::Answered(_, sql) if sql.ends_with("COMMIT"));
+        if committed && its_given.swap(false, Ordering::SeqCst) {
+            its_closed.store(true, Ordering::SeqCst);
+        }
+        if its_closed.load(Ordering::SeqCst) { Then::Cut } else { Then::Forward }
+    });
+    let _ = pawl.create("db", &database_secret(proxy.port(), "app", "first-password"));
+    let token = pawl.rotate("db", POSTGRES_ROTATOR);
+    eventually("the change is made", SOON, || closed.load(Ordering::SeqCst).then_some(()));
+    assert_eq!(postgres.login("app", "first-password"), Login::Refused);
+    // AWS's documented way out of a rotation that is stuck.
+    let taken = json!({"SecretId": "db", "VersionStage": "AWSPENDING", "RemoveFromVersionId": token});
+    let _ = pawl.try_call("UpdateSecretVersionStage", &taken);
+    closed.store(false, Ordering::SeqCst);
+    let again = json!({"SecretId": "db", "RotationLambdaARN": POSTGRES_ROTATOR, "RotationRules": {"AutomaticallyAfterDays": 30}});
+    let _ = pawl.try_call("RotateSecret", &again);
+    eventually("AWSCURRENT logs in again", SOON, || {
+        let password = pawl.password("db", "AWSCURRENT");
+        (password != "first-password" && postgres.login("app", &password) == Login::Accepted).then_some(())
+    });
+    // And the next one is as any other.
+    let _ = eventually("nothing is left to be done", SOON, || {
+        (pawl.rotation("db")["Status"] != "Running").then_some(())
+    });
+    let password = turned(&pawl, "db");
+    assert_eq!(postgres.login("app", &password), Login::Accepted);
+}
+
+#[test]
+fn weakness_04_a_rotation_that_is_superseded_changes_nothing_any_more() {
+    let postgres = Postgres::start();
+    let pawl = Pawl::start(Options::default());
+    postgres.create_role("app", "first-password");
+    let held: Arc<(Mutex<Option<bool>>, Condvar)> = Arc::default();
+    let its_held = Arc::clone(&held);
+    let proxy = Proxy::start(postgres.port(), move |event| {
+        if gives_a_password(event) {
+            let (state, changed) = &*its_held;
+            let mut state = state.lock().unwrap();
+            if state.is_none() {
+                *state = Some(true);
+                changed.notify_all();
+                drop(changed.wait_while(state, |state| *state == Some(true)).unwrap());
+            }
+        }
+        Then::Forward
+    });
+    let value = database_secret(proxy.port(), "app", "first-password");
+    let _ = pawl.create("db", &value);
+    let old = pawl.rotate("db", POSTGRES_ROTATOR);
+    let (state, changed) = &*held;
+    drop(changed.wait_while(state.lock().unwrap(), |state| state.is_none()).unwrap());
+    // While its statement is on the way, a person takes over.
+    let by_hand = pawl.call("PutSecretValue", json!({"SecretId": "db", "SecretString": value}));
+    *state.lock().unwrap() = Some(false);
+    changed.notify_all();
+    eventually("the older rotation is over", SOON, || {
+        (pawl.rotation("db")["Status"] != "Running").then_some(())
+    });
+    assert_eq!(pawl.value("db", "AWSCURRENT").unwrap().0, by_hand["VersionId"].as_str().unwrap());
+    assert_eq!(
+        postgres.login("app", "first-password"),
+        Login::Accepted,
+        "the older rotation's change came through"
+    );
+    assert_ne!(pawl.labels("db", &old), ["AWSCURRENT"]);
+    let password = turned(&pawl, "db");
+    assert_eq!(postgres.login("app", &password), Login::Accepted);
+}
+
+#[test]
+fn weakness_05_a_try_that_broke_off_leaves_nothing_and_the_next_makes_all() {
+    let ground = Ground::new();
+    let hits = Arc::new(AtomicUsize::new(0));
+    let its_hits = Arc::clone(&hits);
+    // Once in the middle, once when all is done but the end.
+    let proxy = Proxy::start(ground.postgres.port(), move |event| match event {
+        Event::Asked(_, sql) if sql.starts_with("GRANT") && its_hits.load(Ordering::SeqCst) == 0 => {
+            its_hits.fetch_add(1, Ordering::SeqCst);
+            Then::Cut
+        }
+        Event::Asked(_, sql) if sql.ends_with("COMMIT") && its_hits.load(Ordering::SeqCst) == 1 => {
+            its_hits.fetch_add(1, Ordering::SeqCst);
+            Then::Cut
+        }
+        _ => Then::Forward,
+    });
+    ground.role("app", "first-password");
+    let put = |name: &str, value: &str| {
+        ground.pawl.call("PutSecretValue", json!({"SecretId": name, "SecretString": value}))
+    };
+    let _ = put("app", &ground.value(proxy.port(), "app", "first-password"));
+    let _ = put("master/postgres", &ground.master_at(proxy.port()));
+    let _ = ground.postgres.admin(
+        "CREATE TABLE theirs (n integer); GRANT SELECT ON theirs TO app; ALTER ROLE app SET work_mem = '7MB'",
+    );
+    let token = ground.pawl.rotate("app", ALTERNATING);
+    ground.pawl.await_rotation("app", &token, SOON);
+    assert_eq!(hits.load(Ordering::SeqCst), 2);
+    let application = Application::of(ground.postgres.port());
+    let session = application.connect(&ground.login_of("app", "AWSCURRENT").unwrap()).unwrap();
+    application.run(&session, "SELECT * FROM theirs");
+    assert_eq!(application.text(&session, "SHOW work_mem"), "7MB");
+    assert_eq!(application.text(&session, "SELECT current_user::text"), "app");
+}
+
+#[test]
+fn weakness_06_an_alternate_is_what_the_owner_is_at_every_turn() {
+    let ground = Ground::new();
+    ground.role("app", "first-password");
+    // As a person has made it beforehand, for AWS's function to fail on.
+    let _ = ground.postgres.admin(&format!("SET ROLE {MASTER}; CREATE ROLE app_clone NOLOGIN"));
+    let application = Application::of(ground.postgres.port());
+    for (path, limit) in [("first, public", 5), ("second, public", 9), ("\"third one\"", -1)] {
+        let _ = ground.postgres.admin(&format!(
+            "ALTER ROLE app CONNECTION LIMIT {limit}; ALTER ROLE app SET search_path = {path}"
+        ));
+        for _ in 0..2 {
+            let login = ground.turn("app");
+            let session = application.connect(&login).unwrap();
+            assert_eq!(application.text(&session, "SHOW search_path"), path, "{}", login.0);
+            let limits =
+                ground.postgres.admin("SELECT DISTINCT rolconnlimit FROM pg_roles WHERE rolname LIKE 'app%'");
+            assert_eq!(limits, limit.to_string());
+        }
+    }
+    // A right that was taken away stays away.
+    let _ = ground.postgres.admin("CREATE TABLE theirs (n integer); GRANT SELECT ON theirs TO app");
+    let _ = ground.turn("app");
+    let _ = ground.postgres.admin("REVOKE SELECT ON theirs FROM app");
+    for _ in 0..2 {
+        let (user, _) = ground.turn("app");
+        let may = ground.postgres.admin(&format!("SELECT has_table_privilege('{user}', 'theirs', 'SELECT')"));
+        assert_eq!(may, "f");
+    }
+}
+
+#[test]
+fn weakness_08_no_login_without_tls_unless_the_secret_says_so() {
+    let postgres = Postgres::start();
+    let pawl = Pawl::start(Options::default());
+    postgres.create_role("app", "first-password");
+    let mut value: Value =
+        serde_json::from_str(&database_secret(postgres.port(), "app", "first-password")).unwrap();
+    let _ = value.as_object_mut().unwrap().remove("ssl");
+    let _ = pawl.create("db", &value.to_string());
+    let failure = failure(&pawl, "db", POSTGRES_ROTATOR);
+    assert!(reason(&failure).contains("no TLS"), "{failure}");
+    assert_eq!(pawl.password("db", "AWSCURRENT"), "first-password");
+    assert!(!postgres.log().contains("user=app"), "it tried without: {}", postgres.log());
+}
+
+#[test]
+fn weakness_09_a_rotation_makes_no_failed_login() {
+    let ground = Ground::new();
+    single(&ground.postgres, &ground.pawl, "solo");
+    ground.role("app", "first-password");
+    for _ in 0..3 {
+        let _ = turned(&ground.pawl, "solo");
+        let _ = ground.turn("app");
+    }
+    let log = ground.postgres.log();
+    assert!(!log.contains("FATAL"), "{log}");
+}
+
+#[test]
+fn weakness_10_each_reason_has_its_own_words() {
+    let postgres = Postgres::start();
+    let pawl = Pawl::start(Options::default());
+    postgres.create_role("app", "first-password");
+    let base: Value =
+        serde_json::from_str(&database_secret(postgres.port(), "app", "first-password")).unwrap();
+    let with = |field: &str, value: Value| {
+        let mut changed = base.clone();
+        changed[field] = value;
+        changed.to_string()
+    };
+    let nobody = free_port();
+    let cases = [
+        ("password", json!("wrong"), "refused the login of user `app`".to_owned()),
+        ("dbname", json!("nowhere"), "no session in the database `nowhere`".to_owned()),
+        ("ssl", json!(true), "offers no TLS".to_owned()),
+        ("engine", json!("oracle"), "oracle".to_owned()),
+        ("port", json!(nobody), format!("127.0.0.1:{nobody}")),
+    ];
+    for (field, value, words) in cases {
+        let _ = pawl.create(field, &with(field, value));
+        let _ = pawl.rotate(field, POSTGRES_ROTATOR);
+        let told = eventually("a reason is told", SOON, || {
+            pawl.rotation(field)["Failure"]["Reason"].as_str().map(str::to_owned)
+        });
+        assert!(told.contains(&words), "{field}: {told}");
+    }
+}
+
+#[test]
+fn weakness_11_a_replica_is_named_as_the_reason() {
+    let pair = Pair::start();
+    let pawl = Pawl::start(Options::default());
+    let _ = pair.admin("postgres", &["CREATE ROLE app LOGIN PASSWORD 'first-password'"]);
+    let standby = pair.ports()[1 - pair.primary_at()];
+    eventually("the standby has the role", SOON, || {
+        (Door::at(standby).login("app", "first-password") == Login::Accepted).then_some(())
+    });
+    let _ = pawl.create("db", &database_secret(standby, "app", "first-password"));
+    let failure = failure(&pawl, "db", POSTGRES_ROTATOR);
+    assert!(reason(&failure).contains("read-only") && reason(&failure).contains("primary"), "{failure}");
+    assert_eq!(pawl.password("db", "AWSCURRENT"), "first-password");
+    assert_eq!(Door::at(standby).login("app", "first-password"), Login::Accepted);
+}
+
+#[test]
+fn weakness_12_a_master_of_another_port_is_not_logged_in_with() {
+    let ground = Ground::new();
+    let other = Postgres::start();
+    ground.role("app", "first-password");
+    // The same host, and another server on it.
+    let value = ground.master_at(other.port());
+    let _ = ground.pawl.call("PutSecretValue", json!({"SecretId": "master/postgres", "SecretString": value}));
+    let failure = ground.failure("app");
+    assert!(reason(&failure).contains(&other.port().to_string()), "{failure}");
+    assert!(!other.log().contains(&format!("user={MASTER}")), "{}", other.log());
+    assert_eq!(ground.postgres.admin("SELECT count(*) FROM pg_roles WHERE rolname = 'app_clone'"), "0");
+}
+
+#[test]
+fn weakness_13_open_sessions_survive_which_is_wanted() {
+    let ground = Ground::new();
+    single(&ground.postgres, &ground.pawl, "solo");
+    ground.role("app", "first-password");
+    let application = Application::of(ground.postgres.port());
+    let first = |user: &str| application.connect(&(user.to_owned(), "first-password".to_owned())).unwrap();
+    let sessions = [first("solo"), first("app")];
+    application.run(&sessions[1], "BEGIN; CREATE TEMPORARY TABLE kept (n integer)");
+    for _ in 0..2 {
+        let _ = turned(&ground.pawl, "solo");
+        let _ = ground.turn("app");
+    }
+    application.run(&sessions[0], "SELECT 1");
+    application.run(&sessions[1], "INSERT INTO kept VALUES (1); COMMIT; SELECT * FROM kept");
+}
+
+#[test]
+fn weakness_14_a_previous_version_of_another_user_is_not_tried() {
+    let postgres = Postgres::start();
+    let pawl = Pawl::start(Options::default());
+    postgres.create_role("other", "the-others-password");
+    postgres.create_role("app", "the-real-password");
+    let _ = pawl.create("db", &database_secret(postgres.port(), "other", "the-others-password"));
+    let value = database_secret(postgres.port(), "app", "wrong-password");
+    let _ = pawl.call("PutSecretValue", json!({"SecretId": "db", "SecretString": value}));
+    let failure = failure(&pawl, "db", POSTGRES_ROTATOR);
+    assert!(reason(&failure).contains("refused the login of user `app`"), "{failure}");
+    assert!(!postgres.log().contains("user=other"), "{}", postgres.log());
+    assert_eq!(postgres.login("other", "the-others-password"), Login::Accepted);
+}
+
+#[test]
+fn weakness_15_a_rejection_ends_the_rotation_and_the_next_makes_another_password() {
+    let ground = Ground::new();
+    ground.role("app", "first-password");
+    let _ = ground.postgres.admin(&format!("ALTER ROLE {MASTER} NOCREATEROLE"));
+    let failure = ground.failure("app");
+    assert_eq!(failure["Step"], "setSecret", "{failure}");
+    assert!(reason(&failure).contains("CREATEROLE"), "{failure}");
+    assert_eq!(failure["Retryable"], false, "{failure}");
+    assert_eq!(ground.postgres.login("app", "first-password"), Login::Accepted);
+    let _ = ground.postgres.admin(&format!("ALTER ROLE {MASTER} CREATEROLE"));
+    let login = ground.turn("app");
+    assert_eq!(ground.postgres.login(&login.0, &login.1), Login::Accepted);
+}
+
+#[test]
+fn weakness_16_a_secret_cannot_point_at_any_master_nor_use_one_without_a_login_of_its_own() {
+    let ground = Ground::new();
+    // Somebody else's secret, with rights that this secret's owner would like to have.
+    let _ = ground.pawl.create("payments/dba", &ground.master_at(ground.postgres.port()));
+    ground.role("app", "first-password");
+    let mut value: Value =
+        serde_json::from_str(&ground.value(ground.postgres.port(), "app", "first-password")).unwrap();
+    value["masterarn"] = json!("payments/dba");
+    let _ = ground.pawl.create("steered", &value.to_string());
+    let failure = ground.failure("steered");
+    assert!(reason(&failure).contains("grants do not cover"), "{failure}");
+
+    // Anybody's role, named by somebody who does not know its password.
+    ground.postgres.create_role("victim", "the-victims-password");
+    let _ = ground.pawl.create("thief", &ground.value(ground.postgres.port(), "victim", "a-guess"));
+    let failure = ground.failure("thief");
+    assert_eq!(failure["Step"], "setSecret", "{failure}");
+    assert_eq!(ground.postgres.admin("SELECT count(*) FROM pg_roles WHERE rolname = 'victim_clone'"), "0");
+    assert!(!ground.postgres.log().contains("CREATE ROLE \"victim_clone\""));
+}
+
+#[test]
+fn weakness_17_two_logins_for_one_user_and_three_for_two() {
+    let ground = Ground::new();
+    single(&ground.postgres, &ground.pawl, "solo");
+    ground.role("app", "first-password");
+    let logins = || ground.postgres.log().matches("connection authorized: user=").count();
+    for _ in 0..2 {
+        let before = logins();
+        let _ = turned(&ground.pawl, "solo");
+        assert_eq!(logins() - before, 2);
+        let before = logins();
+        let _ = ground.turn("app");
+        assert_eq!(logins() - before, 3);
+    }
+}
+
+#[test]
+fn weakness_19_a_password_is_a_password_whatever_is_in_it() {
+    let ground = Ground::new();
+    let _ = ground.postgres.admin("CREATE ROLE victim LOGIN");
+    let hostile = "a' b\"; DROP ROLE victim; --\\ %s $1 host=127.0.0.2 ;é";
+    let _ = ground.postgres.admin("SELECT 1");
+    ground.role("app", hostile);
+    ground.postgres.create_role("solo", hostile);
+    let _ = ground.pawl.create("solo", &database_secret(ground.postgres.port(), "solo", hostile));
+    assert_eq!(ground.postgres.login("solo", &turned(&ground.pawl, "solo")), Login::Accepted);
+    let (user, password) = ground.turn("app");
+    assert_eq!(ground.postgres.login(&user, &password), Login::Accepted);
+    assert_eq!(ground.postgres.admin("SELECT count(*) FROM pg_roles WHERE rolname = 'victim'"), "1");
+}
+
+#[test]
+fn weakness_20_a_user_that_may_not_change_its_password_has_it_changed_by_the_master() {
+    let ground = Ground::new();
+    ground.role("app", "first-password");
+    // Whose statement it was stands before each.
+    let _ = ground.postgres.admin("ALTER SYSTEM SET log_line_prefix = '%u> '");
+    let _ = ground.postgres.admin("SELECT pg_reload_conf()");
+    let mark = ground.postgres.log().len();
+    for _ in 0..2 {
+        let (user, password) = ground.turn("app");
+        assert_eq!(ground.postgres.login(&user, &password), Login::Accepted);
+    }
+    let log = ground.postgres.log();
+    let changes: Vec<_> = log[mark..].lines().filter(|line| line.contains("PASSWORD 'SCRAM")).collect();
+    assert!(!changes.is_empty(), "{log}");
+    for change in changes {
+        assert!(change.starts_with(&format!("{MASTER}> ")), "{change}");
+    }
+}

@@ -1,0 +1,105 @@
+//! A `pawl serve` with the shim in it, and its clients.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pawl_tests::aws::{self, Signer};
+use pawl_tests::http::Answer;
+use pawl_tests::pawl::{Options, Pawl, Store};
+use pawl_tests::process::Server;
+use pawl_tests::scratch::Scratch;
+use serde_json::Value;
+
+use super::board::Board;
+
+/// A host of its own store, or of one that several share.
+pub(crate) struct Host {
+    pub(crate) pawl: Pawl,
+    pub(crate) board: Board,
+    /// Where its board's file is.
+    _scratch: Scratch,
+    address: Arc<Mutex<SocketAddr>>,
+    shift_seconds: i64,
+}
+
+/// Calls a host, wherever it listens now, with the time that the host believes it is.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    address: Arc<Mutex<SocketAddr>>,
+    signer: Signer,
+    shift_seconds: i64,
+}
+
+/// How long a call waits for its answer: a host may stand still in the middle of one.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+impl Caller {
+    /// Calls an operation of Secrets Manager.
+    pub(crate) fn call(&self, operation: &str, body: &Value) -> std::io::Result<Answer> {
+        self.ask("secretsmanager", &format!("secretsmanager.{operation}"), body)
+    }
+
+    /// Calls an operation of Pawl's own.
+    pub(crate) fn call_pawl(&self, operation: &str, body: &Value) -> std::io::Result<Answer> {
+        self.ask("pawl", &format!("Pawl.{operation}"), body)
+    }
+
+    fn ask(&self, service: &str, target: &str, body: &Value) -> std::io::Result<Answer> {
+        let to = *self.address.lock().unwrap();
+        let request = aws::request(&to.to_string(), target, body.to_string().as_bytes());
+        let signer = Signer { service: service.to_owned(), ..self.signer.clone() };
+        let at = aws::now().saturating_add_signed(self.shift_seconds);
+        signer.sign(request, at).try_send_within(to, PATIENCE)
+    }
+}
+
+impl Host {
+    /// Starts one whose clock is off by so much.
+    pub(crate) fn start(store: Store, root_key: Option<Vec<u8>>, shift_seconds: i64) -> Self {
+        let scratch = Scratch::new("board");
+        let board = Board::new(scratch.path().join("board"));
+        board.shift_clock(shift_seconds);
+        let environment = board.environment();
+        let pawl = Pawl::start(Options { store, root_key, environment, ..Options::default() });
+        board.listens_at(pawl.address().port());
+        let address = Arc::new(Mutex::new(pawl.address()));
+        Self { pawl, board, _scratch: scratch, address, shift_seconds }
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            address: Arc::clone(&self.address),
+            signer: self.pawl.signer(),
+            shift_seconds: self.shift_seconds,
+        }
+    }
+
+    /// Sees off a process that was killed or has killed itself.
+    pub(crate) fn bury(&mut self) {
+        self.pawl.kill9();
+        self.board.disarm();
+    }
+
+    /// Starts it again with another time of day, or the same.
+    ///
+    /// # Errors
+    /// What it has logged, when it does not come up.
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        self.bury();
+        self.pawl.try_resume()?;
+        self.board.listens_at(self.pawl.address().port());
+        *self.address.lock().unwrap() = self.pawl.address();
+        Ok(())
+    }
+
+    /// Moves its clock while it runs.
+    pub(crate) fn shift_clock(&mut self, seconds: i64) {
+        self.shift_seconds = seconds;
+        self.board.shift_clock(seconds);
+    }
+
+    pub(crate) fn server(&self) -> Server {
+        self.pawl.server()
+    }
+}
