@@ -17,6 +17,7 @@ mod conformance;
 mod harness;
 mod kill;
 mod labels;
+mod mariadb;
 mod model;
 mod observability;
 mod refusals;
