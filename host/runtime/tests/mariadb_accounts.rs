@@ -187,7 +187,8 @@ async fn weakness_6_roles_with_their_admin_option_and_the_default_role_are_kept(
         "CREATE ROLE reader; CREATE ROLE `wri``ter TO x`; GRANT SELECT ON shop.* TO reader; \
          GRANT reader TO app WITH ADMIN OPTION; GRANT `wri``ter TO x` TO app; SET DEFAULT ROLE reader FOR app",
     );
-    server.admin("GRANT reader, `wri``ter TO x` TO master WITH ADMIN OPTION");
+    server
+        .admin("GRANT reader TO master WITH ADMIN OPTION; GRANT `wri``ter TO x` TO master WITH ADMIN OPTION");
     cloned(&server).await;
     let door = pawl_tests::mariadb::Door::at(server.port());
     assert_eq!(door.run("app_clone", "clone-canary", "SELECT CURRENT_ROLE()").unwrap(), "reader");
@@ -206,7 +207,7 @@ async fn weakness_6_hostile_names_and_every_scope_are_copied() {
          GRANT ALL ON `x TO y`.* TO app; GRANT ALL ON `shop\\_%`.* TO app; GRANT SELECT ON `sh_p`.* TO app; \
          GRANT SELECT (`a,b`, `q)(`), INSERT (`d``e`), REFERENCES ON `x TO y`.`t TO u ON v` TO app; \
          GRANT EXECUTE, ALTER ROUTINE ON FUNCTION shop.f TO app; GRANT EXECUTE ON PROCEDURE shop.p TO app; \
-         GRANT CREATE ON shop.absent TO app; GRANT SELECT, UPDATE ON shop.absent TO app WITH GRANT OPTION; \
+         GRANT CREATE, SELECT, UPDATE ON shop.absent TO app WITH GRANT OPTION; \
          REVOKE CREATE ON shop.absent FROM app; \
          GRANT PROXY ON acted TO app WITH GRANT OPTION; GRANT PROXY ON `we``i'r\"d`@`%` TO app; GRANT PROXY ON ''@'%' TO master WITH GRANT OPTION",
     );
@@ -372,19 +373,17 @@ async fn no_log_has_a_password_and_an_equal_user_gets_one_statement() {
     let server = server();
     server.admin("GRANT SELECT ON shop.* TO app");
     cloned(&server).await;
-    let before = server.log().len();
+    let changes = |log: &str| {
+        let words = ["\tGRANT ", "\tREVOKE ", "\tCREATE ", "\tALTER ", "\tDROP "];
+        let is_change = |line: &&str| words.iter().any(|word| line.contains(word));
+        log.lines().filter(is_change).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = changes(&server.log()).len();
     let session = master(&server).await;
     mirror(&*session, "app", "app_clone", "second-canary").await.unwrap();
     let log = server.log();
     assert!(!log.contains("canary"), "{log}");
-    let changes: Vec<_> = log[before..]
-        .lines()
-        .filter(|line| {
-            ["GRANT ", "REVOKE ", "CREATE ", "ALTER ", "DROP "]
-                .iter()
-                .any(|word| line.contains(&format!("\t{word}")))
-        })
-        .collect();
+    let changes = changes(&log).split_off(before);
     assert_eq!(changes.len(), 1, "{changes:?}");
     assert!(
         changes[0].contains("ALTER USER `app_clone`@`%` IDENTIFIED VIA mysql_native_password USING '*"),
