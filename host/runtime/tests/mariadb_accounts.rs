@@ -200,6 +200,11 @@ async fn weakness_6_roles_with_their_admin_option_and_the_default_role_are_kept(
 #[tokio::test(flavor = "multi_thread")]
 async fn weakness_6_hostile_names_and_every_scope_are_copied() {
     let server = server();
+    // Who may pass on the right to act as anybody is known to the server's table alone.
+    for user in ["'127.0.0.1', 'pawl_admin'", "'%', 'master'"] {
+        let row = format!("INSERT INTO mysql.proxies_priv VALUES ({user}, '', '', 1, '', NOW())");
+        server.admin(&format!("{row}; FLUSH PRIVILEGES"));
+    }
     server.admin(
         "CREATE DATABASE `x TO y`; CREATE TABLE `x TO y`.`t TO u ON v` (`a,b` INT, `q)(` INT, `d``e` INT); \
          CREATE FUNCTION shop.f() RETURNS INT RETURN 1; CREATE PROCEDURE shop.p() SELECT 1; \
@@ -209,7 +214,7 @@ async fn weakness_6_hostile_names_and_every_scope_are_copied() {
          GRANT EXECUTE, ALTER ROUTINE ON FUNCTION shop.f TO app; GRANT EXECUTE ON PROCEDURE shop.p TO app; \
          GRANT CREATE, SELECT, UPDATE ON shop.absent TO app WITH GRANT OPTION; \
          REVOKE CREATE ON shop.absent FROM app; \
-         GRANT PROXY ON acted TO app WITH GRANT OPTION; GRANT PROXY ON `we``i'r\"d`@`%` TO app; GRANT PROXY ON ''@'%' TO master WITH GRANT OPTION",
+         GRANT PROXY ON acted TO app WITH GRANT OPTION; GRANT PROXY ON `we``i'r\"d`@`%` TO app;",
     );
     server.admin(
         "SET SESSION sql_mode = ORACLE;\ndelimiter //\nCREATE PACKAGE shop.pack AS PROCEDURE q(); END //\n\
