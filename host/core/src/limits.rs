@@ -359,6 +359,10 @@ pub const DIFFERENCES_MAX: usize = 20;
 pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.
+pub const ACCOUNT_ROWS_MAX: usize = 10_000;
+/// How often two users are read and brought closer before what still differs is told. Two are enough for all that is known.
+pub const ACCOUNT_ROUNDS_MAX: u32 = 4;
 
 // Events.
 
