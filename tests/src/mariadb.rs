@@ -102,6 +102,8 @@ impl MariaDb {
         );
         let output = unprivileged(&program("mariadb-install-db"))
             .current_dir(scratch.path())
+            // A server that starts clears the folder for temporary tables, those of others included.
+            .env("TMPDIR", scratch.path())
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .args(SMALL)
             .args(["--debug-no-sync"])
@@ -195,6 +197,7 @@ impl MariaDb {
         let mut command = unprivileged(&program("mariadbd"));
         command
             .current_dir(here)
+            .env("TMPDIR", here)
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"])
             .args([
                 at("datadir", "data"),
