@@ -8,12 +8,14 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod alternating_mysql;
 mod alternating_postgres;
 mod backup;
 mod canary;
 mod clients;
 mod cluster;
 mod conformance;
+mod events;
 mod harness;
 mod kill;
 mod labels;
