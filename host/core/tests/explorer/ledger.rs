@@ -109,6 +109,19 @@ pub(crate) enum Stand {
     Abandoned,
 }
 
+impl Stand {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Running(_) => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Stranded => "Stranded",
+            Self::Cancelled => "Cancelled",
+            Self::Abandoned => "Abandoned",
+        }
+    }
+}
+
 /// What hosts read of a secret, and what the judge asks it.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -256,6 +269,7 @@ fn step_run(ending: Ending, changed: bool) -> StepRun {
     StepRun { proof, changed_at: changed.then_some(NOW), ..StepRun::begun(NOW) }
 }
 
+/// What a rotation's host does.
 fn perform(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Result<(), No> {
     let owned = |error: RotationDeedError| match error {
         RotationDeedError::Superseded => No::Superseded,
@@ -275,8 +289,7 @@ fn perform(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Result<()
         Deed::Promote { token } => {
             if mutant == Some(Mutant::PromoteBeforeTest) {
                 secret.labels.attach(Label::current(), &id(token));
-            }
-            if mutant != Some(Mutant::PromoteBeforeTest) {
+            } else {
                 secret.promote(&id(token), NOW).map_err(owned)?;
             }
         }
@@ -293,6 +306,21 @@ fn perform(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Result<()
                 secret.step_ended(&id(token), (step, outcome.clone()), run, NOW, &NoChance);
             }
         }
+        Deed::Rotate { .. }
+        | Deed::Schedule { .. }
+        | Deed::Cancel
+        | Deed::PutCurrent { .. }
+        | Deed::PutAsPending { .. }
+        | Deed::RemovePending
+        | Deed::BackToPrevious
+        | Deed::Age => return from_outside(secret, deed, mutant),
+    }
+    Ok(())
+}
+
+/// What people do, the schedule, and time.
+fn from_outside(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Result<(), No> {
+    match deed {
         Deed::Rotate { token } => {
             secret.rotate(&id(token), Digest::from_bytes([0; 32]), born(token)).map_err(|_| No::Refused)?;
         }
@@ -331,6 +359,7 @@ fn perform(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Result<()
             secret.update_stage(&Label::current(), Some(&from), Some(&to), NOW).map_err(|_| No::Refused)?;
         }
         Deed::Age => age(secret),
+        _ => return Err(No::Refused),
     }
     Ok(())
 }

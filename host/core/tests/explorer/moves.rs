@@ -1,5 +1,5 @@
-//! What can happen next: each call of the runner and of its capabilities as one move, as the host and the built-in rotators make
-//! them, and everything that may come in between.
+//! What hosts and the database do by themselves: each call of the runner and of its capabilities as one move, as the product's
+//! runner, port, capabilities and built-in rotators make them.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use pawl_core::rotation::Step;
 
 use crate::ledger::{Deed, Ending, Facts, Ledger, No, Stand};
 use crate::mutants::Mutant;
-use crate::value::{NO_VALUE, Value, account_of, by_hand, fresh, is_by_hand, token_of};
-use crate::world::{At, Broken, Change, Host, Orphan, QUEUE, World};
+use crate::value::{NO_VALUE, Value, account_of, fresh, token_of};
+use crate::world::{At, Broken, Change, Host, QUEUE, World};
 
 /// A move, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +88,16 @@ impl Moves<'_> {
         self.found.push((what, world.sorted()));
     }
 
-    fn is(&self, mutant: Mutant) -> bool {
+    pub(crate) fn is(&self, mutant: Mutant) -> bool {
         self.setting.mutant == Some(mutant)
     }
 
-    fn facts(&self, world: &World) -> std::rc::Rc<Facts> {
+    pub(crate) fn facts(&self, world: &World) -> std::rc::Rc<Facts> {
         std::rc::Rc::clone(self.ledger.facts(world.secret))
     }
 
     /// A host's next call; none when it has nothing to do or has to wait.
-    fn host_goes_on(&mut self, world: &World, n: usize) -> Option<World> {
+    pub(crate) fn host_goes_on(&mut self, world: &World, n: usize) -> Option<World> {
         let (mut next, host, facts) = (*world, world.hosts[n], self.facts(world));
         let owned = facts.owned && facts.token == host.token;
         next.hosts[n] = match host.at {
@@ -126,66 +126,69 @@ impl Moves<'_> {
                     Err(ending) => host.ending(ending),
                 }
             }
-            At::Ask => {
-                let account = account_of(host.candidate());
-                let refusals = facts.refusals[usize::from(account)];
-                if !owned || !host.mine {
-                    host.ending(Ending::Superseded)
-                } else if u32::from(refusals) >= limits::FAILED_LOGINS_MAX {
-                    self.nobody_logs_in(host, &facts)
-                } else {
-                    next.leased = true;
-                    Host { at: At::Login, owes: refusals > 0, ..host }
-                }
-            }
+            At::Ask => self.asks(&mut next, host, &facts, owned),
             At::Login => self.server_hears(&mut next, host, &facts),
-            At::Note { refused } => {
-                let account = account_of(host.candidate());
-                let deed = Deed::NoteLogin { token: host.token, account, refused };
-                match self.stores(&mut next, host, deed) {
-                    Ok(()) if refused => {
-                        let host = Host { next: host.next + 1, owes: false, ..host };
-                        if host.candidate() == NO_VALUE {
-                            self.nobody_logs_in(host, &facts)
-                        } else {
-                            Host { at: At::Ask, ..host }
-                        }
-                    }
-                    Ok(()) => self.logged_in(host),
-                    Err(ending) => {
-                        next.notes.unnoted[usize::from(account)] += u8::from(refused);
-                        host.ending(ending)
-                    }
-                }
-            }
+            At::Note { refused } => self.notes(&mut next, host, &facts, refused),
             At::Expose => self.exposure(&mut next, host, &facts, owned),
-            At::Fence if self.is(Mutant::SkipFence) => Host { at: At::Statement, ..host },
-            At::Fence if !owned || !host.mine => host.ending(Ending::Superseded),
-            At::Fence => {
-                next.leased = true;
-                let late = self.is(Mutant::LateEffect);
-                let (at, change) =
-                    if late { (At::Commit, Change::Sent) } else { (At::Statement, Change::None) };
-                Host { at, change, ..host }
-            }
             // It waits for the lock.
             At::Statement if world.is_locked() => return None,
-            At::Statement => Host { at: At::LastWord, change: Change::Open, ..host },
-            At::LastWord if self.is(Mutant::SkipFence) => self.sent(host),
-            At::LastWord if !owned || !host.mine => host.ending(Ending::Superseded),
-            At::LastWord => {
-                next.leased = true;
-                self.sent(host)
-            }
-            At::Commit if host.change == Change::None => host.ending(Ending::Transient),
-            At::Commit => {
-                self.database_takes(&mut next, host.token, host.pending);
-                self.changed(host)
-            }
+            At::Fence | At::Statement | At::LastWord | At::Commit => self.changes(&mut next, host, owned),
             At::Promote => self.promotion(&mut next, host),
             At::End(ending) => self.step_ends(&mut next, host, ending, false),
         };
         Some(next)
+    }
+
+    /// Before a login: whether there may be one, and whether the claim is good.
+    fn asks(&self, world: &mut World, host: Host, facts: &Facts, owned: bool) -> Host {
+        let refusals = facts.refusals[usize::from(account_of(host.candidate()))];
+        if !owned || !host.mine {
+            return host.ending(Ending::Superseded);
+        }
+        if u32::from(refusals) >= limits::FAILED_LOGINS_MAX {
+            return self.nobody_logs_in(host, facts);
+        }
+        world.leased = true;
+        Host { at: At::Login, owes: refusals > 0, ..host }
+    }
+
+    /// After a login.
+    fn notes(&mut self, world: &mut World, host: Host, facts: &Facts, refused: bool) -> Host {
+        let account = account_of(host.candidate());
+        let deed = Deed::NoteLogin { token: host.token, account, refused };
+        if let Err(ending) = self.stores(world, host, deed) {
+            world.notes.unnoted[usize::from(account)] += u8::from(refused);
+            return host.ending(ending);
+        }
+        if !refused {
+            return self.logged_in(host);
+        }
+        let host = Host { next: host.next + 1, owes: false, ..host };
+        if host.candidate() == NO_VALUE {
+            self.nobody_logs_in(host, facts)
+        } else {
+            Host { at: At::Ask, ..host }
+        }
+    }
+
+    /// From the fence before the statement to the answer to COMMIT.
+    fn changes(&self, world: &mut World, host: Host, owned: bool) -> Host {
+        let asks = matches!(host.at, At::Fence | At::LastWord) && !self.is(Mutant::SkipFence);
+        if asks && (!owned || !host.mine) {
+            return host.ending(Ending::Superseded);
+        }
+        world.leased |= asks;
+        match host.at {
+            At::Fence if self.is(Mutant::LateEffect) => Host { at: At::Commit, change: Change::Sent, ..host },
+            At::Fence => Host { at: At::Statement, ..host },
+            At::Statement => Host { at: At::LastWord, change: Change::Open, ..host },
+            At::LastWord => Host { at: At::Commit, change: Change::Sent, ..host },
+            _ if host.change == Change::None => host.ending(Ending::Transient),
+            _ => {
+                self.database_takes(world, host.token, host.pending);
+                self.changed(host)
+            }
+        }
     }
 
     /// A deed on the stored secret by a host that has claimed it: refused when its claim is over.
@@ -205,7 +208,7 @@ impl Moves<'_> {
     }
 
     /// One version has one value, for ever.
-    fn judge_change(&self, world: &mut World, after: u32) {
+    pub(crate) fn judge_change(&self, world: &mut World, after: u32) {
         let (before, after) = (self.facts(world), self.ledger.facts(after));
         let kept = |(version, value): &(u8, Value)| {
             let now = after.value_of(*version);
@@ -315,16 +318,13 @@ impl Moves<'_> {
             return host.ending(Ending::Permanent);
         }
         let in_place = !alternating;
-        if in_place && !facts.exposed {
-            if let Err(ending) = self.stores(world, host, Deed::Expose { token: host.token }) {
-                return host.ending(ending);
-            }
+        if in_place
+            && !facts.exposed
+            && let Err(ending) = self.stores(world, host, Deed::Expose { token: host.token })
+        {
+            return host.ending(ending);
         }
         Host { at: At::Fence, ..host }
-    }
-
-    const fn sent(&self, host: Host) -> Host {
-        Host { at: At::Commit, change: Change::Sent, ..host }
     }
 
     fn changed(&self, host: Host) -> Host {
@@ -335,11 +335,12 @@ impl Moves<'_> {
     }
 
     /// The database commits a password.
-    fn database_takes(&self, world: &mut World, token: u8, value: Value) {
+    pub(crate) fn database_takes(&self, world: &mut World, token: u8, value: Value) {
         let (facts, account) = (self.facts(world), usize::from(account_of(value)));
         world.passwords[account] = value;
         let stored = facts.value_of(token);
-        if stored != NO_VALUE && stored != value || token_of(value) != token && stored != value {
+        let dropped = stored == NO_VALUE && token_of(value) == token;
+        if stored != value && !dropped {
             world.notes.broken.get_or_insert(Broken::UnstoredPassword);
         }
         if world.notes.changed_by[account] > token {
@@ -371,7 +372,7 @@ impl Moves<'_> {
     }
 
     /// The end of a step is stored; the next one begins at once, or the claim is given back.
-    fn step_ends(&mut self, world: &mut World, host: Host, ending: Ending, again: bool) -> Host {
+    pub(crate) fn step_ends(&mut self, world: &mut World, host: Host, ending: Ending, again: bool) -> Host {
         let deed = Deed::StepEnded { token: host.token, step: host.step, ending, changed: host.changed };
         if self.stores(world, host, deed).is_err() {
             return Host::IDLE;
@@ -390,178 +391,6 @@ impl Moves<'_> {
                 world.leased = false;
                 Host::IDLE
             }
-        }
-    }
-
-    /// Finds what may come in between.
-    pub(crate) fn disturbances(&mut self, world: &World) {
-        let left = world.left;
-        if left.all == 0 {
-            return;
-        }
-        let mut calmer = *world;
-        calmer.left.all -= 1;
-        if left.crashes > 0 {
-            let mut calmer = calmer;
-            calmer.left.crashes -= 1;
-            self.crashes(&calmer);
-        }
-        if left.expiries > 0 && world.leased {
-            let mut next = calmer;
-            next.left.expiries -= 1;
-            next.leased = false;
-            if !self.is(Mutant::LateEffect) {
-                // The database has long taken back what its host is silent about, and a COMMIT has long arrived or never will.
-                next.orphan = None;
-                next.hosts.iter_mut().for_each(|host| host.change = Change::None);
-            }
-            self.add(Move::LeaseExpires, next);
-        }
-        if left.faults > 0 {
-            let mut calmer = calmer;
-            calmer.left.faults -= 1;
-            self.faults(&calmer);
-        }
-        if left.deeds > 0 {
-            let mut calmer = calmer;
-            calmer.left.deeds -= 1;
-            self.deeds(&calmer);
-        }
-    }
-
-    fn crashes(&mut self, world: &World) {
-        for n in 0..2 {
-            let host = world.hosts[n];
-            if host.at == At::Idle {
-                continue;
-            }
-            let mut next = *world;
-            next.hosts[n] = Host::IDLE;
-            // Started again, it gives up the leases that it had.
-            next.leased &= !host.mine;
-            if host.change == Change::Sent && next.orphan.is_none() {
-                next.orphan = Some(Orphan { token: host.token, value: host.pending });
-            }
-            Self::forget_answer(&mut next, host);
-            self.add(Move::Crash(host.at), next);
-        }
-    }
-
-    fn forget_answer(world: &mut World, host: Host) {
-        if let At::Note { refused: true } = host.at {
-            world.notes.unnoted[usize::from(account_of(host.candidate()))] += 1;
-        }
-    }
-
-    fn faults(&mut self, world: &World) {
-        for n in 0..2 {
-            let host = world.hosts[n];
-            let mut next = *world;
-            next.hosts[n] = host.ending(Ending::Transient);
-            match host.at {
-                At::Idle | At::Load => continue,
-                At::End(ending) => {
-                    next.hosts[n] = self.step_ends(&mut next, host, ending, true);
-                    self.add(Move::EndsTwice, next);
-                    continue;
-                }
-                At::Put | At::Note { .. } | At::Expose | At::Promote => {
-                    let mut done = *world;
-                    if let Some(after) = self.host_goes_on(&done, n) {
-                        done = after;
-                        done.hosts[n] = host.ending(Ending::Transient);
-                        self.add(Move::AnswerLost(host.at), done);
-                    }
-                }
-                At::Commit if host.change == Change::Sent => {
-                    let mut done = next;
-                    self.database_takes(&mut done, host.token, host.pending);
-                    self.add(Move::AnswerLost(host.at), done);
-                }
-                At::Statement => {
-                    let mut rejected = *world;
-                    rejected.notes.blame.rejected = true;
-                    rejected.hosts[n] = host.ending(Ending::Permanent);
-                    self.add(Move::Rejected, rejected);
-                }
-                At::Login => {
-                    let mut outage = *world;
-                    outage.notes.blame.outage = true;
-                    outage.hosts[n] = host.ending(Ending::Outage);
-                    self.add(Move::Outage, outage);
-                }
-                _ => {}
-            }
-            Self::forget_answer(&mut next, host);
-            self.add(Move::Falters(host.at), next);
-        }
-    }
-
-    fn deeds(&mut self, world: &World) {
-        let facts = self.facts(world);
-        let token = world.notes.issued + 1;
-        let account = account_of(facts.current);
-        let other = account ^ u8::from(self.setting.alternating);
-        let at_hand = world.passwords[usize::from(account)];
-        let mut deeds = vec![
-            Deed::Rotate { token },
-            Deed::Schedule { token },
-            Deed::Cancel,
-            Deed::PutCurrent { token, value: fresh(token, account, false) },
-            Deed::PutAsPending { token, value: fresh(token, other, false) },
-            Deed::RemovePending,
-            Deed::BackToPrevious,
-        ];
-        if is_by_hand(at_hand) {
-            deeds.push(Deed::PutCurrent { token, value: at_hand });
-        }
-        // That nobody has used it for months is nobody's fault but a person's, once a person has moved AWSCURRENT on.
-        let held =
-            facts.values.iter().find(|(_, value)| *value == at_hand).map_or(0, |(version, _)| *version);
-        if facts.labelled.contains(&held) || world.notes.was_current & (1 << held) == 0 {
-            deeds.push(Deed::Age);
-        }
-        for deed in deeds {
-            let Ok(secret) = self.ledger.act(world.secret, deed) else { continue };
-            if secret == world.secret {
-                continue;
-            }
-            let mut next = *world;
-            self.judge_change(&mut next, secret);
-            next.secret = secret;
-            self.blame(&mut next, deed, &facts);
-            self.add(Move::Person(deed), next);
-        }
-        if !is_by_hand(at_hand) {
-            let mut next = *world;
-            next.passwords[usize::from(account)] = by_hand(account);
-            (next.notes.blame.by_hand, next.notes.blame.meddled) = (true, true);
-            self.add(Move::PasswordByHand, next);
-        }
-    }
-
-    /// Notes whose doing it is.
-    fn blame(&self, world: &mut World, deed: Deed, before: &Facts) {
-        let facts = self.facts(world);
-        let held = world.passwords[usize::from(account_of(facts.current))];
-        let is_changing = world.is_changing();
-        let notes = &mut world.notes;
-        if facts.values.iter().any(|(version, _)| *version == notes.issued + 1) {
-            notes.issued += 1;
-        }
-        match deed {
-            Deed::Cancel => notes.blame.cancelled = true,
-            Deed::Rotate { .. } => (notes.refused, notes.unnoted) = ([0; 2], [0; 2]),
-            Deed::PutCurrent { .. }
-            | Deed::PutAsPending { .. }
-            | Deed::RemovePending
-            | Deed::BackToPrevious => {
-                notes.blame.taken = true;
-                // What is on its way may be for the account that AWSCURRENT is on now.
-                let on_its_way = before.exposed || is_changing;
-                notes.blame.meddled |= held != facts.current || on_its_way;
-            }
-            _ => {}
         }
     }
 }

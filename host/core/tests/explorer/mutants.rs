@@ -1,5 +1,11 @@
 //! Machines that are wrong in one place: the explorer must find each of them out, or it proves nothing.
 
+use crate::judge::Violation;
+use crate::moves::Setting;
+use crate::search::explore;
+use crate::told;
+use crate::world::{Broken, Budget};
+
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutant {
@@ -17,4 +23,58 @@ pub(crate) enum Mutant {
     ForgetAdrift,
     /// ADR 11 without its fourth point: the change is one statement, and has effect whenever it arrives.
     LateEffect,
+}
+
+/// A machine with this fault is found out, in this way.
+fn caught(mutant: Mutant, alternating: bool, budget: Budget) -> Violation {
+    let explored = explore(Setting { alternating, mutant: Some(mutant) }, budget);
+    told(&format!("{mutant:?}"), &explored);
+    let (violation, way) = explored.found.unwrap_or_else(|| panic!("{mutant:?} was not found out"));
+    println!("{violation:?}, by this way:\n{way}");
+    violation
+}
+
+/// What it takes: so much of each.
+const fn just(crashes: u8, expiries: u8, deeds: u8, faults: u8) -> Budget {
+    Budget { crashes, expiries, deeds, faults, all: crashes + expiries + deeds + faults }
+}
+
+#[test]
+fn a_host_that_skips_the_fence_is_found_out() {
+    let violation = caught(Mutant::SkipFence, false, just(0, 1, 1, 0));
+    assert_eq!(violation, Violation::Rule(Broken::LatePassword));
+    assert_eq!(caught(Mutant::SkipFence, true, just(0, 1, 2, 0)), Violation::Rule(Broken::LatePassword));
+}
+
+#[test]
+fn a_promotion_before_the_test_is_found_out() {
+    assert_eq!(caught(Mutant::PromoteBeforeTest, false, just(0, 0, 0, 0)), Violation::Rule(Broken::Untested));
+}
+
+#[test]
+fn a_second_password_is_found_out() {
+    assert_eq!(
+        caught(Mutant::RegenerateOnRetry, false, just(1, 0, 0, 0)),
+        Violation::Rule(Broken::SecondPassword)
+    );
+}
+
+#[test]
+fn an_exposure_noted_too_late_is_found_out() {
+    assert_eq!(caught(Mutant::ExposeAfter, false, just(1, 0, 0, 0)), Violation::GivenUpForNothing);
+}
+
+#[test]
+fn a_cancellation_in_the_middle_is_found_out() {
+    assert_eq!(caught(Mutant::CancelEnds, false, just(0, 0, 1, 0)), Violation::CurrentDead);
+}
+
+#[test]
+fn a_password_that_was_forgotten_is_found_out() {
+    assert_eq!(caught(Mutant::ForgetAdrift, false, just(0, 0, 3, 0)), Violation::LockedOut);
+}
+
+#[test]
+fn a_statement_without_a_transaction_is_found_out() {
+    assert_eq!(caught(Mutant::LateEffect, false, just(0, 1, 1, 0)), Violation::Rule(Broken::LatePassword));
 }

@@ -1,7 +1,7 @@
 //! Breadth first through everything that can happen, so that what is found is found by the shortest way.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -44,7 +44,7 @@ impl Hasher for Quick {
     }
 
     fn write_isize(&mut self, n: isize) {
-        self.write_u64(n as u64);
+        self.write_usize(n.unsigned_abs());
     }
 }
 
@@ -53,7 +53,8 @@ pub(crate) struct Explored {
     pub(crate) states: usize,
     pub(crate) transitions: usize,
     pub(crate) secrets: usize,
-    pub(crate) rests: usize,
+    /// Where the hosts came to rest, by where the rotation stood then.
+    pub(crate) rests: BTreeMap<&'static str, usize>,
     /// How many moves the longest way has.
     pub(crate) depth: usize,
     pub(crate) found: Option<(Violation, String)>,
@@ -150,7 +151,7 @@ pub(crate) fn explore(setting: Setting, budget: Budget) -> Explored {
         transitions: 0,
     };
     search.number(World::beginning(secret, setting.alternating, budget), (0, None));
-    let (mut at, mut rests, mut found) = (0, 0, None);
+    let (mut at, mut rests, mut found) = (0, BTreeMap::new(), None);
     while let Some(world) = search.worlds.get(at).copied() {
         search.begins.push(search.works.len());
         found = judge.of_state(&world, &ledger);
@@ -163,7 +164,7 @@ pub(crate) fn explore(setting: Setting, budget: Budget) -> Explored {
         moves.disturbances(&world);
         let next = moves.found;
         if works == 0 {
-            rests += 1;
+            *rests.entry(ledger.facts(world.secret).stand.name()).or_default() += 1;
             found = judge.of_rest(&world, &mut ledger);
             if found.is_some() {
                 break;
