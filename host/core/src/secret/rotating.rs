@@ -343,7 +343,7 @@ impl Secret {
         rng: &dyn Rng,
     ) {
         // Cancelled, and asked for again before this answer came: it is the rotation's once more, and the step is run again.
-        if outcome == Outcome::Superseded && self.owned_by(token).is_ok() {
+        if outcome == Outcome::Superseded && self.owned_by(token).is_ok_and(|rotation| !rotation.check) {
             return;
         }
         let promoted = self.labels.current() == Some(token);

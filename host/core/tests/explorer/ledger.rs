@@ -330,7 +330,11 @@ fn from_outside(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Resu
                 return Err(No::Refused);
             }
             let digest = Digest::from_bytes([0; 32]);
-            secret.rotate_by_schedule(&id(token), digest, born(token)).map_err(|_| No::Refused)?;
+            if mutant == Some(Mutant::ScheduleForgets) {
+                secret.rotate(&id(token), digest, born(token)).map_err(|_| No::Refused)?;
+            } else {
+                secret.rotate_by_schedule(&id(token), digest, born(token)).map_err(|_| No::Refused)?;
+            }
         }
         Deed::Cancel => {
             secret.cancel_rotation(NOW);

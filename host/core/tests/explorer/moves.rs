@@ -237,7 +237,7 @@ impl Moves<'_> {
             Step::SetSecret => {
                 let probes = facts.exposed && !alternating;
                 // A COMMIT of an earlier try may arrive after the first look: what refuses AWSCURRENT is asked once more.
-                let again = if probes { pending } else { NO_VALUE };
+                let again = if probes && !self.is(Mutant::ProbeOnce) { pending } else { NO_VALUE };
                 let known =
                     [facts.current, again, facts.previous].into_iter().chain(facts.others.iter().copied());
                 let known = probes.then_some(pending).into_iter().chain(known.filter(|it| *it != NO_VALUE));

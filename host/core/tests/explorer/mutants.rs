@@ -23,6 +23,10 @@ pub(crate) enum Mutant {
     ForgetAdrift,
     /// ADR 11 without its fourth point: the change is one statement, and has effect whenever it arrives.
     LateEffect,
+    /// A login as pending that was refused is not tried again, although a COMMIT may have been on its way.
+    ProbeOnce,
+    /// The schedule takes a rotation up as a person would, and forgets what servers have refused.
+    ScheduleForgets,
 }
 
 /// A machine with this fault is found out, in this way.
@@ -77,4 +81,14 @@ fn a_password_that_was_forgotten_is_found_out() {
 #[test]
 fn a_statement_without_a_transaction_is_found_out() {
     assert_eq!(caught(Mutant::LateEffect, false, just(0, 1, 1, 0)), Violation::Rule(Broken::LatePassword));
+}
+
+#[test]
+fn a_login_that_is_not_tried_again_is_found_out() {
+    assert_eq!(caught(Mutant::ProbeOnce, false, just(1, 0, 0, 0)), Violation::GivenUpForNothing);
+}
+
+#[test]
+fn a_schedule_that_forgets_refusals_is_found_out() {
+    assert_eq!(caught(Mutant::ScheduleForgets, false, just(0, 0, 3, 0)), Violation::TooManyRefusals);
 }
