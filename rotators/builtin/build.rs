@@ -10,13 +10,14 @@ use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Crates to build, and the names of their files and constants.
-const ROTATORS: [(&str, &str); 3] = [
+const ROTATORS: [(&str, &str); 4] = [
     ("pawl-rotator-mysql", "pawl_rotator_mysql"),
+    ("pawl-rotator-mysql-alternating", "pawl_rotator_mysql_alternating"),
     ("pawl-rotator-postgres", "pawl_rotator_postgres"),
     ("pawl-rotator-postgres-alternating", "pawl_rotator_postgres_alternating"),
 ];
 /// What the components are made of, from the workspace's root.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     "Cargo.toml",
     "Cargo.lock",
     "guest-sdk/Cargo.toml",
@@ -24,6 +25,8 @@ const SOURCES: [&str; 12] = [
     "guest-sdk/wit",
     "rotators/mysql/Cargo.toml",
     "rotators/mysql/src",
+    "rotators/mysql-alternating/Cargo.toml",
+    "rotators/mysql-alternating/src",
     "rotators/postgres/Cargo.toml",
     "rotators/postgres/src",
     "rotators/postgres-alternating/Cargo.toml",

@@ -215,6 +215,9 @@ fn what_the_clone_has_of_its_own_stops_the_rotation_before_anything_has_changed(
     assert_eq!(ground.postgres.login("app", "first-password"), Login::Accepted);
     assert_eq!(ground.login_of("app", "AWSCURRENT").unwrap().1, "first-password");
     let _ = ground.postgres.admin(statement);
-    let (user, password) = ground.turn("app");
+    // The same rotation goes on, with the password that it has made.
+    let again = ground.pawl.cli(&["rotate", "app", "--wait"]);
+    assert_eq!(again.code, Some(0), "{}{}", again.stdout, again.stderr);
+    let (user, password) = ground.login_of("app", "AWSCURRENT").unwrap();
     assert_eq!((user.as_str(), ground.postgres.login(&user, &password)), ("app_clone", Login::Accepted));
 }

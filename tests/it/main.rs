@@ -8,15 +8,20 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod alternating_mysql;
 mod alternating_postgres;
 mod backup;
 mod canary;
 mod clients;
 mod cluster;
 mod conformance;
+mod events;
 mod harness;
+mod healing;
 mod kill;
 mod labels;
+mod mariadb;
+mod matrix;
 mod model;
 mod observability;
 mod refusals;

@@ -62,8 +62,13 @@ pub(crate) struct Board {
 impl Board {
     /// A board on which nothing stands, in a file of this name.
     pub(crate) fn new(path: PathBuf) -> Self {
-        let file =
-            File::options().read(true).write(true).create(true).truncate(true).open(&path).expect("a board's file");
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .expect("a board's file");
         file.set_len(TRACE_AT + TRACE_BYTES as u64).unwrap();
         Self { path, file }
     }
@@ -164,7 +169,11 @@ fn shim() -> &'static Path {
             .arg(&unfinished)
             .output()
             .expect("cc can be run: Rust links with it");
-        assert!(output.status.success(), "the shim does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "the shim does not build:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         std::fs::rename(&unfinished, &library).expect("room beside this executable");
         library
     })

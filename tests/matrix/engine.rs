@@ -1,6 +1,7 @@
 //! The databases whose passwords are turned.
 
-pub(crate) mod postgres;
+mod mariadb;
+mod postgres;
 
 use pawl_tests::postgres::Login;
 use serde_json::Value;
@@ -31,25 +32,20 @@ impl Strategy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Postgres,
+    MariaDb,
     /// The newest PostgreSQL there is, where the machine's own is older.
     NewPostgres,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::NewPostgres];
+    pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::MariaDb, Self::NewPostgres];
 
     /// What it is called on the command line.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::MariaDb => "mariadb",
             Self::NewPostgres => "postgres18",
-        }
-    }
-
-    /// The strategies that Pawl has for it.
-    pub(crate) const fn strategies(self) -> &'static [Strategy] {
-        match self {
-            Self::Postgres | Self::NewPostgres => &[Strategy::Single],
         }
     }
 
@@ -57,6 +53,7 @@ impl Kind {
     pub(crate) fn start(self) -> Box<dyn Engine> {
         match self {
             Self::Postgres => Box::new(postgres::Server::start(None)),
+            Self::MariaDb => Box::new(mariadb::Server::start()),
             Self::NewPostgres => Box::new(postgres::Server::start(Some(postgres::newest()))),
         }
     }

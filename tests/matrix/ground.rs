@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pawl_tests::aws;
 use pawl_tests::pawl::Store;
 use pawl_tests::wait::pace;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::board::{Act, DEEDS, FILES};
 use super::engine::{Engine, Kind, Strategy};
@@ -46,15 +46,16 @@ impl Ground {
 
     /// Makes the hosts that are missing.
     fn furnish_hosts(&mut self, shared: bool) {
+        let function = self.engine.function(Strategy::Alternating);
         if shared && self.pair.is_none() {
-            let first = Host::start(Store::Private, None, 0);
+            let first = Host::start(Store::Private, None, function, MASTER);
             let url = first.pawl.database().expect("a database of its own").url().to_owned();
-            let second = Host::start(Store::Shared(url), first.pawl.root_key(), 0);
+            let second = Host::start(Store::Shared(url), first.pawl.root_key(), function, MASTER);
             self.keep_master(&first.caller());
             self.pair = Some([first, second]);
         }
         if !shared && self.alone.is_none() {
-            let host = Host::start(Store::Embedded, None, 0);
+            let host = Host::start(Store::Embedded, None, function, MASTER);
             self.keep_master(&host.caller());
             self.alone = Some(host);
         }
@@ -88,11 +89,6 @@ impl Ground {
         (&mut *self.engine, &self.wire, host.expect("it was furnished"))
     }
 
-    /// The host that is not asked.
-    pub(crate) fn other(&mut self) -> &mut Host {
-        &mut self.pair.as_mut().expect("a run of two hosts")[1]
-    }
-
     /// Hosts after a run that went wrong are not trusted with the next.
     pub(crate) fn forget_hosts(&mut self, shared: bool) {
         if shared {
@@ -114,7 +110,8 @@ impl Ground {
             value["masterarn"] = json!(MASTER);
         }
         let secret = format!("matrix/{account}");
-        let body = json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
+        let body =
+            json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
         let made = caller.call("CreateSecret", &body).expect("an answer");
         assert_eq!(made.status, 200, "{}", made.body);
         let first = made.json()["VersionId"].as_str().expect("a version").to_owned();
@@ -142,14 +139,23 @@ impl Ground {
     }
 
     fn rotate_calmly(&mut self, shared: bool, order: &Order) {
+        let state = self.rotate(shared, order);
+        assert_eq!(state["Status"], "Succeeded", "an undisturbed rotation: {state}");
+    }
+
+    /// Has a secret rotated without disturbance; how the rotation stands when it has ended.
+    pub(crate) fn rotate(&mut self, shared: bool, order: &Order) -> Value {
         let errand = Errand::start(self.callers(shared), order.clone());
         let began = Instant::now();
         while !errand.has_ended() {
-            assert!(began.elapsed() < CALM_LIMIT, "an undisturbed rotation does not end: {:?}", errand.heard());
+            assert!(
+                began.elapsed() < CALM_LIMIT,
+                "an undisturbed rotation does not end: {:?}",
+                errand.heard()
+            );
             pace(Duration::from_millis(1));
         }
-        let (_, state) = errand.heard().ended.expect("it has ended");
-        assert_eq!(state["Status"], "Succeeded", "an undisturbed rotation: {state}");
+        errand.heard().ended.expect("it has ended").1
     }
 
     /// How many moments an undisturbed rotation has here; the first of a host compiles its function, and is not like the others.
@@ -171,8 +177,12 @@ impl Ground {
         let (events, changes) = (self.wire.events(), self.engine.protocol().changes);
         found.events = events.len() as u64;
         let is_change = |(stage, sql): &(Stage, &str)| *stage == Stage::Asked && changes(sql);
-        found.changes = events.iter().filter_map(|event| event.what.statement()).filter(is_change).count() as u64;
-        assert!(found.deeds > 0 && (shared || found.files > 0) && found.changes > 0, "the shim sees nothing: {found:?}");
+        found.changes =
+            events.iter().filter_map(|event| event.what.statement()).filter(is_change).count() as u64;
+        assert!(
+            found.deeds > 0 && (shared || found.files > 0) && found.changes > 0,
+            "the shim sees nothing: {found:?}"
+        );
         let found = found.rounded();
         self.moments.push(((strategy, shared), found));
         found
@@ -190,9 +200,7 @@ impl Ground {
 /// The login that a secret's current version is.
 fn current(caller: &Caller, secret: &str) -> Credentials {
     let answer = caller.call("GetSecretValue", &json!({"SecretId": secret})).expect("an answer").json();
-    let value: serde_json::Value =
-        serde_json::from_str(answer["SecretString"].as_str().expect("a value")).expect("JSON");
+    let value: Value = serde_json::from_str(answer["SecretString"].as_str().expect("a value")).expect("JSON");
     let text = |field: &str| value[field].as_str().expect("a text").to_owned();
     Credentials { user: text("username"), password: text("password") }
 }
-

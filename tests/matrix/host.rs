@@ -17,7 +17,7 @@ use super::board::Board;
 pub(crate) struct Host {
     pub(crate) pawl: Pawl,
     pub(crate) board: Board,
-    /// Where its board's file is.
+    /// Its board's file, and what the operator has granted.
     _scratch: Scratch,
     address: Arc<Mutex<SocketAddr>>,
     shift_seconds: i64,
@@ -55,16 +55,32 @@ impl Caller {
 }
 
 impl Host {
-    /// Starts one whose clock is off by so much.
-    pub(crate) fn start(store: Store, root_key: Option<Vec<u8>>, shift_seconds: i64) -> Self {
+    /// Starts one, whose `function` may use the secret `master`.
+    pub(crate) fn start(
+        store: Store,
+        root_key: Option<Vec<u8>>,
+        function: Option<&str>,
+        master: &str,
+    ) -> Self {
         let scratch = Scratch::new("board");
+        let functions = scratch.path().join("functions");
+        std::fs::create_dir(&functions).unwrap();
+        if let Some(function) = function {
+            let grants = format!("[grants]\nsecrets = [\"{master}\"]\n");
+            std::fs::write(functions.join(format!("{function}.toml")), grants).unwrap();
+        }
         let board = Board::new(scratch.path().join("board"));
-        board.shift_clock(shift_seconds);
         let environment = board.environment();
-        let pawl = Pawl::start(Options { store, root_key, environment, ..Options::default() });
+        let pawl = Pawl::start(Options {
+            store,
+            root_key,
+            environment,
+            functions: Some(functions),
+            ..Options::default()
+        });
         board.listens_at(pawl.address().port());
         let address = Arc::new(Mutex::new(pawl.address()));
-        Self { pawl, board, _scratch: scratch, address, shift_seconds }
+        Self { pawl, board, _scratch: scratch, address, shift_seconds: 0 }
     }
 
     pub(crate) fn caller(&self) -> Caller {

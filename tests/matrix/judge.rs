@@ -9,7 +9,7 @@ use super::engine::{Engine, Strategy};
 use super::host::Caller;
 use super::wire::{Event, Stage, What};
 
-/// Refused logins of one account that one rotation may spend (`limits::FAILED_LOGINS_MAX`).
+/// Refused logins of one account, in a row, that one rotation may cause.
 pub(crate) use pawl_core::limits::FAILED_LOGINS_MAX;
 
 /// What did not hold.
@@ -113,7 +113,8 @@ impl Judge<'_> {
 
     fn versions(&mut self) -> BTreeSet<String> {
         let body = json!({"SecretId": self.subject.secret, "IncludeDeprecated": true});
-        let listed = self.caller.call("ListSecretVersionIds", &body).map(|answer| answer.json()).unwrap_or_default();
+        let listed =
+            self.caller.call("ListSecretVersionIds", &body).map(|answer| answer.json()).unwrap_or_default();
         let ids = listed["Versions"].as_array().into_iter().flatten();
         ids.filter_map(|version| version["VersionId"].as_str().map(str::to_owned)).collect()
     }
@@ -194,7 +195,8 @@ impl Judge<'_> {
                 }
             };
             if !works {
-                let text = format!("{}: the old login is {:?}, and the new is not set", sample.at, sample.old);
+                let text =
+                    format!("{}: the old login is {:?}, and the new is not set", sample.at, sample.old);
                 self.lockout(text);
             }
         }
@@ -220,20 +222,29 @@ impl Judge<'_> {
 
     /// What the database was shown and bothered with.
     fn manners(&mut self, new: &Credentials, events: &[Event]) {
+        // What locks an account is refusals in a row.
         let mut refused: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut worst = 0;
         for event in events {
             match &event.what {
-                What::Refused => *refused.entry(&event.account).or_default() += 1,
-                What::Asked(sql) if sql.contains(&new.password) || sql.contains(&self.subject.old.password) => {
+                What::Refused => {
+                    let row = refused.entry(&event.account).or_default();
+                    *row += 1;
+                    worst = worst.max(*row);
+                }
+                What::LoggedIn => {
+                    refused.remove(event.account.as_str());
+                }
+                What::Asked(sql)
+                    if sql.contains(&new.password) || sql.contains(&self.subject.old.password) =>
+                {
                     self.wrong("a statement holds a password");
                 }
                 _ => {}
             }
         }
-        for (account, times) in refused {
-            if times > FAILED_LOGINS_MAX {
-                self.wrong(format!("{times} logins of {account} were refused, {FAILED_LOGINS_MAX} are allowed"));
-            }
+        if worst > FAILED_LOGINS_MAX {
+            self.wrong(format!("{worst} logins in a row were refused, {FAILED_LOGINS_MAX} are allowed"));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Faults};
 use super::draw::Draw;
 use super::engine::{Kind, Strategy};
 use super::fault::Fault;
@@ -24,25 +24,38 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
 /// The runs that are wanted: the nth has the nth seed.
 pub(crate) fn cases(arguments: &Arguments) -> Vec<Case> {
-    let engines: Vec<Kind> = arguments.engine.map_or_else(|| Kind::ALL.to_vec(), |engine| vec![engine]);
     let mut cells: Vec<(Kind, Strategy)> = Vec::new();
-    for strategy in Strategy::ALL {
-        let may = |engine: &&Kind| engine.strategies().contains(&strategy);
-        if arguments.strategy.is_none_or(|wanted| wanted == strategy) {
-            cells.extend(engines.iter().filter(may).map(|engine| (*engine, strategy)));
-        }
+    for strategy in &arguments.strategies {
+        cells.extend(arguments.engines.iter().map(|engine| (*engine, *strategy)));
     }
-    assert!(!cells.is_empty(), "Pawl has no such strategy for this engine");
-    (0..arguments.runs)
-        .map(|number| {
-            let seed = arguments.seed.wrapping_add(number);
-            let (engine, strategy) = cells[usize::try_from(number).unwrap() % cells.len()];
-            // Not the run's own chance: what a seed means must not depend on whether the fault was given.
-            let mut draw = Draw::new(!seed);
-            let drawn = if draw.percent(TAKEOVER_PERCENT) { Fault::Takeover } else { Fault::quick(&mut draw) };
-            Case { seed, engine, strategy, fault: arguments.fault.unwrap_or(drawn) }
+    let of = |number: u64, fault: Fault| {
+        let (engine, strategy) = cells[usize::try_from(number).unwrap() % cells.len()];
+        Case { seed: arguments.seed.wrapping_add(number), engine, strategy, fault }
+    };
+    let quick: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| *fault != Fault::Takeover).collect();
+    let runs = match arguments.faults {
+        Faults::InTurn(times) => times * (cells.len() * quick.len()) as u64,
+        Faults::Drawn | Faults::Only(_) => arguments.runs,
+    };
+    let mut cases: Vec<Case> = (0..runs)
+        .map(|number| match arguments.faults {
+            Faults::Only(fault) => of(number, fault),
+            Faults::InTurn(_) => {
+                let turn = usize::try_from(number).unwrap() / cells.len();
+                of(number, quick[turn % quick.len()])
+            }
+            Faults::Drawn => {
+                // Not the run's own chance: what a seed means must not depend on whether the fault was given.
+                let mut draw = Draw::new(!arguments.seed.wrapping_add(number));
+                let slow = draw.percent(TAKEOVER_PERCENT);
+                of(number, if slow { Fault::Takeover } else { Fault::quick(&mut draw) })
+            }
         })
-        .collect()
+        .collect();
+    if matches!(arguments.faults, Faults::InTurn(_)) {
+        cases.push(of(runs, Fault::Takeover));
+    }
+    cases
 }
 
 /// What is left to do, by what it needs.
@@ -86,7 +99,8 @@ pub(crate) fn run_all(cases: &[Case], jobs: usize, mut report: impl FnMut(&Outco
     std::thread::scope(|scope| {
         for lane in 0..jobs.max(1) + slow {
             let (work, tell) = (&work, tell.clone());
-            let first = lane.checked_sub(slow).and_then(|lane| engines.get(lane % engines.len().max(1)).copied());
+            let first =
+                lane.checked_sub(slow).and_then(|lane| engines.get(lane % engines.len().max(1)).copied());
             scope.spawn(move || travel(work, lane < slow, first, &tell));
         }
         drop(tell);

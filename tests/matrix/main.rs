@@ -12,15 +12,13 @@ mod matrix;
 
 use std::process::ExitCode;
 
-use matrix::{Arguments, USAGE};
-
 fn main() -> ExitCode {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    match Arguments::parse(&given, pawl_tests::aws::now()) {
+    match matrix::parse(&given, pawl_tests::aws::now()) {
         Ok(arguments) if matrix::matrix(&arguments) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(why) => {
-            eprintln!("{why}\n{USAGE}");
+            eprintln!("{why}\n{}", matrix::USAGE);
             ExitCode::from(2)
         }
     }

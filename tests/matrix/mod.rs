@@ -4,21 +4,23 @@
 
 mod arguments;
 mod board;
+mod command;
 mod draw;
-mod engine;
+pub(crate) mod engine;
 mod errand;
 mod fault;
-mod ground;
+pub(crate) mod ground;
 mod host;
-mod judge;
+pub(crate) mod judge;
 mod lanes;
 mod run;
 mod table;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Instant;
 
-pub(crate) use self::arguments::{Arguments, USAGE};
+use self::arguments::Arguments;
+pub(crate) use self::command::{USAGE, parse};
 use self::run::Outcome;
 use self::table::Table;
 
@@ -32,15 +34,24 @@ pub(crate) fn matrix(arguments: &Arguments) -> bool {
     println!("\n{}", if arguments.markdown { table.markdown() } else { table.text() });
     let went_wrong = outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).count();
     println!(
-        "{} runs from seed {} in {:.0} s; {went_wrong} went wrong",
+        "{} runs from seed {} in {:.0} s, {:.2} s of processor time each; {went_wrong} went wrong",
         outcomes.len(),
         arguments.seed,
-        began.elapsed().as_secs_f64()
+        began.elapsed().as_secs_f64(),
+        processor_seconds() / outcomes.len().max(1) as f64
     );
     for outcome in outcomes.iter().filter(|outcome| !outcome.violations.is_empty()) {
         println!("again: {}", outcome.case.replay());
     }
     went_wrong == 0 && outcomes.len() == cases.len()
+}
+
+/// Processor time that this process and those that it has started, and seen end, have taken.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The program's name stands before, in parentheses, and may have blanks.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace();
+    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Says what went wrong in a run.

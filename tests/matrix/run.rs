@@ -49,8 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) story: String,
 }
 
-/// A rotation that takes longer has not resumed by itself.
-const LIMIT: Duration = Duration::from_secs(90);
+/// A rotation that takes longer has not resumed by itself: twice a lease, and more.
+const LIMIT: Duration = Duration::from_secs(60);
 /// How often the moment of a fault is looked for.
 const GLANCE: Duration = Duration::from_millis(1);
 
@@ -63,6 +63,8 @@ struct Run<'a> {
     subject: Subject,
     errand: Errand,
     samples: Vec<Sample>,
+    /// What went wrong before the end.
+    violations: Vec<Violation>,
     struck: usize,
     /// When all was there again.
     mended: Instant,
@@ -95,6 +97,7 @@ pub(crate) fn run(ground: &mut Ground, case: Case) -> Outcome {
         subject,
         errand,
         samples: Vec::new(),
+        violations: Vec::new(),
         struck: 0,
         mended: now,
         began: now,
@@ -216,6 +219,10 @@ impl Run<'_> {
         }
         self.mended = Instant::now();
         self.await_end();
+        if !self.errand.has_ended() {
+            let text = format!("the other host did not go on with it within {LIMIT:?}");
+            self.violations.push(Violation::Hand(text));
+        }
         if still {
             server.go_on();
             // What it was about to do it does now, or is kept from it.
@@ -248,8 +255,12 @@ impl Run<'_> {
         let callers = self.ground.callers(self.shared);
         // Of two hosts, the one that was not touched is asked.
         let caller = callers.last().expect("a host");
-        let mut judge =
-            Judge { subject: &self.subject, engine: &mut *self.ground.engine, caller, violations: Vec::new() };
+        let mut judge = Judge {
+            subject: &self.subject,
+            engine: &mut *self.ground.engine,
+            caller,
+            violations: self.violations.clone(),
+        };
         match &heard.ended {
             Some((_, state)) if state["Status"] == "Succeeded" => judge.ended(&self.samples, &events),
             Some((_, state)) => judge.stuck(format!("it ended as {state}")),
@@ -262,7 +273,8 @@ impl Run<'_> {
         let resumed = heard.ended.map(|(at, _)| at.saturating_duration_since(self.mended));
         if !violations.is_empty() {
             for event in events {
-                let _ = writeln!(self.story, "  wire {} {}: {:?}", event.connection, event.account, event.what);
+                let _ =
+                    writeln!(self.story, "  wire {} {}: {:?}", event.connection, event.account, event.what);
             }
             let trace = self.ground.both(self.shared).2.board.trace();
             let _ = writeln!(self.story, "  calls {trace}");

@@ -1,10 +1,10 @@
 //! A private MariaDB: its own data directory, port and logs, gone when dropped.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 pub use crate::postgres::Login;
@@ -17,6 +17,14 @@ const ADMIN: &str = "pawl_admin";
 const ADMIN_PASSWORD: &str = "the-administrators-own-password";
 /// "Access denied": a wrong password, or no such user.
 const DENIED: [&str; 2] = ["ERROR 1045 ", "ERROR 1698 "];
+
+/// What keeps a server small.
+const SMALL: [&str; 4] = [
+    "--innodb-buffer-pool-size=16M",
+    "--innodb-log-file-size=4M",
+    "--key-buffer-size=1M",
+    "--aria-pagecache-buffer-size=8M",
+];
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +44,14 @@ pub struct MariaDb {
     port: u16,
     setup: Setup,
     server: Option<Child>,
+}
+
+/// A session of the administrator's that stays until it is dropped, and keeps what it holds: locks, a transaction.
+#[derive(Debug)]
+pub struct Held {
+    client: Child,
+    statements: ChildStdin,
+    rows: BufReader<ChildStdout>,
 }
 
 /// A way in to a server: its port, or that of a proxy before it.
@@ -86,14 +102,19 @@ impl MariaDb {
         );
         let output = unprivileged(&program("mariadb-install-db"))
             .current_dir(scratch.path())
+            // A server that starts clears the folder for temporary tables, those of others included.
+            .env("TMPDIR", scratch.path())
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(SMALL)
+            .args(["--debug-no-sync"])
             .arg(format!("--datadir={}", scratch.path().join("data").display()))
             .output()
             .expect("mariadb-install-db can be run");
         assert!(
             output.status.success(),
-            "mariadb-install-db failed:\n{}",
-            String::from_utf8_lossy(&output.stdout)
+            "mariadb-install-db failed:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
         );
         let mut mariadb = Self { scratch, port: free_port(), setup, server: None };
         mariadb.resume();
@@ -158,6 +179,17 @@ impl MariaDb {
         });
     }
 
+    /// Starts it again with these options besides.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn resume_with(&mut self, options: &[&str]) {
+        let usual = self.setup.options.clone();
+        self.setup.options.extend(options.iter().map(|option| (*option).to_owned()));
+        self.resume();
+        self.setup.options = usual;
+    }
+
     fn command(&self) -> Command {
         let here = self.scratch.path();
         let at = |option: &str, name: &str| format!("--{option}={}", here.join(name).display());
@@ -165,6 +197,7 @@ impl MariaDb {
         let mut command = unprivileged(&program("mariadbd"));
         command
             .current_dir(here)
+            .env("TMPDIR", here)
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"])
             .args([
                 at("datadir", "data"),
@@ -174,8 +207,8 @@ impl MariaDb {
             ])
             .args(["--general-log=1", "--log-output=FILE", &at("general-log-file", "general.log")])
             .args(["--plugin-load-add=auth_ed25519", "--character-set-server=utf8mb4"])
-            .args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--max-connections=200"])
-            .args(["--performance-schema=off", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M"])
+            .args(SMALL)
+            .args(["--max-connections=200", "--performance-schema=off"])
             .arg(format!("--port={}", self.port));
         if !self.setup.durable {
             // What is acknowledged survives the server, and not the machine.
@@ -262,7 +295,7 @@ impl Door {
     /// # Errors
     /// What the client says when the server does not answer or refuses one.
     pub fn run(&self, user: &str, password: &str, sql: &str) -> Result<String, String> {
-        let output = self.client(user, password, sql);
+        let output = self.output(user, password, sql);
         let said = if output.status.success() { &output.stdout } else { &output.stderr };
         let said = String::from_utf8_lossy(said).trim().to_owned();
         if output.status.success() { Ok(said) } else { Err(said) }
@@ -278,9 +311,32 @@ impl Door {
         }
     }
 
+    /// Runs statements as the administrator in a session that stays.
+    ///
+    /// # Panics
+    /// When the server does not answer or refuses one.
+    #[must_use]
+    pub fn hold(&self, sql: &str) -> Held {
+        let mut client = self.client(ADMIN, ADMIN_PASSWORD);
+        let mut client = client.arg("--unbuffered").spawn().expect("mariadb can be run");
+        let statements = client.stdin.take().unwrap();
+        let rows = BufReader::new(client.stdout.take().unwrap());
+        let mut held = Held { client, statements, rows };
+        held.run(sql);
+        held
+    }
+
+    fn output(&self, user: &str, password: &str, sql: &str) -> Output {
+        let mut client = self.client(user, password).spawn().expect("mariadb can be run");
+        // One that could not log in does not read it.
+        let _ = client.stdin.take().unwrap().write_all(sql.as_bytes());
+        client.wait_with_output().unwrap()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the client is found as a shell would find it")]
-    fn client(&self, user: &str, password: &str, sql: &str) -> Output {
-        let mut client = Command::new(program("mariadb"))
+    fn client(&self, user: &str, password: &str) -> Command {
+        let mut command = Command::new(program("mariadb"));
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("MYSQL_PWD", password)
@@ -290,12 +346,31 @@ impl Door {
             .arg(format!("--user={user}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("mariadb can be run");
-        // One that could not log in does not read it.
-        let _ = client.stdin.take().unwrap().write_all(sql.as_bytes());
-        client.wait_with_output().unwrap()
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Held {
+    /// Runs statements, and comes back when they are done.
+    ///
+    /// # Panics
+    /// When the server refuses one.
+    pub fn run(&mut self, sql: &str) {
+        const DONE: &str = "done with what was asked";
+        writeln!(self.statements, "{sql};\nSELECT '{DONE}';").unwrap();
+        let mut line = String::new();
+        while line.trim() != DONE {
+            line.clear();
+            assert!(self.rows.read_line(&mut line).unwrap() > 0, "the server has refused: {sql}");
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.client.kill();
+        let _ = self.client.wait();
     }
 }
 

@@ -57,8 +57,9 @@ pub(crate) fn postgres() -> Result<(), String> {
 pub(crate) fn mariadb() -> Result<(), String> {
     // A user's search path need not hold the folder of the server.
     let server = succeeds("mariadbd", &["--version"]) || Path::new("/usr/sbin/mariadbd").is_file();
-    let is_there =
-        server && succeeds("sh", &["-c", "command -v mariadb-install-db"]) && succeeds("mariadb", &["--version"]);
+    let is_there = server
+        && succeeds("sh", &["-c", "command -v mariadb-install-db"])
+        && succeeds("mariadb", &["--version"]);
     packages(if is_there { &[] } else { &["mariadb-server", "mariadb-client"] })
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod compat;
+mod crash_matrix;
 mod demo;
 mod fuzz;
 mod guests;
@@ -18,6 +19,9 @@ usage: cargo xtask COMMAND
 
   demo     builds Pawl, rotates a real PostgreSQL password with it, and shows what happened
   test     installs what is missing and runs every check there is; what CI runs
+  crash-matrix
+           rotates with something going wrong in the middle, many times: [--runs N] [--seed S] [--engine E]
+           [--strategy S] [--fault F] [--jobs J] [--turns N] [--markdown] [--verbose]
   bench    measures, and prints a table for docs/measurements.md
   fuzz     looks for inputs that a parser cannot bear: [--seconds N] [TARGET]
   guests   builds every WebAssembly guest and prints its digest
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("demo") if rest.is_empty() => demo::run(),
         Some("test") if rest.is_empty() => test::run(),
+        Some("crash-matrix") => crash_matrix::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("fuzz") => fuzz::run(&rest),
         Some("guests") if rest.is_empty() => guests::run(),

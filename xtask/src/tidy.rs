@@ -31,7 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// What a member's tests may use beyond that.
 const TEST_EDGES: &[(&str, &[&str])] = &[
-    ("pawl-runtime", &["pawl-rotators"]),
+    ("pawl-runtime", &["pawl-rotators", "pawl-tests"]),
     // The benches load a million secrets without the server.
     ("pawl-tests", &["pawl-core", "pawl-api", "pawl-keyring", "pawl-store"]),
 ];

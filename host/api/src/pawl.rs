@@ -15,6 +15,8 @@ operations! {
     "Pawl", "pawl",
     /// Moves the development clock forward. Only with `pawl serve --dev-clock`.
     AdvanceClock;
+    /// Whether the logins that a secret's versions hold open their database.
+    CheckSecret;
     /// What the host is and how it is.
     DescribeHost;
     /// The last rotation of a secret: where it stands, or how it ended.
@@ -23,6 +25,8 @@ operations! {
     ListEvents;
     /// The rotations of a secret that there were, the newest first.
     ListRotations;
+    /// The rotations to come, secret by secret.
+    PlanRotations;
 }
 
 /// How a rotation stands.
@@ -41,6 +45,36 @@ pub enum RotationStatus {
     Cancelled,
     /// Ended because somebody changed or deleted the secret meanwhile.
     Abandoned,
+}
+
+/// Whether what a secret holds is what the database has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Drift {
+    /// AWSCURRENT logs in.
+    #[default]
+    None,
+    /// AWSCURRENT does not log in; another version does, or may.
+    Drifted,
+    /// The database refuses every version that the secret holds. Where users alternate, a rotation heals it by the master's login.
+    LockedOut,
+    /// The database could not be asked.
+    Unknown,
+    /// A rotation is on its way, which is about to tell.
+    Rotating,
+}
+
+/// How a login went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LoginOutcome {
+    /// The server took the credentials.
+    Accepted,
+    /// The server refused them.
+    Refused,
+    /// The server did not answer.
+    Unreachable,
+    /// There was no login: the reason says why.
+    #[default]
+    NotTried,
 }
 
 /// How the last try of a step ended.
@@ -124,6 +158,29 @@ shapes! {
         required { level: String, message: String, step: String, }
     }
 
+    /// `CheckSecret` takes this.
+    CheckSecretRequest {
+        required { secret_id: String, }
+    }
+
+    /// `CheckSecret` answers this.
+    CheckSecretResponse {
+        required {
+            #[serde(rename = "ARN")] arn: String,
+            name: String,
+            drift: Drift,
+            /// The versions that were looked at, in the order in which they were tried. Once AWSCURRENT logs in, no other is tried.
+            versions: Vec<CheckedVersion>,
+        }
+    }
+
+    /// A version, and whether it logs in.
+    #[derive(Clone)]
+    CheckedVersion {
+        required { version_id: String, version_stages: Vec<String>, login: LoginOutcome, }
+        optional { username: String, reason: String, }
+    }
+
     /// `ListRotations` takes this.
     ListRotationsRequest {
         required { secret_id: String, }
@@ -168,6 +225,78 @@ shapes! {
             trial: bool,
             /// How long AWSCURRENT named a password that the database no longer had.
             gap_microseconds: u64,
+        }
+    }
+
+    /// `PlanRotations` takes this.
+    PlanRotationsRequest {
+        optional {
+            /// How many days to look ahead.
+            days: i64,
+            /// Secrets that have a schedule, most, of one answer; fewer does not mean that there are no more.
+            max_results: i64,
+            next_token: String,
+        }
+    }
+
+    /// `PlanRotations` answers this.
+    PlanRotationsResponse {
+        required {
+            /// The server's time.
+            now: EpochSeconds,
+            /// How far it looked.
+            until: EpochSeconds,
+            /// By name.
+            secrets: Vec<PlannedSecret>,
+        }
+        optional { next_token: String, }
+    }
+
+    /// A secret that has a schedule.
+    #[derive(Clone)]
+    PlannedSecret {
+        required {
+            #[serde(rename = "ARN")] arn: String,
+            name: String,
+            /// Whether the schedule rotates it.
+            rotation_enabled: bool,
+            /// Its first rotations to come. What a person does meanwhile changes them.
+            rotations: Vec<PlannedRotation>,
+            warnings: Vec<PlanWarning>,
+        }
+        optional {
+            #[serde(rename = "FunctionARN")] function_arn: String,
+            /// The group whose members do not rotate together.
+            group: String,
+        }
+    }
+
+    /// A rotation to come.
+    #[derive(Clone, PartialEq, Eq)]
+    PlannedRotation {
+        required {
+            /// When it begins.
+            date: EpochSeconds,
+            /// From when it may begin.
+            window_opens: EpochSeconds,
+            /// From when it may not begin any more.
+            window_closes: EpochSeconds,
+        }
+        optional {
+            /// The window is no window of the rule's: it makes up for one that was missed.
+            made_up: bool,
+            /// It is at the window's last moment, and not where its group wants it.
+            clipped: bool,
+        }
+    }
+
+    /// What a person should know about a secret's rotations to come.
+    #[derive(Clone, PartialEq, Eq)]
+    PlanWarning {
+        required {
+            /// A word for programs.
+            code: String,
+            message: String,
         }
     }
 
@@ -357,6 +486,20 @@ impl Request for DescribeRotationRequest {
     };
 }
 
+impl Request for CheckSecretRequest {
+    type Response = CheckSecretResponse;
+
+    const TARGET: crate::Target = crate::Target::Pawl(Operation::CheckSecret);
+    const MODEL: &'static Structure = &Structure {
+        name: "CheckSecretRequest",
+        members: &[Member::new(
+            "SecretId",
+            Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX))),
+        )
+        .required()],
+    };
+}
+
 impl Request for ListRotationsRequest {
     type Response = ListRotationsResponse;
 
@@ -366,6 +509,20 @@ impl Request for ListRotationsRequest {
         members: &[
             Member::new("SecretId", Kind::Text(Text::of(Length::within(1, limits::SECRET_ID_CHARS_MAX))))
                 .required(),
+            Member::new("MaxResults", within(1, limits::PAGE_ENTRIES_MAX)),
+            Member::new("NextToken", Kind::Text(Text::of(Length::within(1, limits::NEXT_TOKEN_CHARS_MAX)))),
+        ],
+    };
+}
+
+impl Request for PlanRotationsRequest {
+    type Response = PlanRotationsResponse;
+
+    const TARGET: crate::Target = crate::Target::Pawl(Operation::PlanRotations);
+    const MODEL: &'static Structure = &Structure {
+        name: "PlanRotationsRequest",
+        members: &[
+            Member::new("Days", within(1, limits::PLAN_DAYS_MAX)),
             Member::new("MaxResults", within(1, limits::PAGE_ENTRIES_MAX)),
             Member::new("NextToken", Kind::Text(Text::of(Length::within(1, limits::NEXT_TOKEN_CHARS_MAX)))),
         ],

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use pawl_core::limits;
 
 use crate::output::Format;
 use crate::place::PlaceArgs;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     },
     /// Rotate a secret now, and set how it rotates from now on.
     Rotate(RotateArgs),
+    /// Print what happened to secrets, and with --follow what happens.
+    Events(EventsArgs),
     /// Check the server, the credentials and the clocks, and say what to do about each.
     Doctor(DoctorArgs),
     /// Write everything that a store holds, sealed as it is, to a file; the server may go on meanwhile.
@@ -152,7 +155,15 @@ pub(crate) struct DeleteArgs {
 #[derive(Args)]
 pub(crate) struct RotateArgs {
     /// The secret's name or ARN.
+    #[arg(required = false, required_unless_present = "plan", default_value_if("plan", "true", ""))]
     pub(crate) name: String,
+    /// Show what the schedules will rotate, in order of time, with warnings; begin nothing.
+    #[arg(long, conflicts_with_all = ["name", "function", "schedule", "every", "wait", "check"])]
+    pub(crate) plan: bool,
+    /// Of the plan, so many days; 30 when nothing is said.
+    #[arg(long, value_name = "NUMBER", requires = "plan",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::PLAN_DAYS_MAX)))]
+    pub(crate) days: Option<u32>,
     /// The rotation function: its ARN, or its name in the secret's region and account. Needed once.
     #[arg(long, value_name = "ARN|NAME")]
     pub(crate) function: Option<String>,
@@ -162,12 +173,46 @@ pub(crate) struct RotateArgs {
     /// From now on rotate this often: `30d`, `12h`.
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     pub(crate) every: Option<Duration>,
+    /// Look whether what the secret holds is what the database has; if it is not, heal it by a rotation, and wait for that.
+    #[arg(long, group = "followed", conflicts_with_all = ["function", "schedule", "every"])]
+    pub(crate) check: bool,
+    /// With --check: look, and change nothing. Exit code 1 when the secret has drifted.
+    #[arg(long, requires = "check")]
+    pub(crate) no_repair: bool,
     /// Wait for the rotation's end and show each step.
-    #[arg(long)]
+    #[arg(long, group = "followed")]
     pub(crate) wait: bool,
     /// How long to wait. The rotation itself goes on after that.
-    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "wait")]
+    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "followed")]
     pub(crate) timeout: Option<Duration>,
+    /// Show the rotations that there were, the newest first, and begin none.
+    #[arg(long, conflicts_with_all = ["function", "schedule", "every", "wait", "check"])]
+    pub(crate) history: bool,
+    /// Of the history, so many.
+    #[arg(long, value_name = "NUMBER", requires = "history", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) last: u32,
+    /// Of the history, each with its steps and what they wrote.
+    #[arg(long, requires = "history")]
+    pub(crate) details: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct EventsArgs {
+    /// Print each event as it comes, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Begin after the event of this number; 0 is before the oldest. Without it: the latest ones, or with --follow those to come.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub(crate) after: Option<u64>,
+    /// Only events of this type, such as RotationFailed; may be given several times.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Only events of this secret, by its name or ARN.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: Option<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
@@ -267,6 +312,11 @@ mod tests {
         assert_eq!(args.timeout, Some(Duration::from_secs(90)));
         assert!(args.wait);
 
+        let Command::Rotate(args) = parse("pawl rotate --plan --days 7").unwrap().command else {
+            panic!("not rotate")
+        };
+        assert_eq!((args.plan, args.days, args.name.as_str()), (true, Some(7), ""));
+
         let cli = parse("pawl secret create a --tag k=v --tag e= --generate --output json").unwrap();
         assert_eq!(cli.output, Format::Json);
         let Command::Secret { command: SecretCommand::Create(args) } = cli.command else {
@@ -293,6 +343,16 @@ mod tests {
             "pawl secret delete a --force --recovery-days 7",
             "pawl rotate a --every 30d --schedule rate(1day)",
             "pawl rotate a --timeout 9s",
+            "pawl rotate a --last 3",
+            "pawl rotate a --history --wait",
+            "pawl rotate a --history --last 0",
+            "pawl rotate",
+            "pawl rotate a --plan",
+            "pawl rotate a --check --wait",
+            "pawl rotate a --no-repair",
+            "pawl rotate --plan --wait",
+            "pawl rotate --plan --days 0",
+            "pawl rotate a --days 3",
             "pawl rotate a --every soon",
             "pawl dev clock advance 0s",
             "pawl backup",

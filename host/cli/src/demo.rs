@@ -114,12 +114,19 @@ impl Demo<'_> {
         secret::run(SecretCommand::Create(create), self.environment, &mut self.printer)?;
         self.say(&format!("\n$ pawl rotate {SECRET} --function {ROTATOR} --wait"))?;
         let rotate = RotateArgs {
+            check: false,
+            no_repair: false,
             name: SECRET.to_owned(),
+            plan: false,
+            days: None,
             function: Some(ROTATOR.to_owned()),
             schedule: None,
             every: None,
             wait: true,
             timeout: None,
+            history: false,
+            last: 1,
+            details: false,
             connection: self.connection(&servers.endpoint),
         };
         rotate::run(&rotate, self.environment, &mut self.printer)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use pawl_api::ErrorCode;
-use pawl_api::pawl::{DescribeHostRequest, DescribeHostResponse, StoreView};
+use pawl_api::pawl::{DescribeHostRequest, DescribeHostResponse, RotationStatesView, StoreView};
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
 use serde::Serialize;
@@ -183,6 +183,7 @@ fn of_host(host: &DescribeHostResponse) -> Vec<Check> {
     });
     checks.extend(store(&host.store));
     checks.extend(leases(host));
+    checks.extend(host.store.rotations.iter().flat_map(rotations));
     let key = host.keyring.key_id.as_deref().map(|id| format!(", key {id}")).unwrap_or_default();
     checks.push(ok(format!("keyring: {}{key}", host.keyring.kind)));
     if host.functions.is_empty() {
@@ -215,6 +216,45 @@ fn store(store: &StoreView) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// How the rotations stand; those that wait for a person are named.
+fn rotations(states: &RotationStatesView) -> Vec<Check> {
+    let RotationStatesView { running, waiting, failed, stranded, .. } = states;
+    let mut checks = vec![ok(format!("rotations on their way: {running}"))];
+    if *waiting > 0 {
+        checks.push(warn(
+            format!(
+                "rotations that wait after a failure: {waiting}{}",
+                some(&states.waiting_secrets, *waiting)
+            ),
+            "they are tried again by themselves; `pawl rotate NAME --history` says why each waits",
+        ));
+    }
+    if *failed > 0 {
+        checks.push(fail(
+            format!("rotations that have failed: {failed}{}", some(&states.failed_secrets, *failed)),
+            "`pawl rotate NAME --history` says why; put that right, then run `pawl rotate NAME --wait`",
+        ));
+    }
+    if *stranded > 0 {
+        checks.push(fail(
+            format!("rotations that are STRANDED: {stranded}{}", some(&states.stranded_secrets, *stranded)),
+            "applications may be locked out: AWSPENDING holds the password that works. `pawl rotate NAME --history` says \
+             why; put that right, then run `pawl rotate NAME --wait`, which goes on with the same password",
+        ));
+    }
+    checks
+}
+
+/// The names of some of `all`.
+fn some(named: &[String], all: u64) -> String {
+    let more = all.saturating_sub(u64::try_from(named.len()).unwrap_or(u64::MAX));
+    match (named.is_empty(), more) {
+        (true, _) => String::new(),
+        (false, 0) => format!(" ({})", named.join(", ")),
+        (false, more) => format!(" ({} and {more} more)", named.join(", ")),
+    }
 }
 
 fn leases(host: &DescribeHostResponse) -> Vec<Check> {
@@ -278,6 +318,14 @@ mod tests {
                 problems: Some(vec!["fsync is off".to_owned()]),
                 clock_ahead_milliseconds: Some(-90_000),
                 leases: Some(vec![lease("h1", 4_000), lease("h2", -7_000)]),
+                rotations: Some(RotationStatesView {
+                    running: 2,
+                    failed: 3,
+                    stranded: 1,
+                    failed_secrets: vec!["arn:s1".to_owned(), "arn:s2".to_owned()],
+                    stranded_secrets: vec!["arn:s3".to_owned()],
+                    ..Default::default()
+                }),
                 ..Default::default()
             },
             keyring: KeyringView { kind: "File".to_owned(), key_id: Some("k1".to_owned()) },
@@ -305,6 +353,11 @@ warn  the store's clock and the server's are 1 min 30 s apart
 ok    host h1; rotations claimed: 1 by it, 1 by other hosts of this store
 warn  the lease of host h2 on arn:s ended 7.0 s ago, and nobody has claimed it
       -> a serving host claims it within seconds; look at the hosts' logs if this stays
+ok    rotations on their way: 2
+FAIL  rotations that have failed: 3 (arn:s1, arn:s2 and 1 more)
+      -> `pawl rotate NAME --history` says why; put that right, then run `pawl rotate NAME --wait`
+FAIL  rotations that are STRANDED: 1 (arn:s3)
+      -> applications may be locked out: AWSPENDING holds the password that works. `pawl rotate NAME --history` says why; put that right, then run `pawl rotate NAME --wait`, which goes on with the same password
 ok    keyring: File, key k1
 ok    function arn:f (postgres) sha256:00",
                 version = env!("CARGO_PKG_VERSION")

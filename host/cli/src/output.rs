@@ -47,6 +47,12 @@ impl Printer {
         self.line("")
     }
 
+    /// A document of JSON in one line, for streams of them.
+    pub(crate) fn json_line(&mut self, document: &impl Serialize) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.out, document)?;
+        self.line("")
+    }
+
     /// A line that the next one is written over. Only for terminals.
     pub(crate) fn over(&mut self, text: &str) -> std::io::Result<()> {
         write!(self.out, "\r{text}\x1b[K")?;

@@ -1,7 +1,10 @@
 //! `pawl rotate`: one file for each thing that it does.
 
+mod check;
 mod follow;
+mod history;
 mod now;
+mod plan;
 
 use crate::CommandError;
 use crate::arguments::RotateArgs;
@@ -14,5 +17,14 @@ pub(crate) fn run(
     environment: &Environment<'_>,
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
+    if args.check {
+        return check::run(args, environment, printer);
+    }
+    if args.history {
+        return history::run(args, environment, printer);
+    }
+    if args.plan {
+        return plan::run(args, environment, printer);
+    }
     now::run(args, environment, printer)
 }

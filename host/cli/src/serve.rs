@@ -39,6 +39,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         dev_clock: settings.dev_clock,
         bootstrap: settings.bootstrap,
         root_key_file: settings.root_key_file,
+        webhook: settings.webhook,
         worker_program,
     };
     let served = runtime.block_on(async {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
-use pawl_server::{DatabaseUrl, DatabaseUrlError};
+use pawl_server::{DatabaseUrl, DatabaseUrlError, WebhookSettings, WebhookUrl, WebhookUrlError};
 use serde::Deserialize;
 
 use crate::credentials::{Credentials, Source};
@@ -63,6 +63,18 @@ pub(crate) struct ServeArgs {
     /// Send traces to this OpenTelemetry collector, by OTLP over HTTP: http://HOST:4318. [env: PAWL_OTLP_ENDPOINT]
     #[arg(long, value_name = "URL")]
     pub(crate) otlp_endpoint: Option<String>,
+    /// Tell this receiver of every event, in the form of Standard Webhooks: https://HOST/PATH. [env: PAWL_WEBHOOK_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook_url: Option<String>,
+    /// The file of the secret that the webhook's messages are signed with: `whsec_..`. [env: PAWL_WEBHOOK_SECRET_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
+    /// Certificate authorities (PEM) that the receiver is verified by, besides the system's. [env: PAWL_WEBHOOK_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_ca: Option<PathBuf>,
+    /// Let events go to a receiver on another machine in clear. [env: PAWL_WEBHOOK_ALLOW_HTTP]
+    #[arg(long)]
+    pub(crate) webhook_allow_http: bool,
     /// What to log: `info`, `warn,pawl_server=debug`, ... [env: PAWL_LOG]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -112,6 +124,7 @@ pub(crate) struct ServeSettings {
     pub(crate) dev_clock: bool,
     pub(crate) bootstrap: Option<(String, SecretBytes)>,
     pub(crate) otlp_endpoint: Option<Endpoint>,
+    pub(crate) webhook: Option<WebhookSettings>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -142,6 +155,11 @@ pub(crate) enum SettingsError {
         "PAWL_BOOTSTRAP_ACCESS_KEY_ID and PAWL_BOOTSTRAP_SECRET_ACCESS_KEY belong together: set both or neither"
     )]
     HalfBootstrap,
+    #[error(
+        "a webhook needs a secret to sign with: give --webhook-secret-file FILE, or set PAWL_WEBHOOK_SECRET_FILE, or \
+         `webhook-secret-file` in the settings file"
+    )]
+    NoWebhookSecret,
     #[error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")]
     HalfCredentials,
 }
@@ -161,6 +179,10 @@ struct SettingsFile {
     root_key_file: Option<PathBuf>,
     dev_clock: Option<bool>,
     otlp_endpoint: Option<String>,
+    webhook_url: Option<String>,
+    webhook_secret_file: Option<PathBuf>,
+    webhook_ca: Option<PathBuf>,
+    webhook_allow_http: Option<bool>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -223,7 +245,7 @@ impl<'a> Environment<'a> {
 /// The server's settings out of arguments, environment and file.
 pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<ServeSettings, SettingsError> {
     let env = *environment;
-    let file = match args.config.clone().or_else(|| env.path("PAWL_CONFIG")) {
+    let mut file = match args.config.clone().or_else(|| env.path("PAWL_CONFIG")) {
         Some(path) => settings_file(&path)?,
         None => SettingsFile::default(),
     };
@@ -243,7 +265,9 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
             (None, None) => None,
             _ => return Err(SettingsError::HalfBootstrap),
         };
+    let webhook = webhook(args, env, &mut file)?;
     Ok(ServeSettings {
+        webhook,
         data_dir: path(&args.data_dir, "PAWL_DATA_DIR", file.data_dir).ok_or(SettingsError::NoDataDir)?,
         database_url: database_url(env, args.database_url.as_deref(), file.database_url)?,
         listen: parsed(env, "listen", args.listen.as_deref(), file.listen, LISTEN_DEFAULT)?,
@@ -265,6 +289,40 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         log: parsed(env, "log", args.log.as_deref(), file.log, LOG_DEFAULT)?,
         log_format: args.log_format.or(log_format).or(file.log_format).unwrap_or(LogFormat::Text),
     })
+}
+
+/// The receiver of events, where one is named. The error does not repeat the URL: its path may be a secret.
+fn webhook(
+    args: &ServeArgs,
+    env: Environment<'_>,
+    file: &mut SettingsFile,
+) -> Result<Option<WebhookSettings>, SettingsError> {
+    let (from, text) = if let Some(text) = &args.webhook_url {
+        ("--webhook-url", text.clone())
+    } else if let Some(text) = env.text("PAWL_WEBHOOK_URL")? {
+        ("PAWL_WEBHOOK_URL", text)
+    } else if let Some(text) = file.webhook_url.take() {
+        ("`webhook-url` of the settings file", text)
+    } else {
+        return Ok(None);
+    };
+    let url: WebhookUrl = text.parse().map_err(|wrong: WebhookUrlError| SettingsError::Wrong {
+        from: from.to_owned(),
+        why: wrong.to_string(),
+    })?;
+    let path = |flag: &Option<PathBuf>, name, file: Option<PathBuf>| {
+        flag.clone().or_else(|| env.path(name)).or(file)
+    };
+    let secret_file =
+        path(&args.webhook_secret_file, "PAWL_WEBHOOK_SECRET_FILE", file.webhook_secret_file.take());
+    let allow_http = args.webhook_allow_http
+        || env.flag("PAWL_WEBHOOK_ALLOW_HTTP")?.or(file.webhook_allow_http).unwrap_or(false);
+    Ok(Some(WebhookSettings {
+        url,
+        secret_file: secret_file.ok_or(SettingsError::NoWebhookSecret)?,
+        ca: path(&args.webhook_ca, "PAWL_WEBHOOK_CA", file.webhook_ca.take()),
+        allow_http,
+    }))
 }
 
 /// The setting `name`, from the first place that has it. The error names that place.

@@ -359,6 +359,10 @@ pub const DIFFERENCES_MAX: usize = 20;
 pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.
+pub const ACCOUNT_ROWS_MAX: usize = 10_000;
+/// How often two users are read and brought closer before what still differs is told. Two are enough for all that is known.
+pub const ACCOUNT_ROUNDS_MAX: u32 = 4;
 
 // Events.
 
@@ -377,6 +381,28 @@ pub const EVENT_TYPE_CHARS_MAX: usize = 64;
 /// How often a host looks whether another one has stored an event, while somebody waits for one.
 pub const EVENTS_LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Time for one request to the webhook's receiver.
+pub const WEBHOOK_SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a host has the right to send, unless it renews it: longer than a request may take.
+pub const WEBHOOK_LEASE: Duration = Duration::from_secs(30);
+/// First wait after a request that the receiver did not take; doubling from there.
+pub const WEBHOOK_BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait between two such requests.
+pub const WEBHOOK_BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// How long a host that stops waits for the request that is under way.
+pub const WEBHOOK_END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Events that are read at once to be sent.
+pub const WEBHOOK_PAGE: u32 = 100;
+/// Bytes of the receiver's answer that are read.
+pub const WEBHOOK_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a webhook's secret, least (Standard Webhooks).
+pub const WEBHOOK_SECRET_BYTES_MIN: usize = 24;
+/// Bytes of a webhook's secret, most (Standard Webhooks).
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 64;
+/// Secrets that messages are signed with at once.
+pub const WEBHOOK_SECRETS_MAX: usize = 4;
+/// Wait of `pawl events --follow` for a server that does not answer.
+pub const EVENTS_RETRY: Duration = Duration::from_secs(1);
 /// Secrets that `pawl doctor` names of each kind that it warns of.
 pub const SECRETS_SHOWN_MAX: u32 = 5;
 /// Events that are kept, most.

@@ -127,6 +127,12 @@ impl SecretValue {
         Ok(Self { kind, bytes })
     }
 
+    /// A second copy, which is wiped as the first is.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self { kind: self.kind, bytes: self.bytes.duplicate() }
+    }
+
     /// Text or binary.
     #[must_use]
     pub const fn kind(&self) -> ValueKind {

@@ -1,6 +1,7 @@
 //! What the host does for a guest in one step: every call of the WIT, checked against the grants, the fence and the rules.
 
 mod accounts;
+mod check;
 mod database;
 mod handles;
 mod journal;
@@ -25,6 +26,7 @@ use crate::dial::Egress;
 use crate::port::{PortError, SecretsPort, StoredVersion, Which};
 use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
 
+pub use self::check::{LoginJob, NoLogin, TriedLogin};
 pub use self::journal::{LogLine, Severity};
 
 /// What a step's capabilities are made of.

@@ -25,7 +25,7 @@ mod step;
 mod wire;
 mod worker;
 
-pub use capability::{LogLine, Severity};
+pub use capability::{LogLine, LoginJob, NoLogin, Severity, TriedLogin};
 pub use compile::{AdmitError, compile_main};
 pub use pool::WorkerCounts;
 pub use runtime::{Component, Runtime, RuntimeConfig};

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::artifact::{ArtifactError, Artifacts};
-use crate::capability::{Capabilities, CapabilityConfig, LogLine, Severity};
+use crate::capability::{Capabilities, CapabilityConfig, LogLine, LoginJob, Severity, TriedLogin};
 use crate::compile::{self, AdmitError};
 use crate::database::Drivers;
 use crate::dial::Egress;
@@ -189,6 +189,29 @@ impl Runtime {
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
         StepReport { outcome, log, proof: capabilities.proof(), changed_at: capabilities.changed_at() }
+    }
+
+    /// Tries the logins that versions of a secret describe, one after the other, and stops at the first that is accepted. No
+    /// guest has a part in it; the grants are those of the function that rotates the secret.
+    pub async fn try_logins(&self, job: LoginJob) -> Vec<TriedLogin> {
+        let mut capabilities = Capabilities::new(CapabilityConfig {
+            port: job.port,
+            grants: job.grants,
+            environment: Arc::default(),
+            drivers: Arc::clone(&self.drivers),
+            egress: Arc::clone(&self.egress),
+            rng: Arc::clone(&self.rng),
+        });
+        let mut tried = Vec::new();
+        for version in job.versions {
+            let login = capabilities.try_login(&version).await;
+            let accepted = login.result.is_ok();
+            tried.push(login);
+            if accepted {
+                break;
+            }
+        }
+        tried
     }
 
     /// A worker that has the component.

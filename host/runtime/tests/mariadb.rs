@@ -11,7 +11,6 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use pawl_core::document::Document;
 use pawl_core::function::Grants;
@@ -19,10 +18,7 @@ use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::{Driver, LastWord, Login, LoginFailure, Session, StatementFailure, TlsRoots};
 use pawl_runtime::dial::Destination;
-use pawl_tests::mariadb::{MariaDb, Setup};
-use pawl_tests::wait::eventually;
-
-const SOON: Duration = Duration::from_secs(60);
+use pawl_tests::mariadb::{Door, MariaDb, Setup};
 
 fn driver(ca: Option<&str>) -> MysqlDriver {
     let directory = tempfile::tempdir().unwrap();
@@ -97,8 +93,9 @@ async fn every_login_that_fails_says_why() {
     accepted(&driver, &plain(port, "app", "app-canary")).await.ping().await.unwrap();
 
     let wrong = failure(&driver, &plain(port, "app", "wrong-canary")).await;
-    let text =
-        format!("the database at 127.0.0.1:{port} refused the login of user `app` (error 1045, SQLSTATE 28000)");
+    let text = format!(
+        "the database at 127.0.0.1:{port} refused the login of user `app` (error 1045, SQLSTATE 28000)"
+    );
     assert_eq!(wrong, LoginFailure::Refused(text));
     assert!(refused(&driver, &plain(port, "absent", "app-canary")).await);
     // Locked accounts are told so once their password has proved right: another password would not help.
@@ -231,7 +228,10 @@ async fn only_what_can_be_changed_wholly_is_changed() {
     server.admin("SET GLOBAL read_only = 1");
     let session = accepted(&driver, &at("app", "wide-canary")).await;
     let read_only = session.set_password("app", &secret("new-canary"), yes()).await.unwrap_err();
-    assert!(matches!(&read_only, StatementFailure::Rejected(text) if text.contains("read-only")), "{read_only}");
+    assert!(
+        matches!(&read_only, StatementFailure::Rejected(text) if text.contains("read-only")),
+        "{read_only}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,18 +248,9 @@ async fn a_change_comes_after_the_last_word_at_once_or_never() {
     session.ping().await.unwrap();
 
     // Somebody holds every table: the server gives up before the host does, and nothing comes later.
-    let (lock, locked) = std::sync::mpsc::channel::<()>();
-    let door = pawl_tests::mariadb::Door::at(server.port());
-    let holder = std::thread::spawn(move || {
-        let mut held = door.session("FLUSH TABLES WITH READ LOCK;");
-        held.wait_for("held");
-        lock.send(()).unwrap();
-        held
-    });
-    locked.recv().unwrap();
-    let held = holder.join().unwrap();
+    let held = Door::at(server.port()).hold("FLUSH TABLES WITH READ LOCK");
     let waited = session.set_password("app", &secret("third-canary"), yes()).await.unwrap_err();
-    assert!(matches!(&waited, StatementFailure::Lost(text) if text.contains("1205")), "{waited}");
+    assert!(matches!(&waited, StatementFailure::Lost(text) if text.contains("gave up waiting")), "{waited}");
     drop(held);
     session.ping().await.unwrap();
     accepted(&driver, &at("first-canary")).await;
@@ -295,8 +286,7 @@ fn certificates(name: &str) -> (String, String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_verified() {
     let (ca, certificate, key) = certificates("127.0.0.1");
-    let server =
-        MariaDb::start_with(Setup { tls: Some((certificate, key)), options: Vec::new(), ..Setup::default() });
+    let server = MariaDb::start_with(Setup { tls: Some((certificate, key)), ..Setup::default() });
     let (trusting, doubting) = (driver(Some(&ca)), driver(None));
     let at =
         |user: &str, ssl: bool| login(server.port(), user, "app-canary", &serde_json::json!({"ssl": ssl}));
@@ -322,9 +312,9 @@ async fn a_server_that_checks_no_passwords_is_not_trusted() {
     let mut server = MariaDb::start();
     server.create_user("app", "app-canary");
     server.stop();
-    let open = server.resumed_with(&["--skip-grant-tables", "--skip-networking=0"]);
+    server.resume_with(&["--skip-grant-tables", "--skip-networking=0"]);
     let driver = driver(None);
-    let anyone = failure(&driver, &plain(open, "app", "whatever")).await;
+    let anyone = failure(&driver, &plain(server.port(), "app", "whatever")).await;
     assert!(matches!(&anyone, LoginFailure::Untrusted(text) if text.contains("proves nothing")), "{anyone}");
 }
 
@@ -428,7 +418,10 @@ async fn no_peer_gets_the_password_by_asking() {
         assert!(expected, "{number}: {untrusted}");
         let heard = String::from_utf8_lossy(&heard.join().unwrap()).into_owned();
         assert!(!heard.contains("canary"), "{number}: {heard}");
-        assert!(!(ssl && heard.contains("the-app")), "{number}: not even the user's name goes out before TLS");
+        assert!(
+            !(ssl && heard.contains("the-app")),
+            "{number}: not even the user's name goes out before TLS"
+        );
     }
 }
 

@@ -500,4 +500,4 @@ fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,11 +1,14 @@
 //! What happened to secrets: events, stored in one transaction with the change that they tell of, and never a value.
 //!
 //! An event is a line of JSON in the store, numbered there. Callers read on from a number ([`stream`]); a receiver is told of
-//! each in its turn (`webhook`); the oldest are forgotten (`retention`).
+//! each in its turn ([`webhook`]); the oldest are forgotten ([`retention`]).
 
 mod change;
 mod retention;
 mod stream;
+#[cfg(test)]
+mod tests;
+pub mod webhook;
 
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;

@@ -25,6 +25,7 @@ mod start;
 mod turns;
 pub mod world;
 
+pub use events::webhook::{WebhookError, WebhookSettings, WebhookUrl, WebhookUrlError};
 pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
 pub use settings::Settings;
 pub use start::{Opened, ServeError, open, serve};

@@ -9,6 +9,7 @@ mod process;
 mod requests;
 mod rotations;
 mod store;
+mod webhook;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use self::databases::Logins;
 use self::requests::Requests;
 use self::rotations::Rotations;
 use self::store::StoreFigures;
+use self::webhook::Webhook;
 use crate::host::Host;
 
 /// A host's figures.
@@ -39,6 +41,7 @@ pub struct Metrics {
     store: Arc<StoreFigures>,
     logins: Logins,
     pub(crate) rotations: Rotations,
+    pub(crate) webhook: Webhook,
 }
 
 impl Metrics {
@@ -54,7 +57,8 @@ impl Metrics {
         registry.register_collector(Box::new(store.clone()));
         let logins = Logins::registered(&mut registry);
         let rotations = Rotations::registered(&mut registry);
-        Self { registry, started_at, requests, store, logins, rotations }
+        let webhook = Webhook::registered(&mut registry);
+        Self { registry, started_at, requests, store, logins, rotations, webhook }
     }
 
     /// Begins to count a request; it has ended when what this gives is dropped.

@@ -7,6 +7,8 @@ use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_store::DatabaseUrl;
 
+use crate::events::webhook::WebhookSettings;
+
 /// The settings of one host.
 #[derive(Debug)]
 pub struct Settings {
@@ -32,6 +34,8 @@ pub struct Settings {
     pub bootstrap: Option<(String, SecretBytes)>,
     /// The root key's file; `root-key` in the data directory when none is named.
     pub root_key_file: Option<PathBuf>,
+    /// A receiver that is told of every event.
+    pub webhook: Option<WebhookSettings>,
     /// The program that runs `worker` and `compile`: the `pawl` binary.
     pub worker_program: PathBuf,
 }

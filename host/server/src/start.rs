@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::epoch::{EpochError, StoreEpoch, Verdict};
+use crate::events::webhook::{self, Receiver, WebhookError};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
 use crate::identity::{AccessKey, IdentityError, root_key, shared_root_key};
@@ -123,6 +124,9 @@ pub enum ServeError {
     /// The certificate authorities for databases.
     #[error(transparent)]
     DatabaseCa(#[from] TlsRootsError),
+    /// The receiver of events.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The port.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -143,16 +147,21 @@ pub async fn serve(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     let address = settings.listen;
+    let receiver = settings.webhook.as_ref().map(Receiver::new).transpose()?;
     let opened = open(settings).await?;
     let listener =
         TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
     let bound = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
     let host = opened.host.clone();
+    if receiver.is_some() {
+        webhook::begin(&host).await?;
+    }
     let (stop, stopping) = watch::channel(false);
     let scheduler = tokio::spawn(run_scheduler(host.clone(), stopping));
     let warming = tokio::spawn(warm(host.clone()));
     let noting = tokio::spawn(note_accesses(host.clone()));
     let watching = tokio::spawn(watch_epoch(host.clone()));
+    let sending = receiver.map(|receiver| tokio::spawn(webhook::run(host.clone(), Arc::new(receiver))));
     let forgetting = tokio::spawn(events::forget_old(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     listening(bound);
@@ -168,6 +177,10 @@ pub async fn serve(
     noting.abort();
     watching.abort();
     forgetting.abort();
+    if let Some(sending) = sending {
+        // It gives its turn back, so that another host need not wait for it.
+        let _ = tokio::time::timeout(limits::WEBHOOK_END_TIMEOUT, sending).await;
+    }
     listening_on.abort();
     host.app.write_accesses().await;
     if scheduler.await.is_err() {

@@ -42,11 +42,25 @@ impl Builtin {
 /// Every one of them.
 pub const ALL: &[Builtin] = &[
     Builtin {
+        name: "pawl-mariadb-alternating-users",
+        description: "Rotates between two MariaDB users that can do the same, by a master's login",
+        bytes: PAWL_ROTATOR_MYSQL_ALTERNATING,
+        digest: Digest::from_bytes(PAWL_ROTATOR_MYSQL_ALTERNATING_DIGEST),
+        engines: &[Engine::Mariadb],
+    },
+    Builtin {
         name: "pawl-mariadb-single-user",
         description: "Rotates the password of a MariaDB account, which changes its own password",
         bytes: PAWL_ROTATOR_MYSQL,
         digest: Digest::from_bytes(PAWL_ROTATOR_MYSQL_DIGEST),
         engines: &[Engine::Mariadb],
+    },
+    Builtin {
+        name: "pawl-mysql-alternating-users",
+        description: "Rotates between two MySQL users that can do the same, by a master's login",
+        bytes: PAWL_ROTATOR_MYSQL_ALTERNATING,
+        digest: Digest::from_bytes(PAWL_ROTATOR_MYSQL_ALTERNATING_DIGEST),
+        engines: &[Engine::Mysql],
     },
     Builtin {
         name: "pawl-mysql-single-user",

@@ -1,9 +1,11 @@
 //! Rotates the password of one MySQL or MariaDB account, which changes its own password.
 //!
-//! What AWS's single-user functions do, with their rules for the new password, and two things more: a server that cannot be
-//! reached is told apart from one that refuses the password, and only a refusal leads to the next credentials.
+//! What AWS's single-user functions do, with their rules for the new password, and three things more: a server that cannot be
+//! reached is told apart from one that refuses the password, and only a refusal leads to the next credentials; no login is tried
+//! that is bound to fail; and a database that has neither the current nor the previous password is healed from any version that
+//! still opens it.
 
-use pawl_guest::{Failure, LoginError, Rotation, Rotator, Rules, Session, Version, export};
+use pawl_guest::{Failure, Rotation, Rotator, Rules, Session, Version, export};
 
 /// Characters that AWS leaves out of a MySQL or MariaDB password: they mean something in connection strings.
 const EXCLUDED: &str = r#"/@"'\"#;
@@ -21,16 +23,11 @@ impl Rotator for SingleUser {
 
     fn set(rotation: &Rotation) -> Result<(), Failure> {
         let pending = rotation.pending()?;
-        match Session::login(&pending) {
-            Ok(_) => return Ok(()), // An earlier try of this step got here.
-            Err(LoginError::Refused(_)) => {}
-            Err(other) => return Err(other.into()),
+        same_account(&pending, &rotation.current()?)?;
+        let login = rotation.login_known()?;
+        if !login.already_set {
+            login.session.set_password(&pending.text("username")?, &pending.sensitive("password")?)?;
         }
-        let current = rotation.current()?;
-        same_account(&pending, &current)?;
-        let previous = rotation.previous()?.filter(|previous| same_account(&pending, previous).is_ok());
-        let session = Session::login_first([Some(current), previous])?;
-        session.set_password(&pending.text("username")?, &pending.sensitive("password")?)?;
         Ok(())
     }
 

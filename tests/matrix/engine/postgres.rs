@@ -17,8 +17,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
+use super::super::wire::{self, Protocol};
 use super::{End, Engine, Strategy};
-use crate::matrix::wire::{self, Protocol};
 
 const MASTER: &str = "postgres";
 const MASTER_PASSWORD: &str = "the-masters-own-password";
@@ -45,8 +45,7 @@ impl Server {
             chown(scratch.path(), Some(user), Some(group)).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut server =
-            Self { scratch, programs, port: free_port(), process: None, runtime, master: None };
+        let mut server = Self { scratch, programs, port: free_port(), process: None, runtime, master: None };
         let output = unprivileged(&server.program("initdb"))
             .current_dir(server.scratch.path())
             .args(["--auth", "scram-sha-256", "--no-sync", "--encoding", "UTF8", "--locale", "C"])
@@ -173,11 +172,12 @@ impl Engine for Server {
 
     fn furnish(&mut self, account: &str, password: &str) {
         let _ = self.run(&format!(
-            "CREATE ROLE \"{account}\" LOGIN CONNECTION LIMIT 20 PASSWORD '{password}';
+            "CREATE ROLE \"{account}\" LOGIN CONNECTION LIMIT 20;
              CREATE TABLE \"own {account}\" (n integer); ALTER TABLE \"own {account}\" OWNER TO \"{account}\";
              CREATE TABLE \"read {account}\" (n integer); GRANT SELECT ON \"read {account}\" TO \"{account}\";
              CREATE TABLE \"no {account}\" (n integer)"
         ));
+        self.change(account, password);
     }
 
     fn login(&mut self, user: &str, password: &str) -> Login {
@@ -260,29 +260,30 @@ const PACKAGE_VERSION: &str = "18.4.0-beta.17";
 /// The folder with its programs, installed beside this executable where it is missing.
 pub(crate) fn newest() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let executable = std::env::current_exe().expect("the path of this executable");
-        let target = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-        let home = target.unwrap_or_else(|| Path::new("target")).join("postgres-18");
-        let package = home.join("node_modules").join(PACKAGE);
-        let stamp = home.join(format!("installed-{PACKAGE_VERSION}"));
-        if !stamp.is_file() {
-            println!("installing into {}: {PACKAGE}", home.display());
-            std::fs::create_dir_all(&home).unwrap();
-            // A package of its own: npm looks for one in the folders above otherwise.
-            std::fs::write(home.join("package.json"), "{\"private\": true}").unwrap();
-            succeed(
-                Command::new("npm")
-                    .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
-                    .arg(format!("{PACKAGE}@{PACKAGE_VERSION}"))
-                    .current_dir(&home),
-            );
-            succeed(Command::new("node").arg("scripts/hydrate-symlinks.js").current_dir(&package));
-            std::fs::write(&stamp, "").unwrap();
-        }
-        reachable(&package.join("native"))
-    })
-    .join("bin")
+    FOLDER
+        .get_or_init(|| {
+            let executable = std::env::current_exe().expect("the path of this executable");
+            let target = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+            let home = target.unwrap_or_else(|| Path::new("target")).join("postgres-18");
+            let package = home.join("node_modules").join(PACKAGE);
+            let stamp = home.join(format!("installed-{PACKAGE_VERSION}"));
+            if !stamp.is_file() {
+                println!("installing into {}: {PACKAGE}", home.display());
+                std::fs::create_dir_all(&home).unwrap();
+                // A package of its own: npm looks for one in the folders above otherwise.
+                std::fs::write(home.join("package.json"), "{\"private\": true}").unwrap();
+                succeed(
+                    Command::new("npm")
+                        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
+                        .arg(format!("{PACKAGE}@{PACKAGE_VERSION}"))
+                        .current_dir(&home),
+                );
+                succeed(Command::new("node").arg("scripts/hydrate-symlinks.js").current_dir(&package));
+                std::fs::write(&stamp, "").unwrap();
+            }
+            reachable(&package.join("native"))
+        })
+        .join("bin")
 }
 
 fn succeed(command: &mut Command) {

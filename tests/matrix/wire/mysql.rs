@@ -98,7 +98,11 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
             command::LONG_DATA | command::CLOSE => continue,
             _ => {}
         }
-        let answer = if packet.kind() == command::PREPARE { preparation(link, modern)? } else { results(link, modern)? };
+        let answer = if packet.kind() == command::PREPARE {
+            preparation(link, modern)?
+        } else {
+            results(link, modern)?
+        };
         if let Some(text) = &statement {
             link.tell(What::Answered(text.clone()))?;
         }

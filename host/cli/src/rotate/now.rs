@@ -103,7 +103,7 @@ fn rules(args: &RotateArgs) -> Option<RotationRules> {
 }
 
 /// Whether AWSPENDING is on the version of another rotation.
-fn is_incomplete(error: &ClientError) -> bool {
+pub(super) fn is_incomplete(error: &ClientError) -> bool {
     let refused = pawl_api::secrets_manager::refusal::rotation_incomplete();
     error.code() == Some(ErrorCode::InvalidRequestException)
         && matches!(error, ClientError::Refused { message, .. } if *message == refused.message)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{RotationConfig, Secret};
 use crate::limits;
 use crate::rotation::Status;
 use crate::schedule::{Missed, Moment, Placing, Schedule, UnreadableTag, Window};
@@ -133,6 +133,22 @@ impl Secret {
     pub fn reschedule(&mut self, from: Timestamp) {
         let next = self.next_from(from, from);
         self.plan(next);
+    }
+
+    /// RotateSecret's configuration: function and rules. The same rule again changes no date; another one, or one that was turned
+    /// off, counts from now.
+    pub fn configure_rotation(&mut self, config: RotationConfig, now: Timestamp) {
+        let held = self.rotation_config.as_deref();
+        if held == Some(&config) {
+            return;
+        }
+        let is_same_rule =
+            held.is_some_and(|held| held.enabled && config.enabled && held.schedule == config.schedule);
+        self.rotation_config = Some(Box::new(config));
+        if !is_same_rule {
+            self.begin_schedule(now);
+        }
+        self.touch(now);
     }
 
     /// The schedule is new: nothing counts that was before.
@@ -340,3 +356,6 @@ impl Due<'_> {
         Decision { turn, next: Some((until, next)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

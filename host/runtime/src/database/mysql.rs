@@ -3,6 +3,7 @@
 //! The protocol is spoken here, since no driver library runs on a connection that somebody else has opened and checked
 //! (docs/adr/0012-mysql-on-our-own-connection.md).
 
+mod accounts;
 mod answer;
 mod connection;
 mod handshake;
@@ -252,6 +253,23 @@ impl Session for MysqlSession {
             }
             self.change_own(password, last_word).await
         })
+    }
+
+    fn mirror_account<'a>(
+        &'a self,
+        like: &'a str,
+        account: &'a str,
+        password: &'a SecretBytes,
+        last_word: LastWord<'a>,
+    ) -> Work<'a, (), StatementFailure> {
+        Box::pin(async move {
+            self.refuse_read_only().await?;
+            accounts::mirror(self, like, account, password, last_word).await
+        })
+    }
+
+    fn differences<'a>(&'a self, like: &'a str, account: &'a str) -> Work<'a, Vec<String>, StatementFailure> {
+        Box::pin(accounts::differences(self, like, account))
     }
 }
 

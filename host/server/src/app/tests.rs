@@ -12,7 +12,7 @@ use pawl_store::{Change, Expect, Options, SqliteStore, Store};
 use super::*;
 use crate::world::{SystemClock, SystemRng, uuid};
 
-async fn app(dir: &std::path::Path) -> (App, Arc<dyn Store>) {
+pub(crate) async fn app(dir: &std::path::Path) -> (App, Arc<dyn Store>) {
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&dir.join("pawl.db"), Options::default()).await.unwrap());
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);

@@ -101,6 +101,14 @@ fn rotation(before: Option<&Rotation>, after: Option<&Rotation>, news: &mut Vec<
         news.push(News::new(kind).of(Some(&after.token)).because(format!("by {}", after.function)));
     }
     let told = |kind: EventType| News::new(kind).of(Some(&after.token));
+    if after.circuit_is_open() && !before.is_some_and(Rotation::circuit_is_open) {
+        let why = "a server has refused as many logins as may be tried; see to the account before it is rotated again";
+        news.push(failure(told(RotationCircuitOpened), after, false).because(why));
+    }
+    // It goes on trying by itself, and applications may be without a login: somebody must hear of it.
+    if after.exposed && after.is_stuck() && !before.is_some_and(Rotation::is_stuck) {
+        news.push(failure(told(RotationStranded), after, true));
+    }
     if is_running(after) {
         let failed_more = before.is_none_or(|before| before.failed_tries < after.failed_tries);
         // Each doubling: the first failure is told at once, and one that lasts not every time.

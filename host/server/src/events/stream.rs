@@ -62,10 +62,11 @@ pub(crate) struct Listener(watch::Receiver<State>);
 impl Listener {
     /// Waits until there may be new ones. False when the host stops.
     pub(crate) async fn woken(&mut self) -> bool {
-        if self.0.borrow_and_update().closed {
+        // Not marked as seen here: what came since the last look must not be waited for.
+        if self.0.borrow().closed {
             return false;
         }
-        self.0.changed().await.is_ok() && !self.0.borrow_and_update().closed
+        self.0.changed().await.is_ok() && !self.0.borrow().closed
     }
 }
 

@@ -1,10 +1,12 @@
 //! One function per operation: wire shape in, wire shape out.
 
 mod batch;
+mod check;
 mod host;
 mod listing;
 pub(crate) mod page;
 mod password;
+mod plan;
 mod policies;
 mod replication;
 mod rotation;
@@ -74,9 +76,11 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
         },
         Target::Pawl(operation) => match operation {
             PawlOperation::AdvanceClock => op!(host::advance_clock),
+            PawlOperation::CheckSecret => op!(check::check_secret),
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
             PawlOperation::ListEvents => op!(events::list_events),
+            PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
     }

@@ -98,15 +98,7 @@ fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), Ap
         return Err(AppError::Api(refusal::function_not_invocable()));
     }
     let schedule = asked.schedule.clone().or_else(|| held.and_then(|c| c.schedule.clone()));
-    let config = RotationConfig { enabled: true, function, schedule };
-    if held.map(AsRef::as_ref) != Some(&config) {
-        let same_rule = held.is_some_and(|held| held.enabled && held.schedule == config.schedule);
-        draft.secret.rotation_config = Some(Box::new(config));
-        if !same_rule {
-            draft.secret.begin_schedule(now);
-        }
-        draft.secret.touch(now);
-    }
+    draft.secret.configure_rotation(RotationConfig { enabled: true, function, schedule }, now);
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use super::method::{ed25519_hash, native_hash};
 
 /// What a session begins with. The first of it means the same in every `sql_mode` and character set that a server can have.
-pub(super) const SESSION: &str = "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION autocommit = 1";
+pub(super) const SESSION: &str =
+    "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION autocommit = 1, SESSION sql_quote_show_create = 1";
 
 /// Whose session it is, on what, and whether that takes changes.
 pub(super) const WHO: &str = "SELECT CURRENT_USER(), VERSION()";
@@ -16,8 +17,6 @@ pub(super) const WHO: &str = "SELECT CURRENT_USER(), VERSION()";
 /// Why there is no statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
-    #[error("an account's name can neither be empty nor hold a NUL character")]
-    Name,
     #[error("a password can neither be empty nor hold a NUL character, and must be UTF-8")]
     Password,
     #[error(
@@ -30,14 +29,6 @@ pub(super) enum Unfit {
          working. Leave it one method, or rotate it with alternating users"
     )]
     SeveralMethods,
-}
-
-/// A name as a quoted identifier, which also stands for a user or a host in an account's name.
-pub(super) fn identifier(name: &str) -> Result<String, Unfit> {
-    if name.is_empty() || name.contains('\0') {
-        return Err(Unfit::Name);
-    }
-    Ok(format!("`{}`", name.replace('`', "``")))
 }
 
 /// A text as a quoted literal.
@@ -148,7 +139,7 @@ fn after_quoted(text: &str, quote: char) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -191,20 +182,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_quoted_name_ends_where_it_should(name in any::<String>()) {
-            if let Ok(quoted) = identifier(&name) {
-                let followed = format!("{quoted}@x");
-                prop_assert_eq!(after_quoted(&followed, '`'), Some("@x"));
-                let inner = quoted.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap();
-                prop_assert!(inner.replace("``", "").find('`').is_none());
-                prop_assert_eq!(inner.replace("``", "`"), name);
-            }
-        }
-
-        #[test]
         fn a_literal_ends_where_it_should(text in any::<String>()) {
             let followed = format!("{} x", *literal(&text));
             prop_assert_eq!(after_quoted(&followed, '\''), Some(" x"));
+        }
+
+        #[test]
+        fn a_name_in_backticks_ends_where_it_should(name in any::<String>()) {
+            let followed = format!("`{}`@x", name.replace('`', "``"));
+            prop_assert_eq!(after_quoted(&followed, '`'), Some("@x"));
         }
     }
 }
