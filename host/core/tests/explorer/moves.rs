@@ -131,7 +131,7 @@ impl Moves<'_> {
             At::Note { refused } => self.notes(&mut next, host, &facts, refused),
             At::Expose => self.exposure(&mut next, host, &facts, owned),
             // It waits for the lock.
-            At::Statement if world.is_locked() => return None,
+            At::Statement if world.is_locked() && !self.is(Mutant::NoLock) => return None,
             At::Fence | At::Statement | At::LastWord | At::Commit => self.changes(&mut next, host, owned),
             At::Promote => self.promotion(&mut next, host),
             At::End(ending) => self.step_ends(&mut next, host, ending, false),

@@ -23,6 +23,9 @@ pub(crate) enum Mutant {
     ForgetAdrift,
     /// ADR 11 without its fourth point: the change is one statement, and has effect whenever it arrives.
     LateEffect,
+    /// No lock makes a statement wait for what a dead host has sent. That is how MySQL and MariaDB are: there, nothing but the time
+    /// that a whole other rotation takes, asked for by a person, keeps the two apart.
+    NoLock,
     /// A login as pending that was refused is not tried again, although a COMMIT may have been on its way.
     ProbeOnce,
     /// The schedule takes a rotation up as a person would, and forgets what servers have refused.
@@ -81,6 +84,11 @@ fn a_password_that_was_forgotten_is_found_out() {
 #[test]
 fn a_statement_without_a_transaction_is_found_out() {
     assert_eq!(caught(Mutant::LateEffect, false, just(0, 1, 1, 0)), Violation::Rule(Broken::LatePassword));
+}
+
+#[test]
+fn a_database_without_the_lock_is_found_out() {
+    assert_eq!(caught(Mutant::NoLock, false, just(1, 0, 2, 0)), Violation::Rule(Broken::LatePassword));
 }
 
 #[test]
