@@ -56,19 +56,12 @@ impl Caller {
 
 impl Host {
     /// Starts one, whose `function` may use the secret `master`.
-    pub(crate) fn start(
-        store: Store,
-        root_key: Option<Vec<u8>>,
-        function: Option<&str>,
-        master: &str,
-    ) -> Self {
+    pub(crate) fn start(store: Store, root_key: Option<Vec<u8>>, function: &str, master: &str) -> Self {
         let scratch = Scratch::new("board");
         let functions = scratch.path().join("functions");
         std::fs::create_dir(&functions).unwrap();
-        if let Some(function) = function {
-            let grants = format!("[grants]\nsecrets = [\"{master}\"]\n");
-            std::fs::write(functions.join(format!("{function}.toml")), grants).unwrap();
-        }
+        let grants = format!("[grants]\nsecrets = [\"{master}\"]\n");
+        std::fs::write(functions.join(format!("{function}.toml")), grants).unwrap();
         let board = Board::new(scratch.path().join("board"));
         let environment = board.environment();
         let pawl = Pawl::start(Options {
