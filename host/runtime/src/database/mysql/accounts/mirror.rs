@@ -281,3 +281,6 @@ async fn sql_mode(talk: &dyn Talk, mode: &str) -> Result<(), StatementFailure> {
     let statement = format!("SET SESSION sql_mode = {}", Text(mode));
     talk.execute(&statement).await.map_err(|refusal| failure(refusal, "no more than to be logged in"))
 }
+
+#[cfg(test)]
+mod tests;
