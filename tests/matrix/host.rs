@@ -102,10 +102,18 @@ impl Host {
         Ok(())
     }
 
-    /// Moves its clock while it runs.
-    pub(crate) fn shift_clock(&mut self, seconds: i64) {
-        self.shift_seconds = seconds;
-        self.board.shift_clock(seconds);
+    /// Has it run with a clock that is off by so much.
+    ///
+    /// # Errors
+    /// What it has logged, when it does not come up.
+    pub(crate) fn set_clock(&mut self, shift_seconds: i64) -> Result<(), String> {
+        if shift_seconds == self.shift_seconds {
+            return Ok(());
+        }
+        self.bury();
+        self.shift_seconds = shift_seconds;
+        self.board.shift_clock(shift_seconds);
+        self.restart()
     }
 
     pub(crate) fn server(&self) -> Server {
