@@ -79,7 +79,6 @@ impl Moves<'_> {
             let mut next = World { orphan: None, ..*world };
             self.add(Move::OrphanIsLost, next);
             self.database_takes(&mut next, orphan.token, orphan.value);
-            next.notes.blame.late = true;
             self.add(Move::OrphanCommits, next);
         }
     }

@@ -139,8 +139,6 @@ pub(crate) struct Blame {
     pub(crate) rejected: bool,
     /// The database was away for longer than a rotation waits that has changed nothing.
     pub(crate) outage: bool,
-    /// Nobody's: a COMMIT took effect after its sender's death.
-    pub(crate) late: bool,
 }
 
 /// A rule that was broken on the way to a state.
