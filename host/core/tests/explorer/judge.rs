@@ -73,8 +73,8 @@ impl Judge {
                 let too_strong = self.setting.alternating && blame.outage && works;
                 // Each of three and more was cut off between a refusal and the login that would have cleared it. The circuit is
                 // there for that, and a person is told.
-                let spent = facts.refusals.iter().any(|count| u32::from(*count) >= limits::FAILED_LOGINS_MAX);
-                let by_chance = too_strong || spent && self.cuts(world) >= limits::FAILED_LOGINS_MAX - 1;
+                let by_chance =
+                    too_strong || blame.spent && self.cuts(world) >= limits::FAILED_LOGINS_MAX - 1;
                 !(blame.rejected || blame.by_hand || blame.meddled || blame.taken || by_chance)
             }
         };

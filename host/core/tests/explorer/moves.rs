@@ -145,6 +145,7 @@ impl Moves<'_> {
             return host.ending(Ending::Superseded);
         }
         if u32::from(refusals) >= limits::FAILED_LOGINS_MAX {
+            world.notes.blame.spent = true;
             return self.nobody_logs_in(host, facts);
         }
         world.leased = true;
