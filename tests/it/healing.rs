@@ -106,7 +106,9 @@ fn a_database_that_refuses_everything_sees_so_many_logins_and_then_a_person_is_t
     let rules = json!({"SecretId": "app", "RotationLambdaARN": POSTGRES_ROTATOR,
                        "RotationRules": {"AutomaticallyAfterDays": 1}, "RotateImmediately": false});
     let _ = field.pawl.call("RotateSecret", rules);
-    eventually("the trial is over", SOON, || (field.pawl.rotation("app")["Status"] != "Running").then_some(()));
+    eventually("the trial is over", SOON, || {
+        (field.pawl.rotation("app")["Status"] != "Running").then_some(())
+    });
     field.postgres.alter_role("app", "changed by hand");
     let before = field.refused.load(Ordering::SeqCst);
     // AWSCURRENT and AWSPREVIOUS are all that there is to try; each day's window tries again, until it could lock the account.
@@ -152,8 +154,11 @@ fn a_value_that_is_put_in_the_middle_leaves_a_database_that_the_next_rotation_he
     let field = Field::new();
     let before = field.rotated("app");
     let value = database_secret(field.proxy.port(), "app", &before);
-    let put = field.pawl.signed("PutSecretValue", &json!({"SecretId": "app", "SecretString": value,
-        "ClientRequestToken": pawl_tests::aws::token()}));
+    let put = field.pawl.signed(
+        "PutSecretValue",
+        &json!({"SecretId": "app", "SecretString": value,
+        "ClientRequestToken": pawl_tests::aws::token()}),
+    );
     let address = field.pawl.address();
     *field.at_change.lock().unwrap() = Some(Box::new(move || {
         assert_eq!(put.try_send(address).unwrap().status, 200);

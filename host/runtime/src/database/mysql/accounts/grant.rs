@@ -114,6 +114,8 @@ pub(super) enum Row {
     Roles(Vec<Identity>, bool),
     /// The role that a login begins with (MariaDB; MySQL keeps it in a table).
     DefaultRole(Identity),
+    /// What everybody has (MariaDB): no account's own.
+    Public,
     /// The right to act as another account. Names are not escaped in these rows: what they say is read from
     /// `mysql.proxies_priv`.
     Proxy,
@@ -142,6 +144,10 @@ impl Row {
         }
         if reader.take("PROXY ON ") {
             return Some(Self::Proxy);
+        }
+        // A name would end with its quote. Only a session's own user is shown these.
+        if reader.rest().ends_with(" TO PUBLIC") {
+            return Some(Self::Public);
         }
         if reader.rest().starts_with('`') {
             return roles(reader, grantee, dialect);

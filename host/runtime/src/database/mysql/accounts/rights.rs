@@ -51,6 +51,7 @@ impl Rights {
                 Row::Roles(roles, admin) => rights.roles.extend(roles.into_iter().map(|role| (role, admin))),
                 Row::DefaultRole(role) => drop(rights.default_roles.insert(role)),
                 Row::Proxy => proxies += 1,
+                Row::Public => {}
             }
         }
         // Tables that somebody has edited by hand are not what the server goes by.

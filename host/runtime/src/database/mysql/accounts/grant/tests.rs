@@ -99,6 +99,7 @@ fn rows_of_mariadb_are_read() {
     ] {
         assert_eq!(read(row), held(routine(kind, name), &["EXECUTE"], false), "{row}");
     }
+    assert_eq!(read("GRANT SELECT ON `app_db`.* TO PUBLIC"), Some(Row::Public));
     let roles = |roles: &[&str], admin| Some(Row::Roles(roles.iter().map(|it| role(it)).collect(), admin));
     assert_eq!(read("GRANT `r1` TO `app`@`%` WITH ADMIN OPTION"), roles(&["r1"], true));
     assert_eq!(read("GRANT `r o``le` TO `app`@`%`"), roles(&["r o`le"], false));
