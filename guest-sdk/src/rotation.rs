@@ -126,9 +126,9 @@ impl<'a> Rotation<'a> {
     }
 
     /// Logs in as the account that AWSCURRENT names, with the first known password that the server accepts: the pending one if it
-    /// may be there already, then the current one, the previous one, those of rotations that were ended in the middle, and earlier
-    /// ones. Versions that name another user or place are left out. This is how a rotation heals a database that was restored
-    /// from a backup or changed by hand.
+    /// may be there already (asked again after the current one), the current one, the previous one, those of rotations that were
+    /// ended in the middle, and earlier ones. Versions that name another user or place are left out. This is how a rotation heals
+    /// a database that was restored from a backup or changed by hand.
     ///
     /// # Errors
     /// As [`Session::login_first`](crate::Session::login_first), and when a version cannot be read.
@@ -137,19 +137,25 @@ impl<'a> Rotation<'a> {
         let same = |version: &Version| {
             ["username", "host"].iter().all(|field| version.find_text(field) == current.find_text(field))
         };
-        if self.exposed()?
-            && let Some(pending) = self.find_pending()?.filter(same)
-        {
-            match Session::login(&pending) {
-                Ok(session) => return Ok(Login { session, already_set: true }),
-                Err(LoginError::Refused(_)) => {}
+        let pending = if self.exposed()? { self.find_pending()?.filter(same) } else { None };
+        let older = self.previous()?.into_iter().chain(self.others()?).filter(same).collect::<Vec<_>>();
+        let Some(pending) = pending else {
+            let known = std::iter::once(current).chain(older);
+            return Ok(Login { session: Session::login_first(known)?, already_set: false });
+        };
+        let mut refusal = None;
+        // The COMMIT of an earlier try, whose host is dead, may take effect between the first two: then the third is accepted.
+        for (version, already_set) in [(&pending, true), (&current, false), (&pending, true)] {
+            match Session::login(version) {
+                Ok(session) => return Ok(Login { session, already_set }),
+                Err(LoginError::Refused(text)) => refusal = Some(LoginError::Refused(text)),
                 Err(other) => return Err(other.into()),
             }
         }
-        let (previous, others) = (self.previous()?, self.others()?);
-        let known: Vec<_> = previous.into_iter().chain(others).filter(same).collect();
-        let known = std::iter::once(current).chain(known);
-        Ok(Login { session: Session::login_first(known)?, already_set: false })
+        match refusal.filter(|_| older.is_empty()) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(Login { session: Session::login_first(older)?, already_set: false }),
+        }
     }
 
     /// A new password, made and held by the host.

@@ -17,6 +17,7 @@ mod cluster;
 mod conformance;
 mod events;
 mod harness;
+mod healing;
 mod kill;
 mod labels;
 mod mariadb;

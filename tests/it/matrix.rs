@@ -156,7 +156,7 @@ fn the_judge_of_the_matrix_says_no() {
     for _ in 0..=FAILED_LOGINS_MAX {
         rude.hear(What::Refused);
     }
-    found(&rude.verdict(), "wrong", "logins of");
+    found(&rude.verdict(), "wrong", "logins in a row");
 }
 
 #[test]

@@ -31,6 +31,7 @@ struct Weakness {
 const HERE: &str = "tests/it/weaknesses.rs";
 const ALTERNATING_TESTS: &str = "tests/it/alternating_postgres.rs";
 const DRIVER: &str = "host/runtime/tests/postgres.rs";
+const ACCOUNTS: &str = "host/runtime/tests/mariadb_accounts.rs";
 const ROLES: &str = "host/runtime/tests/postgres/alternating.rs";
 
 const WEAKNESSES: [Weakness; 20] = [
@@ -68,7 +69,10 @@ const WEAKNESSES: [Weakness; 20] = [
     Weakness {
         number: 5,
         what: "a second try after a half-done one promotes a user without its grants",
-        tests: &[(HERE, "weakness_05_a_try_that_broke_off_leaves_nothing_and_the_next_makes_all")],
+        tests: &[
+            (HERE, "weakness_05_a_try_that_broke_off_leaves_nothing_and_the_next_makes_all"),
+            (ACCOUNTS, "weakness_5_a_broken_off_copy_is_completed_and_never_usable_half_way"),
+        ],
         elsewhere: "",
     },
     Weakness {
@@ -88,14 +92,19 @@ const WEAKNESSES: [Weakness; 20] = [
             (ROLES, "what_no_membership_carries_is_taken_from_the_owner_at_each_turn"),
             (ROLES, "a_clone_of_another_tool_is_repaired_or_refused_in_words_that_say_what_to_do"),
             (ROLES, "what_the_alternate_was_given_by_hand_is_told_before_it_is_lost"),
+            (ACCOUNTS, "weakness_6_grant_option_is_kept"),
+            (ACCOUNTS, "weakness_6_roles_with_their_admin_option_and_the_default_role_are_kept"),
+            (ACCOUNTS, "weakness_6_hostile_names_and_every_scope_are_copied"),
+            (ACCOUNTS, "weakness_6_a_revoked_right_is_revoked_from_the_other_user_and_does_not_come_back"),
+            (ACCOUNTS, "weakness_6_conditions_of_the_login_are_copied"),
         ],
         elsewhere: "Oracle and SQL Server: Pawl has no rotators for them",
     },
     Weakness {
         number: 7,
         what: "only the host part `%` of a user is known",
-        tests: &[],
-        elsewhere: "MySQL and MariaDB only: PostgreSQL's roles have no host part",
+        tests: &[(ACCOUNTS, "weakness_7_every_host_of_the_user_is_copied_and_all_change_together")],
+        elsewhere: "PostgreSQL's roles have no host part",
     },
     Weakness {
         number: 8,

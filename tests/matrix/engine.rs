@@ -49,14 +49,6 @@ impl Kind {
         }
     }
 
-    /// The strategies that Pawl has for it.
-    pub(crate) const fn strategies(self) -> &'static [Strategy] {
-        match self {
-            Self::Postgres | Self::NewPostgres => &Strategy::ALL,
-            Self::MariaDb => &[Strategy::Single],
-        }
-    }
-
     /// A running server of this kind.
     pub(crate) fn start(self) -> Box<dyn Engine> {
         match self {

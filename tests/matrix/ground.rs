@@ -26,7 +26,6 @@ const CALM_LIMIT: Duration = Duration::from_secs(30);
 
 /// One lane's ground.
 pub(crate) struct Ground {
-    kind: Kind,
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) version: String,
     pub(crate) wire: Wire,
@@ -42,13 +41,12 @@ impl Ground {
         let mut engine = kind.start();
         let wire = Wire::start(engine.port(), engine.protocol());
         let version = engine.version();
-        Self { kind, engine, version, wire, alone: None, pair: None, moments: Vec::new(), made: 0 }
+        Self { engine, version, wire, alone: None, pair: None, moments: Vec::new(), made: 0 }
     }
 
     /// Makes the hosts that are missing.
     fn furnish_hosts(&mut self, shared: bool) {
-        let alternates = self.kind.strategies().contains(&Strategy::Alternating);
-        let function = alternates.then(|| self.engine.function(Strategy::Alternating));
+        let function = self.engine.function(Strategy::Alternating);
         if shared && self.pair.is_none() {
             let first = Host::start(Store::Private, None, function, MASTER);
             let url = first.pawl.database().expect("a database of its own").url().to_owned();

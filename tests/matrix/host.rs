@@ -56,19 +56,12 @@ impl Caller {
 
 impl Host {
     /// Starts one, whose `function` may use the secret `master`.
-    pub(crate) fn start(
-        store: Store,
-        root_key: Option<Vec<u8>>,
-        function: Option<&str>,
-        master: &str,
-    ) -> Self {
+    pub(crate) fn start(store: Store, root_key: Option<Vec<u8>>, function: &str, master: &str) -> Self {
         let scratch = Scratch::new("board");
         let functions = scratch.path().join("functions");
         std::fs::create_dir(&functions).unwrap();
-        if let Some(function) = function {
-            let grants = format!("[grants]\nsecrets = [\"{master}\"]\n");
-            std::fs::write(functions.join(format!("{function}.toml")), grants).unwrap();
-        }
+        let grants = format!("[grants]\nsecrets = [\"{master}\"]\n");
+        std::fs::write(functions.join(format!("{function}.toml")), grants).unwrap();
         let board = Board::new(scratch.path().join("board"));
         let environment = board.environment();
         let pawl = Pawl::start(Options {
@@ -109,10 +102,18 @@ impl Host {
         Ok(())
     }
 
-    /// Moves its clock while it runs.
-    pub(crate) fn shift_clock(&mut self, seconds: i64) {
-        self.shift_seconds = seconds;
-        self.board.shift_clock(seconds);
+    /// Has it run with a clock that is off by so much.
+    ///
+    /// # Errors
+    /// What it has logged, when it does not come up.
+    pub(crate) fn set_clock(&mut self, shift_seconds: i64) -> Result<(), String> {
+        if shift_seconds == self.shift_seconds {
+            return Ok(());
+        }
+        self.bury();
+        self.shift_seconds = shift_seconds;
+        self.board.shift_clock(shift_seconds);
+        self.restart()
     }
 
     pub(crate) fn server(&self) -> Server {

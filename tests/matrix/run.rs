@@ -78,7 +78,7 @@ pub(crate) fn run(ground: &mut Ground, case: Case) -> Outcome {
     let moments = ground.moments(case.strategy, shared);
     let plan = Plan::draw(case.seed, case.fault, &moments);
     for (host, clock) in ground.hosts(shared).into_iter().zip(plan.clocks) {
-        host.shift_clock(clock);
+        host.set_clock(clock).expect("a host with another clock");
     }
     let (subject, order) = ground.subject(case.strategy, shared, plan.settled);
     ground.wire.begin();

@@ -53,9 +53,9 @@ pub enum Drift {
     /// AWSCURRENT logs in.
     #[default]
     None,
-    /// AWSCURRENT does not log in, and another version that the secret holds does: a rotation heals it.
+    /// AWSCURRENT does not log in; another version does, or may.
     Drifted,
-    /// No version that was tried logs in. Where users alternate, a rotation heals it by the master's login.
+    /// The database refuses every version that the secret holds. Where users alternate, a rotation heals it by the master's login.
     LockedOut,
     /// The database could not be asked.
     Unknown,

@@ -8,7 +8,7 @@ mod retention;
 mod stream;
 #[cfg(test)]
 mod tests;
-pub mod webhook;
+pub(crate) mod webhook;
 
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;

@@ -178,3 +178,26 @@ fn set_up(path: &Path, known: &BTreeMap<String, Arc<Function>>) -> Result<Functi
         environment: Arc::new(environment),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_alone_sets_up_a_built_in_function_and_names_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = dir.path().join("pawl-postgres-alternating-users.toml");
+        let text = "[grants]\nsecrets = [\"master/*\"]\n[environment]\nPASSWORD_LENGTH = \"40\"\n";
+        std::fs::write(&manifest, text).unwrap();
+        let account: AccountId = "000000000000".parse().unwrap();
+        let functions = Functions::load(account.clone(), Some(dir.path())).unwrap();
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:pawl-postgres-alternating-users";
+        let function = functions.find(&arn.parse().unwrap()).unwrap();
+        assert!(function.grants.own_target && function.grants.secrets.len() == 1);
+        assert_eq!(function.environment.get("PASSWORD_LENGTH").map(String::as_str), Some("40"));
+
+        std::fs::rename(&manifest, dir.path().join("pawl-postgres-alternating.toml")).unwrap();
+        let unknown = Functions::load(account, Some(dir.path())).unwrap_err();
+        assert!(unknown.to_string().contains("no built-in function of this name"), "{unknown}");
+    }
+}

@@ -80,7 +80,7 @@ impl Engine for Server {
 
     fn furnish(&mut self, account: &str, password: &str) {
         for sql in [
-            format!("CREATE USER '{account}'@'%' IDENTIFIED BY '{password}' WITH MAX_USER_CONNECTIONS 20"),
+            format!("CREATE USER '{account}'@'%' WITH MAX_USER_CONNECTIONS 20"),
             format!("CREATE TABLE matrix.`own {account}` (n integer)"),
             format!("CREATE TABLE matrix.`read {account}` (n integer)"),
             format!("CREATE TABLE matrix.`no {account}` (n integer)"),
@@ -89,6 +89,7 @@ impl Engine for Server {
         ] {
             let _ = self.run(&sql);
         }
+        self.change(account, password);
     }
 
     fn login(&mut self, user: &str, password: &str) -> Login {

@@ -172,11 +172,12 @@ impl Engine for Server {
 
     fn furnish(&mut self, account: &str, password: &str) {
         let _ = self.run(&format!(
-            "CREATE ROLE \"{account}\" LOGIN CONNECTION LIMIT 20 PASSWORD '{password}';
+            "CREATE ROLE \"{account}\" LOGIN CONNECTION LIMIT 20;
              CREATE TABLE \"own {account}\" (n integer); ALTER TABLE \"own {account}\" OWNER TO \"{account}\";
              CREATE TABLE \"read {account}\" (n integer); GRANT SELECT ON \"read {account}\" TO \"{account}\";
              CREATE TABLE \"no {account}\" (n integer)"
         ));
+        self.change(account, password);
     }
 
     fn login(&mut self, user: &str, password: &str) -> Login {

@@ -71,7 +71,7 @@ pub(super) fn run(
 fn lines(found: &CheckSecretResponse) -> Vec<String> {
     let verdict = match found.drift {
         Drift::None => "in order: AWSCURRENT logs in",
-        Drift::Drifted => "drifted: AWSCURRENT does not log in, another version does",
+        Drift::Drifted => "drifted: AWSCURRENT does not log in",
         Drift::LockedOut => "locked out: no version that the secret holds logs in",
         Drift::Unknown => "not known: the database could not be asked",
         Drift::Rotating => "a rotation is on its way; it looks by itself",

@@ -102,6 +102,28 @@ impl Secret {
         Ok(Rotate::Begun(token.clone()))
     }
 
+    /// The schedule's rotation: as [`Secret::rotate`], but nobody has looked. What servers have refused is not forgotten, or one
+    /// window after another could lock an account; none when an account has been refused so often that a person must look.
+    ///
+    /// # Errors
+    /// As [`Secret::rotate`].
+    pub fn rotate_by_schedule(
+        &mut self,
+        token: &VersionId,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Option<Rotate>, RotateError> {
+        if !self.schedule_may_rotate() {
+            return Ok(None);
+        }
+        let refusals = self.rotation.as_deref().map(|rotation| rotation.refusals.clone());
+        let begun = self.rotate(token, digest, now)?;
+        if let Some((rotation, refusals)) = self.rotation.as_mut().zip(refusals) {
+            rotation.refusals = refusals;
+        }
+        Ok(Some(begun))
+    }
+
     /// RotateSecret with `RotateImmediately` false: tries the configuration with testSecret alone, on a temporary AWSPENDING
     /// version whose content is the current one's. The version to copy from; none when there is nothing to try: the secret has
     /// no value yet, or a rotation that is not complete has AWSPENDING and will try the configuration itself.
@@ -320,6 +342,10 @@ impl Secret {
         now: Timestamp,
         rng: &dyn Rng,
     ) {
+        // Cancelled, and asked for again before this answer came: it is the rotation's once more, and the step is run again.
+        if outcome == Outcome::Superseded && self.owned_by(token).is_ok_and(|rotation| !rotation.check) {
+            return;
+        }
         let promoted = self.labels.current() == Some(token);
         let Some(rotation) = self.rotation.as_mut().filter(|rotation| rotation.token == *token) else {
             return;
@@ -481,6 +507,45 @@ mod tests {
         assert_eq!(secret.cancel_rotation(NOW), Some(id(2)));
         assert!(secret.owned_by(&id(2)).is_ok() && secret.rotation_due_at().is_some());
         assert!(secret.rotation_config.as_ref().is_some_and(|config| !config.enabled));
+    }
+
+    #[test]
+    fn refusals_add_up_from_one_window_to_the_next_until_a_person_asks() {
+        let (digest, app) = (Digest::from_bytes([0; 32]), Account::new("app", "db", 1));
+        let mut secret = configured();
+        secret.rotate(&id(2), digest, NOW).unwrap();
+        for window in 1..=limits::FAILED_LOGINS_MAX {
+            secret.note_login(&id(2), app.clone(), true).unwrap();
+            let step = secret.rotation.as_ref().unwrap().status.running().unwrap();
+            let outcome = Outcome::Permanent("refused".to_owned());
+            secret.step_ended(&id(2), (step, outcome), StepRun::begun(NOW), NOW, &Zeros);
+            let begun = secret.rotate_by_schedule(&id(3), digest, NOW).unwrap();
+            assert_eq!(begun.is_some(), window < limits::FAILED_LOGINS_MAX, "window {window}");
+            assert_eq!(secret.rotation.as_ref().unwrap().refusals_of(&app), window);
+        }
+        // A token that is new does not forget either.
+        secret.update_stage(&Label::pending(), Some(&id(2)), None, NOW).unwrap();
+        secret.rotate_by_schedule(&id(4), digest, NOW).unwrap();
+        assert!(secret.rotation.as_ref().is_some_and(|it| it.token == id(4) && it.circuit_is_open()));
+        secret.rotate(&id(4), digest, NOW).unwrap();
+        assert!(!secret.rotation.as_ref().unwrap().circuit_is_open());
+    }
+
+    #[test]
+    fn an_answer_from_before_a_cancellation_does_not_end_what_was_asked_for_after_it() {
+        let mut secret = configured();
+        secret.rotate(&id(2), Digest::from_bytes([0; 32]), NOW).unwrap();
+        secret.cancel_rotation(NOW);
+        assert_eq!(secret.owned_by(&id(2)), Err(RotationDeedError::Superseded), "and its host is told so");
+        secret.rotate(&id(3), Digest::from_bytes([0; 32]), NOW).unwrap();
+        secret.step_ended(
+            &id(2),
+            (Step::CreateSecret, Outcome::Superseded),
+            StepRun::begun(NOW),
+            NOW,
+            &Zeros,
+        );
+        assert!(secret.owned_by(&id(2)).is_ok() && secret.rotation_due_at().is_some());
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) async fn run(host: Arc<Host>, receiver: Arc<Receiver>) {
             Ok(Stop::Host) => return,
             Ok(Stop::Lost) => {}
             Err(error) => {
-                tracing::debug!(%error, "the store keeps events from being sent; it is tried again")
+                tracing::debug!(%error, "the store keeps events from being sent; it is tried again");
             }
         }
         // Another host sends, or the store is away.

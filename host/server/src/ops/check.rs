@@ -61,9 +61,12 @@ pub(super) async fn check_secret(
 fn candidates(secret: &Secret) -> Vec<VersionId> {
     let labels = &secret.labels;
     let mut candidates = Vec::new();
-    let pending = labels.pending().cloned();
+    // What no server was given is refused for certain, and would count against the account's lockout.
+    let rotation = secret.rotation.as_deref();
+    let given = |id: &&VersionId| rotation.is_none_or(|rotation| rotation.token != **id || rotation.exposed);
+    let pending = labels.pending().filter(given).cloned();
     let named = [labels.current(), pending.as_ref(), labels.previous()];
-    let others = pending.as_ref().or_else(|| labels.current()).map(|id| secret.other_candidates(id));
+    let others = labels.pending().or_else(|| labels.current()).map(|id| secret.other_candidates(id));
     for id in named.into_iter().flatten().cloned().chain(others.unwrap_or_default()) {
         let has_value = secret.versions.get(&id).is_some_and(|version| version.content.is_some());
         if has_value && !candidates.contains(&id) {
@@ -77,10 +80,14 @@ fn drift(tried: &[TriedLogin]) -> Drift {
     let Some((current, others)) = tried.split_first() else { return Drift::Unknown };
     match &current.result {
         Ok(()) => Drift::None,
-        Err(NoLogin::Refused(_)) if others.iter().any(|login| login.result.is_ok()) => Drift::Drifted,
-        Err(NoLogin::Refused(_)) => Drift::LockedOut,
+        Err(NoLogin::Refused(_)) if others.iter().all(|login| is_refused(login)) => Drift::LockedOut,
+        Err(NoLogin::Refused(_)) => Drift::Drifted,
         Err(NoLogin::Unreachable(_) | NoLogin::NotTried(_)) => Drift::Unknown,
     }
+}
+
+const fn is_refused(login: &TriedLogin) -> bool {
+    matches!(login.result, Err(NoLogin::Refused(_)))
 }
 
 fn shown(held: &Held, id: &VersionId, tried: &[TriedLogin]) -> CheckedVersion {
