@@ -19,6 +19,7 @@ mod kill;
 mod labels;
 mod model;
 mod observability;
+mod plans;
 mod refusals;
 mod replicas;
 mod rotations;
