@@ -63,7 +63,8 @@ impl Record {
             Cadence::Hours(hours) => hours * HOUR > DAY,
             Cadence::Cron { .. } => false,
         };
-        let first = self.rule.next(self.base, self.after);
+        let owed = self.rule.same_hours(self.base, self.after).filter(|_| self.is_owed && rests_for_days);
+        let first = owed.unwrap_or_else(|| self.rule.next(self.base, self.after));
         std::iter::successors(Some(first), move |(opens, _)| {
             let same_hours = self.rule.same_hours(*opens, *opens).filter(|_| rests_for_days);
             Some(same_hours.unwrap_or_else(|| self.rule.next(self.base, *opens)))
