@@ -1,7 +1,10 @@
 //! Targets and bodies.
 
 use pawl_api::pawl::Operation as PawlOperation;
-use pawl_api::pawl::{AdvanceClockRequest, DescribeHostRequest, DescribeRotationRequest};
+use pawl_api::pawl::{
+    AdvanceClockRequest, DescribeHostRequest, DescribeRotationRequest, ListEventsRequest,
+    ListRotationsRequest, PlanRotationsRequest,
+};
 use pawl_api::secrets_manager::Operation;
 use pawl_api::secrets_manager::shapes::{
     AssociateCrossAccountReplicaRequest, BatchGetSecretValueRequest, CancelRotateSecretRequest,
@@ -107,6 +110,9 @@ fn check_body(target: Target, body: &[u8]) -> bool {
         Target::Pawl(PawlOperation::AdvanceClock) => check_shape::<AdvanceClockRequest>(target, body),
         Target::Pawl(PawlOperation::DescribeHost) => check_shape::<DescribeHostRequest>(target, body),
         Target::Pawl(PawlOperation::DescribeRotation) => check_shape::<DescribeRotationRequest>(target, body),
+        Target::Pawl(PawlOperation::ListEvents) => check_shape::<ListEventsRequest>(target, body),
+        Target::Pawl(PawlOperation::ListRotations) => check_shape::<ListRotationsRequest>(target, body),
+        Target::Pawl(PawlOperation::PlanRotations) => check_shape::<PlanRotationsRequest>(target, body),
     }
 }
 

@@ -24,6 +24,7 @@ mod mariadb;
 mod matrix;
 mod model;
 mod observability;
+mod plans;
 mod refusals;
 mod replicas;
 mod rotations;

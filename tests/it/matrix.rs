@@ -3,15 +3,15 @@
 //! `PAWL_TEST_MATRIX='--runs 50 --fault host'` runs another; `cargo xtask crash-matrix` runs many.
 
 #[path = "../matrix/mod.rs"]
-mod matrix;
+mod crashes;
 
 use pawl_tests::process::children_of;
 use serde_json::Value;
 
-use self::matrix::engine::{Kind, Strategy};
-use self::matrix::ground::Ground;
-use self::matrix::judge::{FAILED_LOGINS_MAX, Judge, Sample, Subject, Violation};
-use self::matrix::wire::{Event, What};
+use self::crashes::engine::{Kind, Strategy};
+use self::crashes::ground::Ground;
+use self::crashes::judge::{FAILED_LOGINS_MAX, Judge, Sample, Subject, Violation};
+use self::crashes::wire::{Event, What};
 
 /// Every fault once in every cell of the servers that the machine has. The seeds are the same every time, so that what fails once
 /// fails again.
@@ -22,9 +22,9 @@ const SHORT: &str = "--turns 1 --seed 5000 --engine postgres --engine mariadb --
 fn every_fault_in_every_cell_leaves_a_login_and_one_password() {
     let given = std::env::var("PAWL_TEST_MATRIX").unwrap_or_else(|_| SHORT.to_owned());
     let words: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
-    let arguments = matrix::parse(&words, pawl_tests::aws::now())
-        .unwrap_or_else(|why| panic!("{why}\n{}", matrix::USAGE));
-    assert!(matrix::matrix(&arguments), "runs went wrong: see above");
+    let arguments = crashes::parse(&words, pawl_tests::aws::now())
+        .unwrap_or_else(|why| panic!("{why}\n{}", crashes::USAGE));
+    assert!(crashes::matrix(&arguments), "runs went wrong: see above");
 }
 
 /// A rotation that nobody disturbed, and what somebody made of it before it is judged.

@@ -104,7 +104,7 @@ pub(crate) fn run(ground: &mut Ground, case: Case) -> Outcome {
         story: String::new(),
     };
     if let Err(why) = run.suffer() {
-        return run.broken(why);
+        return run.broken(&why);
     }
     run.end()
 }
@@ -241,8 +241,8 @@ impl Run<'_> {
     }
 
     /// The host does not come up again.
-    fn broken(mut self, why: String) -> Outcome {
-        self.say(&why);
+    fn broken(mut self, why: &str) -> Outcome {
+        self.say(why);
         self.ground.forget_hosts(self.shared);
         let violations = vec![Violation::Hand("the host does not come up again".to_owned())];
         self.outcome(None, violations)

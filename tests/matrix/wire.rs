@@ -245,11 +245,11 @@ impl Link<'_> {
         Err(cut())
     }
 
-    fn to_client(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    fn tell_client(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.client.write_all(bytes)
     }
 
-    fn to_server(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    fn tell_server(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.server.write_all(bytes)
     }
 }

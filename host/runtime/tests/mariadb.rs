@@ -385,7 +385,9 @@ async fn no_peer_gets_the_password_by_asking() {
     let mut another = packet(1, &[2]);
     another.extend([column.clone(), packet(3, &column[4..]), eof(4)].concat());
     another.extend([packet(5, b"\x08someone@\x01%"), eof(6)].concat());
-    let cases: Vec<(bool, Vec<u8>, Vec<Vec<u8>>, &str)> = vec![
+    // Whether TLS is wanted, the greeting, the answers, and what is said of them.
+    type Case<'a> = (bool, Vec<u8>, Vec<Vec<u8>>, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         (false, plainly(NATIVE), vec![switch("mysql_clear_password", b"")], "in clear"),
         (false, plainly(NATIVE), vec![switch("sha256_password", &[7; 21])], "in clear"),
         (false, plainly(CACHING), vec![packet(2, &[1, 4])], "in clear"),
@@ -429,10 +431,12 @@ async fn no_peer_gets_the_password_by_asking() {
 async fn a_peer_that_hangs_up_or_refuses_before_its_greeting_is_unreachable_and_is_not_quoted() {
     let driver = driver(None);
     for ssl in [false, true] {
-        let (port, _) = peer(Vec::new(), Vec::new());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let hangs_up = std::thread::spawn(move || drop(listener.accept()));
         let login = |port| login(port, "app", "app-canary", &serde_json::json!({"ssl": ssl}));
-        drop(TcpStream::connect(("127.0.0.1", port)));
         let gone = failure(&driver, &login(port)).await;
+        hangs_up.join().unwrap();
         assert!(matches!(gone, LoginFailure::Unreachable(_)), "{gone}");
         let (port, _) = peer(packet(0, b"\xff\x10\x04Too many canaries"), Vec::new());
         let full = failure(&driver, &login(port)).await;

@@ -64,7 +64,7 @@ const fn encoded(first: u8) -> usize {
 
 fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
     let greeting = Packet::read(&link.server)?;
-    link.to_client(&greeting.0)?;
+    link.tell_client(&greeting.0)?;
     let response = Packet::read(link.client)?;
     let flags = response.payload().get(..4).map_or(0, |four| u32::from_le_bytes(four.try_into().unwrap()));
     if flags & CLIENT_SSL != 0 {
@@ -73,7 +73,7 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
     let user = response.payload().get(32..).unwrap_or_default().split(|byte| *byte == 0).next();
     link.account = String::from_utf8_lossy(user.unwrap_or_default()).into_owned();
     link.tell(What::Opened)?;
-    link.to_server(&response.0)?;
+    link.tell_server(&response.0)?;
     login(link)?;
     let modern = flags & CLIENT_DEPRECATE_EOF != 0;
     let mut prepared = None;
@@ -92,7 +92,7 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
         if let Some(text) = &statement {
             link.tell(What::Asked(text.clone()))?;
         }
-        link.to_server(&packet.0)?;
+        link.tell_server(&packet.0)?;
         match packet.kind() {
             command::QUIT => return Ok(()),
             command::LONG_DATA | command::CLOSE => continue,
@@ -106,7 +106,7 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
         if let Some(text) = &statement {
             link.tell(What::Answered(text.clone()))?;
         }
-        link.to_client(&answer)?;
+        link.tell_client(&answer)?;
         if let Some(text) = statement {
             link.tell(What::Told(text))?;
         }
@@ -120,20 +120,20 @@ fn login(link: &mut Link<'_>) -> std::io::Result<()> {
         match packet.kind() {
             0x00 => {
                 link.tell(What::LoggedIn)?;
-                return link.to_client(&packet.0);
+                return link.tell_client(&packet.0);
             }
             0xff => {
                 let code = packet.number(1);
                 let refused = code == ACCESS_DENIED;
                 link.tell(if refused { What::Refused } else { What::TurnedAway(code.to_string()) })?;
-                return link.to_client(&packet.0).and_then(|()| Err(cut()));
+                return link.tell_client(&packet.0).and_then(|()| Err(cut()));
             }
-            _ => link.to_client(&packet.0)?,
+            _ => link.tell_client(&packet.0)?,
         }
         // The fast way of caching_sha2_password: the OK follows by itself.
         if packet.payload() != [0x01, 0x03] {
             let proof = Packet::read(link.client)?;
-            link.to_server(&proof.0)?;
+            link.tell_server(&proof.0)?;
         }
     }
 }

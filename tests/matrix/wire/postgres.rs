@@ -70,7 +70,7 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
     }
     link.account = parameter(&startup.bytes, "user");
     link.tell(What::Opened)?;
-    link.to_server(&startup.bytes)?;
+    link.tell_server(&startup.bytes)?;
     login(link)?;
     loop {
         let (mut requests, mut statement) = (Vec::new(), None);
@@ -80,14 +80,14 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
             requests.extend(&frame.bytes);
             match frame.kind {
                 b'Q' | b'S' => break,
-                b'X' => return link.to_server(&requests),
+                b'X' => return link.tell_server(&requests),
                 _ => {}
             }
         }
         if let Some(text) = &statement {
             link.tell(What::Asked(text.clone()))?;
         }
-        link.to_server(&requests)?;
+        link.tell_server(&requests)?;
         let mut answers = Vec::new();
         loop {
             let frame = Frame::read(&link.server, true)?;
@@ -99,7 +99,7 @@ fn carry(link: &mut Link<'_>) -> std::io::Result<()> {
         if let Some(text) = &statement {
             link.tell(What::Answered(text.clone()))?;
         }
-        link.to_client(&answers)?;
+        link.tell_client(&answers)?;
         if let Some(text) = statement {
             link.tell(What::Told(text))?;
         }
@@ -116,20 +116,20 @@ fn login(link: &mut Link<'_>) -> std::io::Result<()> {
             match frame.kind {
                 b'Z' => {
                     link.tell(What::LoggedIn)?;
-                    return link.to_client(&answers);
+                    return link.tell_client(&answers);
                 }
                 b'E' => {
                     let code = frame.field(b'C');
                     link.tell(if code.starts_with("28") { What::Refused } else { What::TurnedAway(code) })?;
-                    return link.to_client(&answers).and_then(|()| Err(cut()));
+                    return link.tell_client(&answers).and_then(|()| Err(cut()));
                 }
                 // AuthenticationSASL (10) and SASLContinue (11), MD5 (5), clear text (3): the client's turn.
                 b'R' if matches!(frame.payload().get(3), Some(3 | 5 | 10 | 11)) => break,
                 _ => {}
             }
         }
-        link.to_client(&answers)?;
+        link.tell_client(&answers)?;
         let proof = Frame::read(link.client, true)?;
-        link.to_server(&proof.bytes)?;
+        link.tell_server(&proof.bytes)?;
     }
 }

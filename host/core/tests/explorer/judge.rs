@@ -7,7 +7,7 @@ use pawl_core::limits;
 use crate::ledger::{Deed, Ledger, SecretNo, Stand};
 use crate::moves::{Moves, Setting};
 use crate::value::{Value, account_of, is_by_hand};
-use crate::world::{At, Broken, World};
+use crate::world::{At, Broken, Budget, World};
 
 /// Moves of one rotation that nothing disturbs, most.
 const REST_WITHIN: usize = 400;
@@ -38,12 +38,13 @@ pub(crate) enum Violation {
 /// The judge, who knows everything.
 pub(crate) struct Judge {
     setting: Setting,
+    budget: Budget,
     healed: HashMap<(SecretNo, [Value; 2]), bool>,
 }
 
 impl Judge {
-    pub(crate) fn new(setting: Setting) -> Self {
-        Self { setting, healed: HashMap::new() }
+    pub(crate) fn new(setting: Setting, budget: Budget) -> Self {
+        Self { setting, budget, healed: HashMap::new() }
     }
 
     /// What is wrong with a state.
@@ -70,9 +71,10 @@ impl Judge {
             Stand::Stranded => {
                 // Alternating users: the word is too strong, since the applications' account was never touched.
                 let too_strong = self.setting.alternating && blame.outage && works;
-                // Host after host died while one COMMIT was on its way: the circuit is there for that, and a person is told.
-                let spent = facts.refusals.iter().any(|count| u32::from(*count) >= limits::FAILED_LOGINS_MAX);
-                let by_chance = too_strong || spent && blame.late;
+                // Each of three and more was cut off between a refusal and the login that would have cleared it. The circuit is
+                // there for that, and a person is told.
+                let by_chance =
+                    too_strong || blame.spent && self.cuts(world) >= limits::FAILED_LOGINS_MAX - 1;
                 !(blame.rejected || blame.by_hand || blame.meddled || blame.taken || by_chance)
             }
         };
@@ -89,6 +91,13 @@ impl Judge {
             u32::from(noted) > limits::FAILED_LOGINS_MAX
         };
         (too_many(0) || too_many(1)).then_some(Violation::TooManyRefusals)
+    }
+
+    /// How often something has cut a host's work off.
+    fn cuts(&self, world: &World) -> u32 {
+        let (had, left) = (&self.budget, &world.left);
+        let cuts = [(had.crashes, left.crashes), (had.expiries, left.expiries), (had.faults, left.faults)];
+        cuts.iter().map(|(had, left)| u32::from(had - left)).sum()
     }
 
     /// What is wrong with a state in which nobody does anything any more.

@@ -79,7 +79,6 @@ impl Moves<'_> {
             let mut next = World { orphan: None, ..*world };
             self.add(Move::OrphanIsLost, next);
             self.database_takes(&mut next, orphan.token, orphan.value);
-            next.notes.blame.late = true;
             self.add(Move::OrphanCommits, next);
         }
     }
@@ -146,6 +145,7 @@ impl Moves<'_> {
             return host.ending(Ending::Superseded);
         }
         if u32::from(refusals) >= limits::FAILED_LOGINS_MAX {
+            world.notes.blame.spent = true;
             return self.nobody_logs_in(host, facts);
         }
         world.leased = true;

@@ -141,7 +141,7 @@ impl Search {
 /// Visits every state that can be reached, until something is wrong.
 pub(crate) fn explore(setting: Setting, budget: Budget) -> Explored {
     let (mut ledger, secret) = Ledger::new(setting.mutant, setting.alternating);
-    let mut judge = Judge::new(setting);
+    let mut judge = Judge::new(setting, budget);
     let mut search = Search {
         worlds: Vec::new(),
         ways: Vec::new(),

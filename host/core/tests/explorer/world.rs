@@ -139,8 +139,8 @@ pub(crate) struct Blame {
     pub(crate) rejected: bool,
     /// The database was away for longer than a rotation waits that has changed nothing.
     pub(crate) outage: bool,
-    /// Nobody's: a COMMIT took effect after its sender's death.
-    pub(crate) late: bool,
+    /// Nobody's: a rotation has found its budget of refused logins spent.
+    pub(crate) spent: bool,
 }
 
 /// A rule that was broken on the way to a state.

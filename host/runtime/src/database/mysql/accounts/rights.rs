@@ -46,7 +46,7 @@ impl Rights {
             match Row::parse(row, grantee, dialect).ok_or(NotUnderstood(count))? {
                 Row::Held(scope, held) => rights.hold(scope, held, dialect),
                 Row::Restricted(database, names) => {
-                    rights.restricted.entry(database).or_default().extend(names)
+                    rights.restricted.entry(database).or_default().extend(names);
                 }
                 Row::Roles(roles, admin) => rights.roles.extend(roles.into_iter().map(|role| (role, admin))),
                 Row::DefaultRole(role) => drop(rights.default_roles.insert(role)),
@@ -110,7 +110,7 @@ impl Pair<'_> {
         found
     }
 
-    fn note(&self, found: &mut Vec<Difference>, words: String, cure: impl IntoIterator<Item = Change>) {
+    fn note(&self, found: &mut Vec<Difference>, words: &str, cure: impl IntoIterator<Item = Change>) {
         let cure = cure.into_iter().map(|change| Statement { of: self.of.clone(), change }).collect();
         found.push(Difference { words: format!("{} {words}", self.of), cure });
     }
@@ -122,11 +122,11 @@ impl Pair<'_> {
             let missing = missing(&held.privileges, &its.privileges);
             if !missing.is_empty() {
                 let words = format!("lacks {} on {scope}", Listed(&missing));
-                self.note(found, words, [Change::Grant(scope.clone(), missing, false)]);
+                self.note(found, &words, [Change::Grant(scope.clone(), missing, false)]);
             }
             if its.grant_option && !held.grant_option {
                 let words = format!("may not pass on what it has on {scope} (GRANT OPTION)");
-                self.note(found, words, [Change::Grant(scope.clone(), BTreeSet::new(), true)]);
+                self.note(found, &words, [Change::Grant(scope.clone(), BTreeSet::new(), true)]);
             }
         }
     }
@@ -138,12 +138,12 @@ impl Pair<'_> {
             let surplus = self.surplus(scope, &held.privileges, &its.privileges);
             if !surplus.is_empty() {
                 let words = format!("has {} on {scope}, which {} has not", Listed(&surplus), self.like);
-                self.note(found, words, [Change::Revoke(scope.clone(), surplus)]);
+                self.note(found, &words, [Change::Revoke(scope.clone(), surplus)]);
             }
             if held.grant_option && !its.grant_option {
                 let words =
                     format!("may pass on what it has on {scope} (GRANT OPTION), which {} may not", self.like);
-                self.note(found, words, [Change::RevokeGrantOption(scope.clone())]);
+                self.note(found, &words, [Change::RevokeGrantOption(scope.clone())]);
             }
         }
     }
@@ -175,8 +175,8 @@ impl Pair<'_> {
         for (name, option) in &like.dynamic {
             let grant = || [Change::GrantDynamic(name.clone(), *option)];
             match own.dynamic.get(name) {
-                None => self.note(found, format!("lacks {name}"), grant()),
-                Some(false) if *option => self.note(found, format!("may not pass on {name}"), grant()),
+                None => self.note(found, &format!("lacks {name}"), grant()),
+                Some(false) if *option => self.note(found, &format!("may not pass on {name}"), grant()),
                 // Taken from all dynamic privileges and from the static ones; who should keep it gets it back.
                 Some(true) if !option => {
                     let words = format!("may pass on {name}, which {} may not", self.like);
@@ -188,14 +188,14 @@ impl Pair<'_> {
                     let fixed = like.held.get(&Scope::Global).is_some_and(|held| held.grant_option);
                     let fixed = fixed.then_some(Change::Grant(Scope::Global, BTreeSet::new(), true));
                     let revoke = [Change::RevokeGrantOption(Scope::Global)];
-                    self.note(found, words, revoke.into_iter().chain(keep).chain(fixed));
+                    self.note(found, &words, revoke.into_iter().chain(keep).chain(fixed));
                 }
                 Some(_) => {}
             }
         }
         for name in own.dynamic.keys().filter(|name| !like.dynamic.contains_key(*name)) {
             let words = format!("has {name}, which {} has not", self.like);
-            self.note(found, words, [Change::RevokeDynamic(name.clone())]);
+            self.note(found, &words, [Change::RevokeDynamic(name.clone())]);
         }
     }
 
@@ -209,7 +209,7 @@ impl Pair<'_> {
                     joined(&missing),
                     self.like
                 );
-                self.note(found, words, [Change::Restrict(database.clone(), missing)]);
+                self.note(found, &words, [Change::Restrict(database.clone(), missing)]);
             }
         }
         // What is not held everywhere any more is not restricted any more either.
@@ -221,7 +221,7 @@ impl Pair<'_> {
             });
             if !surplus.is_empty() {
                 let words = format!("lacks {} in the database `{database}`", joined(&surplus));
-                self.note(found, words, [Change::Unrestrict(database.clone(), surplus)]);
+                self.note(found, &words, [Change::Unrestrict(database.clone(), surplus)]);
             }
         }
     }
@@ -230,20 +230,20 @@ impl Pair<'_> {
         for (proxied, option) in &like.proxied {
             let grant = Change::GrantProxy(proxied.clone(), *option);
             match own.proxied.get(proxied) {
-                None => self.note(found, format!("may not act as {proxied} (PROXY)"), [grant]),
+                None => self.note(found, &format!("may not act as {proxied} (PROXY)"), [grant]),
                 Some(has) if has != option => {
                     let words = format!(
                         "may act as {proxied} (PROXY) with{} GRANT OPTION",
                         if *has { "" } else { "out" }
                     );
-                    self.note(found, words, [Change::RevokeProxy(proxied.clone()), grant]);
+                    self.note(found, &words, [Change::RevokeProxy(proxied.clone()), grant]);
                 }
                 Some(_) => {}
             }
         }
         for proxied in own.proxied.keys().filter(|proxied| !like.proxied.contains_key(*proxied)) {
             let words = format!("may act as {proxied} (PROXY), which {} may not", self.like);
-            self.note(found, words, [Change::RevokeProxy(proxied.clone())]);
+            self.note(found, &words, [Change::RevokeProxy(proxied.clone())]);
         }
     }
 
@@ -252,17 +252,17 @@ impl Pair<'_> {
             let name = Role(role, self.dialect);
             let grant = Change::GrantRole(role.clone(), *admin);
             match own.roles.get(role) {
-                None => self.note(found, format!("lacks the role {name}"), [grant]),
+                None => self.note(found, &format!("lacks the role {name}"), [grant]),
                 Some(false) if *admin => {
-                    self.note(found, format!("may not pass on the role {name} (ADMIN OPTION)"), [grant]);
+                    self.note(found, &format!("may not pass on the role {name} (ADMIN OPTION)"), [grant]);
                 }
                 Some(true) if !admin => {
                     let words =
                         format!("may pass on the role {name} (ADMIN OPTION), which {} may not", self.like);
                     // MySQL has no statement that takes the option alone.
                     match self.dialect.is_mariadb() {
-                        true => self.note(found, words, [Change::RevokeAdminOption(role.clone())]),
-                        false => self.note(found, words, [Change::RevokeRole(role.clone()), grant]),
+                        true => self.note(found, &words, [Change::RevokeAdminOption(role.clone())]),
+                        false => self.note(found, &words, [Change::RevokeRole(role.clone()), grant]),
                     }
                 }
                 Some(_) => {}
@@ -279,11 +279,11 @@ impl Pair<'_> {
                 self.like,
                 list(&like.default_roles)
             );
-            self.note(found, words, [Change::DefaultRoles(like.default_roles.clone())]);
+            self.note(found, &words, [Change::DefaultRoles(like.default_roles.clone())]);
         }
         for role in own.roles.keys().filter(|role| !like.roles.contains_key(*role)) {
             let words = format!("has the role {}, which {} has not", Role(role, self.dialect), self.like);
-            self.note(found, words, [Change::RevokeRole(role.clone())]);
+            self.note(found, &words, [Change::RevokeRole(role.clone())]);
         }
     }
 }
