@@ -208,6 +208,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether an undisturbed rotation comes before: the moments of the one that follows depend on it.
+    pub(crate) const fn is_settled(seed: u64) -> bool {
+        Draw::new(seed.rotate_left(32)).percent(40)
+    }
+
     pub(crate) fn draw(seed: u64, fault: Fault, of: &Moments) -> Self {
         let mut draw = Draw::new(seed);
         let draw = &mut draw;
@@ -223,6 +228,6 @@ impl Plan {
         let hours = |draw: &mut Draw| (i64::try_from(draw.below(53)).unwrap() - 26) * 3600;
         let clocks = if fault.is_shared() { [hours(draw), hours(draw)] } else { [0, 0] };
         let absence = if draw.percent(50) { Absence::Dead } else { Absence::Still };
-        Self { strikes, clocks, absence, settled: draw.percent(40) }
+        Self { strikes, clocks, absence, settled: Self::is_settled(seed) }
     }
 }

@@ -31,8 +31,8 @@ pub(crate) struct Ground {
     pub(crate) wire: Wire,
     alone: Option<Host>,
     pair: Option<[Host; 2]>,
-    /// What undisturbed rotations are like, on hosts of their own store and of a shared one.
-    moments: Vec<((Strategy, bool), Moments)>,
+    /// What undisturbed rotations are like: of a strategy, on hosts of a shared store or not, after another rotation or not.
+    moments: Vec<((Strategy, bool, bool), Moments)>,
     made: u64,
 }
 
@@ -159,14 +159,14 @@ impl Ground {
     }
 
     /// How many moments an undisturbed rotation has here; the first of a host compiles its function, and is not like the others.
-    pub(crate) fn moments(&mut self, strategy: Strategy, shared: bool) -> Moments {
-        if let Some((_, known)) = self.moments.iter().find(|(of, _)| *of == (strategy, shared)) {
+    pub(crate) fn moments(&mut self, strategy: Strategy, shared: bool, settled: bool) -> Moments {
+        if let Some((_, known)) = self.moments.iter().find(|(of, _)| *of == (strategy, shared, settled)) {
             return *known;
         }
         let _ = self.subject(strategy, shared, true);
         let mut found = Moments::default();
         for mask in [DEEDS, FILES] {
-            let (_, order) = self.subject(strategy, shared, false);
+            let (_, order) = self.subject(strategy, shared, settled);
             self.wire.begin();
             self.both(shared).2.board.arm(mask, i64::MAX.cast_unsigned(), Act::Count);
             self.rotate_calmly(shared, &order);
@@ -184,7 +184,7 @@ impl Ground {
             "the shim sees nothing: {found:?}"
         );
         let found = found.rounded();
-        self.moments.push(((strategy, shared), found));
+        self.moments.push(((strategy, shared, settled), found));
         found
     }
 

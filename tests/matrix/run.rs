@@ -75,7 +75,7 @@ struct Run<'a> {
 /// Runs a case on its ground.
 pub(crate) fn run(ground: &mut Ground, case: Case) -> Outcome {
     let shared = case.fault.is_shared();
-    let moments = ground.moments(case.strategy, shared);
+    let moments = ground.moments(case.strategy, shared, Plan::is_settled(case.seed));
     let plan = Plan::draw(case.seed, case.fault, &moments);
     for (host, clock) in ground.hosts(shared).into_iter().zip(plan.clocks) {
         host.set_clock(clock).expect("a host with another clock");

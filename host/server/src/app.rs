@@ -142,11 +142,6 @@ impl App {
         &self.nudge
     }
 
-    /// Wakes those who wait for events.
-    pub(crate) const fn stream(&self) -> &EventStream {
-        &self.stream
-    }
-
     /// How the cache of sealed secrets does.
     #[must_use]
     pub fn cache_figures(&self) -> CacheFigures {

@@ -191,8 +191,9 @@ mod tests {
         std::fs::write(&manifest, text).unwrap();
         let account: AccountId = "000000000000".parse().unwrap();
         let functions = Functions::load(account.clone(), Some(dir.path())).unwrap();
-        let arn = "arn:aws:lambda:us-east-1:000000000000:function:pawl-postgres-alternating-users";
-        let function = functions.find(&arn.parse().unwrap()).unwrap();
+        let region: Region = "us-east-1".parse().unwrap();
+        let arn = FunctionArn::new(&region, &account, "pawl-postgres-alternating-users");
+        let function = functions.find(&arn).unwrap();
         assert!(function.grants.own_target && function.grants.secrets.len() == 1);
         assert_eq!(function.environment.get("PASSWORD_LENGTH").map(String::as_str), Some("40"));
 

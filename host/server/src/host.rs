@@ -33,6 +33,8 @@ pub struct Host {
     pub region: Region,
     /// This host's id, for the store's leases.
     pub owner: String,
+    /// The clock by which secrets live.
+    pub clock: Arc<SystemClock>,
     /// The clock that `pawl dev clock advance` moves; none unless the host was started with `--dev-clock`.
     pub dev_clock: Option<DevClock>,
     /// Where the store is, for people.

@@ -233,6 +233,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         None => root_key(dir.path(), &*rng)?,
     };
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
+    if let Some(time) = store.time().await? {
+        clock.agree_with(time);
+    }
     let metrics = Metrics::new(clock.wall());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
@@ -246,8 +249,15 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let account = settings.account;
     let store = metrics.metered_store(store);
-    let app =
-        App::new(Parts { store, keyring, cache_bytes: settings.cache_bytes, clock, rng, account, functions });
+    let app = App::new(Parts {
+        store,
+        keyring,
+        cache_bytes: settings.cache_bytes,
+        clock: clock.clone(),
+        rng,
+        account,
+        functions,
+    });
     let host = Host {
         app,
         metrics,
@@ -256,6 +266,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         root_key,
         region: settings.region,
         owner: dir.host_id().to_owned(),
+        clock,
         dev_clock,
         store_place: place.to_string(),
         signing_keys: SigningKeys::default(),
@@ -285,7 +296,7 @@ fn io(path: &Path, source: std::io::Error) -> ServeError {
     ServeError::Io { path: path.to_owned(), source }
 }
 
-fn clocks(dir: &Path, dev: bool) -> Result<(Arc<dyn Clock>, Option<DevClock>), ServeError> {
+fn clocks(dir: &Path, dev: bool) -> Result<(Arc<SystemClock>, Option<DevClock>), ServeError> {
     let file = dir.join("dev-clock");
     if !dev {
         return Ok((Arc::new(SystemClock::default()), None));

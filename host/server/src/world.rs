@@ -1,21 +1,46 @@
 //! The host's clocks and its randomness: the one home of both.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pawl_core::world::{Clock, Rng, Timestamp};
 
-/// The machine's clock, with an offset that only a development clock ever has.
-#[derive(Debug, Default)]
+/// The machine's clock, with an offset that only a development clock ever has; on a shared store, the store's clock.
+#[derive(Debug)]
 pub struct SystemClock {
     offset_millis: AtomicI64,
+    began: Instant,
+    /// What the shared store's clock showed when this one began; none without such a store.
+    store_began_millis: AtomicI64,
+}
+
+const NO_STORE: i64 = i64::MIN;
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::ahead_by(0)
+    }
 }
 
 impl SystemClock {
     /// A clock that is `offset_millis` ahead of the machine's.
     #[must_use]
-    pub const fn ahead_by(offset_millis: i64) -> Self {
-        Self { offset_millis: AtomicI64::new(offset_millis) }
+    pub fn ahead_by(offset_millis: i64) -> Self {
+        Self {
+            offset_millis: AtomicI64::new(offset_millis),
+            began: Instant::now(),
+            store_began_millis: AtomicI64::new(NO_STORE),
+        }
+    }
+
+    /// Takes the clock of a shared store as that by which secrets live, from here on: what one host writes down as due must not be
+    /// hours away for another, and a step of this machine's clock must not move it.
+    pub fn agree_with(&self, store: Timestamp) {
+        self.store_began_millis.store(store.millis().saturating_sub(self.since_began()), Ordering::Relaxed);
+    }
+
+    fn since_began(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Moves the domain's time forward, and never back; the new offset in milliseconds.
@@ -29,7 +54,11 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let offset = self.offset_millis.load(Ordering::Relaxed);
-        Timestamp::from_millis(self.wall().millis().saturating_add(offset))
+        let time = match self.store_began_millis.load(Ordering::Relaxed) {
+            NO_STORE => self.wall().millis(),
+            store_began => store_began.saturating_add(self.since_began()),
+        };
+        Timestamp::from_millis(time.saturating_add(offset))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one home of the machine's clock")]

@@ -220,6 +220,12 @@ fn gone(code: &str) -> bool {
     code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05")
 }
 
+/// Whether a code says that the same statement may go through later: locks, deadlocks, time limits, a server without room, and
+/// another session that changes the same role at the same time ("tuple concurrently updated", which has no code of its own).
+fn passes(code: &str) -> bool {
+    code.starts_with("40") || code.starts_with("53") || matches!(code, "55P03" | "57014" | "XX000")
+}
+
 /// A hostile server could say anything in the place of its code.
 fn code_only(code: &str) -> &str {
     let valid = code.len() == 5 && code.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
@@ -261,6 +267,9 @@ async fn in_time<T>(
         Ok(Err(error)) => Err(match error.code().map(|code| code_only(code.code())) {
             Some(code) if gone(code) => lost(&format!("ended (SQLSTATE {code})")),
             Some(READ_ONLY) => read_only(),
+            Some(code) if passes(code) => {
+                lost(&format!("did not let the statement through now (SQLSTATE {code})"))
+            }
             Some(code) => StatementFailure::Rejected(format!("SQLSTATE {code}")),
             None => lost("broke"),
         }),

@@ -14,7 +14,7 @@ use super::{App, Fate, Fence};
 use crate::cache::{Generation, Held, Key};
 use crate::draft::Draft;
 use crate::error::AppError;
-use crate::events::{self, News};
+use crate::events::{self, EventStream, News};
 use crate::history;
 use crate::identity::Caller;
 use crate::policy::{Action, AuditRecord};
@@ -52,6 +52,11 @@ pub(super) struct Prepared {
 }
 
 impl App {
+    /// Wakes those who wait for events.
+    pub(crate) const fn stream(&self) -> &EventStream {
+        &self.stream
+    }
+
     pub(super) async fn commit(
         &self,
         caller: &Caller,

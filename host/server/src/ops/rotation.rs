@@ -130,11 +130,20 @@ pub async fn start_scheduled(
         .app
         .change(caller, Action::RotateSecret, secret_id, |draft| {
             let turn = draft.secret.take_turn(draft.now, free);
-            if let Turn::Begin { .. } = turn
-                && let Err(error) = begin(host, draft, &token)
-            {
+            if let Turn::Begin { .. } = turn {
+                let (now, digest) = (draft.now, configured(host, draft).map(|function| function.digest()));
+                let begun = digest.and_then(|digest| Ok(draft.secret.rotate_by_schedule(&token, digest, now)?));
                 let name = draft.secret.name.as_str();
-                tracing::error!(secret.id = name, %error, "a scheduled rotation could not begin");
+                match begun {
+                    Ok(Some(_)) => {}
+                    Ok(None) => tracing::warn!(
+                        secret.id = name,
+                        "a server has refused this secret's account so often that the schedule leaves it to a person"
+                    ),
+                    Err(error) => {
+                        tracing::error!(secret.id = name, %error, "a scheduled rotation could not begin");
+                    }
+                }
             }
             Ok(turn)
         })

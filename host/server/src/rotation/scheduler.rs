@@ -59,6 +59,9 @@ async fn tick(
     running: &mut JoinSet<()>,
 ) -> Result<bool, AppError> {
     while running.try_join_next().is_some() {}
+    if let Some(time) = host.app.queue().time().await? {
+        host.clock.agree_with(time);
+    }
     let more = schedules.tick(host).await?;
     let store = host.app.queue();
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
