@@ -2,7 +2,7 @@
 
 use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::pawl::{
-    AdvanceClockRequest, DescribeHostRequest, DescribeRotationRequest, ListEventsRequest,
+    AdvanceClockRequest, CheckSecretRequest, DescribeHostRequest, DescribeRotationRequest, ListEventsRequest,
     ListRotationsRequest, PlanRotationsRequest,
 };
 use pawl_api::secrets_manager::Operation;
@@ -107,12 +107,20 @@ fn check_body(target: Target, body: &[u8]) -> bool {
         Target::SecretsManager(Operation::ValidateResourcePolicy) => {
             check_shape::<ValidateResourcePolicyRequest>(target, body)
         }
-        Target::Pawl(PawlOperation::AdvanceClock) => check_shape::<AdvanceClockRequest>(target, body),
-        Target::Pawl(PawlOperation::DescribeHost) => check_shape::<DescribeHostRequest>(target, body),
-        Target::Pawl(PawlOperation::DescribeRotation) => check_shape::<DescribeRotationRequest>(target, body),
-        Target::Pawl(PawlOperation::ListEvents) => check_shape::<ListEventsRequest>(target, body),
-        Target::Pawl(PawlOperation::ListRotations) => check_shape::<ListRotationsRequest>(target, body),
-        Target::Pawl(PawlOperation::PlanRotations) => check_shape::<PlanRotationsRequest>(target, body),
+        Target::Pawl(operation) => check_own(operation, target, body),
+    }
+}
+
+/// The same for Pawl's own operations.
+fn check_own(operation: PawlOperation, target: Target, body: &[u8]) -> bool {
+    match operation {
+        PawlOperation::AdvanceClock => check_shape::<AdvanceClockRequest>(target, body),
+        PawlOperation::DescribeHost => check_shape::<DescribeHostRequest>(target, body),
+        PawlOperation::DescribeRotation => check_shape::<DescribeRotationRequest>(target, body),
+        PawlOperation::ListEvents => check_shape::<ListEventsRequest>(target, body),
+        PawlOperation::ListRotations => check_shape::<ListRotationsRequest>(target, body),
+        PawlOperation::CheckSecret => check_shape::<CheckSecretRequest>(target, body),
+        PawlOperation::PlanRotations => check_shape::<PlanRotationsRequest>(target, body),
     }
 }
 

@@ -232,8 +232,8 @@ impl Hook {
     /// Nobody answers there any more.
     fn stop(&self) {
         *self.stop.lock().unwrap() = true;
-        let _ = TcpStream::connect(self.address);
-        eventually("the receiver is gone", SOON, || TcpStream::connect(self.address).err());
+        let _ = TcpStream::connect_timeout(&self.address, SOON);
+        eventually("the receiver is gone", SOON, || TcpStream::connect_timeout(&self.address, SOON).err());
     }
 
     fn told(&self) -> Vec<Told> {
@@ -264,7 +264,7 @@ impl Hook {
 impl Drop for Hook {
     fn drop(&mut self) {
         *self.stop.lock().unwrap() = true;
-        let _ = TcpStream::connect(self.address);
+        let _ = TcpStream::connect_timeout(&self.address, SOON);
     }
 }
 

@@ -256,7 +256,7 @@ pub(crate) fn context<'a>(
     match (ask.action, ask.version, ask.label) {
         (_, _, Some(label)) => context.push("secretsmanager:VersionStage", label.as_str()),
         (Action::GetSecretValue | Action::RotationLogin, None, None) => {
-            context.push("secretsmanager:VersionStage", "AWSCURRENT")
+            context.push("secretsmanager:VersionStage", "AWSCURRENT");
         }
         _ => {}
     }

@@ -80,7 +80,7 @@ fn drift(tried: &[TriedLogin]) -> Drift {
     let Some((current, others)) = tried.split_first() else { return Drift::Unknown };
     match &current.result {
         Ok(()) => Drift::None,
-        Err(NoLogin::Refused(_)) if others.iter().all(|login| is_refused(login)) => Drift::LockedOut,
+        Err(NoLogin::Refused(_)) if others.iter().all(is_refused) => Drift::LockedOut,
         Err(NoLogin::Refused(_)) => Drift::Drifted,
         Err(NoLogin::Unreachable(_) | NoLogin::NotTried(_)) => Drift::Unknown,
     }
