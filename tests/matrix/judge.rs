@@ -62,8 +62,10 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn take(engine: &mut dyn Engine, at: &str, old: &Credentials, accounts: &[String]) -> Self {
+        // In this order: where the host is alive the change may come in between, and must then be seen.
+        let old = engine.login(&old.user, &old.password);
         let kept = accounts.iter().filter_map(|user| Some((user.clone(), engine.kept(user)?))).collect();
-        Self { at: at.to_owned(), old: engine.login(&old.user, &old.password), kept }
+        Self { at: at.to_owned(), old, kept }
     }
 }
 

@@ -161,7 +161,7 @@ pub(crate) struct RotateArgs {
     #[arg(long, conflicts_with_all = ["name", "function", "schedule", "every", "wait", "check"])]
     pub(crate) plan: bool,
     /// Of the plan, so many days; 30 when nothing is said.
-    #[arg(long, value_name = "NUMBER", requires = "plan",
+    #[arg(long, value_name = "NUMBER", requires = "plan", conflicts_with = "name",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::PLAN_DAYS_MAX)))]
     pub(crate) days: Option<u32>,
     /// The rotation function: its ARN, or its name in the secret's region and account. Needed once.
