@@ -502,6 +502,14 @@ mod tests {
     }
 
     #[test]
+    fn after_set_no_password_is_changed_any_more() {
+        let mut secret = exposed();
+        assert_eq!(secret.expose(&id(2), NOW), Ok(()));
+        secret.step_ended(&id(2), (Step::SetSecret, Outcome::Done), StepRun::begun(NOW), NOW, &Zeros);
+        assert_eq!(secret.expose(&id(2), NOW), Err(RotationDeedError::NotSetting));
+    }
+
+    #[test]
     fn cancelling_after_the_password_was_sent_lets_the_rotation_end() {
         let mut secret = exposed();
         assert_eq!(secret.cancel_rotation(NOW), Some(id(2)));

@@ -8,7 +8,7 @@ use pawl_core::arn::SecretId;
 use pawl_core::function::SecretPattern;
 use pawl_core::limits;
 use pawl_core::names::VersionId;
-use pawl_core::rotation::Account;
+use pawl_core::rotation::{Account, Step};
 use pawl_core::secret::{Put, RotationDeedError};
 use pawl_core::value::SecretValue;
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
@@ -165,7 +165,10 @@ impl SecretsPort for RotationPort {
 
     fn expose(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            if self.standing().await?.exposed {
+            let held = self.owned().await?;
+            let rotation = held.secret.owned_by(&self.token).map_err(AppError::from)?;
+            // In any later step the secret itself refuses: what was promoted is not to be taken back in the database.
+            if rotation.exposed && rotation.is_at(Step::SetSecret) {
                 return Ok(());
             }
             self.note(|draft| draft.secret.expose(&self.token, draft.now)).await
