@@ -270,8 +270,9 @@ fn weakness_09_a_rotation_makes_no_failed_login() {
         let _ = turned(&ground.pawl, "solo");
         let _ = ground.turn("app");
     }
+    assert_eq!(ground.postgres.refused_logins(), Vec::<String>::new());
     let log = ground.postgres.log();
-    assert!(!log.contains("FATAL"), "{log}");
+    assert!(log.contains(r#"identity="app""#), "it is told here who logs in: {log}");
 }
 
 #[test]

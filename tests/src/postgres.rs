@@ -103,6 +103,15 @@ impl Postgres {
         String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap()).into_owned()
     }
 
+    /// The server's lines of logins that it refused. While it starts it refuses everybody, the harness's own first looks too:
+    /// those are not among them.
+    #[must_use]
+    pub fn refused_logins(&self) -> Vec<String> {
+        let log = self.log();
+        let refused = log.lines().filter(|line| line.contains("FATAL"));
+        refused.filter(|line| !line.contains("the database system is starting up")).map(str::to_owned).collect()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.scratch.path().join("postgres.log")
     }
