@@ -377,16 +377,27 @@ impl Function {
         }
     }
 
-    /// The version whose code has this digest, to say how a running rotation is set up: the newest of several, and `$LATEST`
-    /// before all.
+    /// The version with the code of this digest, for a rotation that was begun with it: the one that the rotation's qualifier
+    /// means, if that still has it, else any that has.
     #[must_use]
-    pub fn of_digest(&self, digest: &Digest) -> Option<Resolved<'_>> {
-        if self.latest.code.digest == *digest {
-            return Some(Resolved { version: FunctionVersion::Latest, release: &self.latest });
-        }
-        let (number, version) =
-            self.versions.iter().rev().find(|(_, version)| version.release.code.digest == *digest)?;
-        Some(Resolved { version: FunctionVersion::Published(*number), release: &version.release })
+    pub fn pinned(&self, qualifier: Option<&Qualifier>, digest: &Digest) -> Option<Resolved<'_>> {
+        let meant = match qualifier {
+            None | Some(Qualifier::Latest) => vec![FunctionVersion::Latest],
+            Some(Qualifier::Version(number)) => vec![FunctionVersion::Published(*number)],
+            Some(Qualifier::Alias(name)) => {
+                let alias = self.aliases.get(name);
+                let other =
+                    alias.and_then(|alias| alias.routing).map(|to| FunctionVersion::Published(to.version));
+                alias.map(|alias| alias.version).into_iter().chain(other).collect()
+            }
+        };
+        let newest_first = self.versions.keys().rev().map(|number| FunctionVersion::Published(*number));
+        meant
+            .into_iter()
+            .chain([FunctionVersion::Latest])
+            .chain(newest_first)
+            .filter_map(|version| self.release(version).map(|release| Resolved { version, release }))
+            .find(|resolved| resolved.release.code.digest == *digest)
     }
 
     /// The digests of all code that it names: what must be kept for it.

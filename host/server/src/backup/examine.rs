@@ -122,6 +122,7 @@ pub(super) fn examine(
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
     let mut current: Option<Current> = None;
     let mut component: Option<Component> = None;
+    let misplaced = || BackupError::File { path: path.to_owned(), source: FileError::Changed };
     while let Some(line) = source.next()? {
         if !matches!(line, Line::CodePart(_))
             && let Some(whole) = component.take()
@@ -130,13 +131,7 @@ pub(super) fn examine(
         }
         match line {
             Line::Code(line) => component = Some(Component::new(&line)),
-            Line::CodePart(part) => match &mut component {
-                Some(component) => component.read.update(&part.0),
-                None => {
-                    let source = FileError::Changed;
-                    return Err(BackupError::File { path: path.to_owned(), source });
-                }
-            },
+            Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
             Line::Function(line) => {
                 if serde_json::from_str::<Function>(&line.document).is_err() {
                     problems.add(format!("the document of the function {} cannot be read", line.name));
@@ -152,10 +147,7 @@ pub(super) fn examine(
                 progress("verifying", source.secrets());
             }
             Line::Version(line) => {
-                let Some(current) = &mut current else {
-                    let source = FileError::Changed;
-                    return Err(BackupError::File { path: path.to_owned(), source });
-                };
+                let current = current.as_mut().ok_or_else(misplaced)?;
                 if opening {
                     current.value(line, &source.keyring, &mut problems);
                 } else {

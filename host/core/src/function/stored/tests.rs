@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::function::{
-    AliasError, AliasRequest, FunctionArn, Grants, Invocation, Permission, PermissionError, Routing, Weight,
+    AliasError, AliasRequest, FunctionArn, Grants, Invocation, LATEST, Permission, PermissionError, Routing,
+    Weight,
 };
 use crate::world::Rng;
 
@@ -72,7 +73,6 @@ fn a_version_is_published_once_for_each_change() {
     it.delete_version(&Qualifier::Version(number(3))).unwrap();
     it.update_code(code(4), None, at(4), &rng).unwrap();
     assert_eq!(publish(&mut it, &rng), 4, "a number is not given again");
-    assert_eq!(it.of_digest(&code(1).digest).unwrap().version, FunctionVersion::Published(number(2)));
     assert_eq!(it.digests().len(), 3);
     let stored: Function = serde_json::from_str(&serde_json::to_string(&it).unwrap()).unwrap();
     assert_eq!(stored, it);
@@ -184,6 +184,31 @@ fn an_alias_divides_invocations_by_its_weight() {
     {
         assert_eq!(Weight::from_fraction(fraction).map(u32::from), weight);
     }
+}
+
+#[test]
+fn what_a_rotation_began_with_is_found_as_long_as_it_is_there() {
+    let rng = Counting::new();
+    let mut it = function(&rng);
+    let described = |text: &str| Configuration { description: text.to_owned(), ..Configuration::default() };
+    publish(&mut it, &rng);
+    it.update_configuration(described("second"), None, at(1), &rng).unwrap();
+    publish(&mut it, &rng);
+    it.update_code(code(1), None, at(1), &rng).unwrap();
+    it.create_alias("live".parse().unwrap(), to(1), &rng).unwrap();
+    let live = Qualifier::Alias("live".parse().unwrap());
+    let found = |it: &Function, qualifier: Option<&Qualifier>, n| {
+        it.pinned(qualifier, &code(n).digest).map(|resolved| resolved.version.to_string())
+    };
+    let is = |version: &str| Some(version.to_owned());
+    assert_eq!(found(&it, None, 1), is(LATEST));
+    assert_eq!(found(&it, None, 0), is("2"), "updated since");
+    assert_eq!(found(&it, Some(&Qualifier::Version(number(1))), 0), is("1"));
+    assert_eq!(found(&it, Some(&live), 0), is("1"));
+    assert_eq!(found(&it, Some(&live), 1), is(LATEST), "the alias has moved since");
+    assert_eq!(found(&it, None, 2), None);
+    assert!(it.delete_alias(&"live".parse().unwrap()));
+    assert_eq!(found(&it, Some(&live), 0), is("2"));
 }
 
 fn permission(sid: &str) -> Permission {
