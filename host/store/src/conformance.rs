@@ -12,7 +12,7 @@ pub use archives::{
 };
 pub use functions::{
     a_function_changes_as_a_whole, approvals_are_given_and_taken_back, code_is_swept_when_nobody_needs_it,
-    functions_are_listed_by_name,
+    code_that_comes_back_is_not_swept, functions_are_listed_by_name,
 };
 pub use rotations::{
     a_refused_change_keeps_no_rotation, ended_rotations_are_kept, old_events_are_forgotten,
@@ -81,6 +81,7 @@ macro_rules! conformance_suite {
             a_function_changes_as_a_whole
             functions_are_listed_by_name
             code_is_swept_when_nobody_needs_it
+            code_that_comes_back_is_not_swept
             approvals_are_given_and_taken_back
             an_export_is_of_one_moment
         );

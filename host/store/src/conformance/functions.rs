@@ -1,5 +1,6 @@
 //! Functions, their code, and what operators approve of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pawl_core::function::{Digest, FunctionArn, FunctionName};
@@ -196,6 +197,38 @@ pub async fn code_is_swept_when_nobody_needs_it(backend: &impl Backend) {
     assert_eq!(sweep(4_100).await, 0, "it was named in between");
     assert_eq!(sweep(4_200).await, 1);
     assert!(!has(&*store, 2).await && has(&*store, 4).await);
+}
+
+/// Code that is uploaded while it is swept is there once the upload is acknowledged.
+pub async fn code_that_comes_back_is_not_swept(backend: &impl Backend) {
+    let store = backend.open().await;
+    let uploading = (0..4).map(|writer| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let name = format!("f{writer}");
+            for round in 0..20 {
+                let row = FunctionRow { id: format!("{name} {round}"), ..function(&name, 1) };
+                store.commit_function(with_code(row.clone(), 1)).await.unwrap();
+                assert!(has(&*store, 1).await, "{name} {round}");
+                let next = FunctionRow { revision: 2, ..row };
+                let delete = FunctionChange { delete: true, ..with_code(next, 1) };
+                store.commit_function(delete).await.unwrap();
+            }
+        })
+    });
+    let uploading: Vec<_> = uploading.collect();
+    let (mut swept, mut wall) = (0, 0);
+    while !uploading.iter().all(tokio::task::JoinHandle::is_finished) {
+        wall += 1;
+        // One that meets an upload may fail, and nothing is lost by it.
+        swept += store.sweep_code(at(wall), Duration::ZERO).await.unwrap_or_default();
+        tokio::task::yield_now().await;
+    }
+    for writer in uploading {
+        writer.await.unwrap();
+    }
+    swept += store.sweep_code(at(wall + 1), Duration::ZERO).await.unwrap();
+    assert!(swept > 0 && !has(&*store, 1).await);
 }
 
 /// An approval is of a name, whether or not there is such a function.
