@@ -186,12 +186,7 @@ fn set_up(path: &Path, known: &BTreeMap<String, Arc<Function>>) -> Result<Functi
     };
     let text = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
     let Manifest { grants: more, environment } = manifest(path, &text)?;
-    let mut grants = Grants::clone(&builtin.grants);
-    grants.engines.extend(more.engines);
-    grants.own_target |= more.own_target;
-    grants.targets.extend(more.targets);
-    grants.secrets.extend(more.secrets);
-    grants.pending_fields.extend(more.pending_fields);
+    let grants = Grants::clone(&builtin.grants).and(more);
     Ok(Function {
         name: builtin.name.clone(),
         component: builtin.component.clone(),

@@ -51,6 +51,19 @@ impl Grants {
         }
         beyond
     }
+
+    /// What either of the two grants.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        // Taken apart, so that a grant which is added and not joined here does not compile.
+        let Self { engines, own_target, targets, secrets, pending_fields } = more;
+        self.engines.extend(engines);
+        self.own_target |= own_target;
+        self.targets.extend(targets);
+        self.secrets.extend(secrets);
+        self.pending_fields.extend(pending_fields);
+        self
+    }
 }
 
 fn flag(beyond: &mut Vec<String>, asked: bool, approved: bool, words: &str) {
@@ -131,6 +144,9 @@ mod tests {
                 "pending-fields: change the field token of the secret",
             ]
         );
+        let both = approved.clone().and(asked.clone());
+        assert!(asked.beyond(&both).is_empty() && approved.beyond(&both).is_empty());
+        assert_eq!(both.beyond(&approved), asked.beyond(&approved));
         assert!(approved.beyond(&approved).is_empty() && asked.beyond(&asked).is_empty());
         assert!(Grants::default().beyond(&Grants::default()).is_empty());
     }
