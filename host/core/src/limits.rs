@@ -1,10 +1,12 @@
 //! Every number in the product, with its unit and where it comes from.
 
 mod aws;
+mod functions;
 
 use std::time::Duration;
 
 pub use self::aws::*;
+pub use self::functions::*;
 
 // Policies.
 
@@ -445,6 +447,8 @@ pub const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(86_400);
 pub const IMPORT_EPOCHS: u64 = 1 << 20;
 /// Bytes of one line of a backup file: what a request may hold, escaped twice, has room.
 pub const BACKUP_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a function's code in one line of a backup file.
+pub const BACKUP_CODE_PART_BYTES: usize = 1024 * 1024;
 /// Bytes of memory through which a backup file is written and read.
 pub const BACKUP_BUFFER_BYTES: usize = 256 * 1024;
 /// Names that a message about a backup gives, most.
