@@ -226,6 +226,7 @@ impl Stage {
         let server = Server::new("old-password");
         let runtime = Runtime::new(RuntimeConfig {
             worker_program,
+            unconfined_workers: false,
             artifact_dir: directory.path().join("compiled"),
             artifact_key: SecretBytes::new(vec![7; 32]),
             limits,
