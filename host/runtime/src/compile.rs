@@ -4,16 +4,18 @@
 //! address space and processor time, and the parent its wall clock.
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitCode;
 
 use pawl_core::limits;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::engine::{self, Identity};
+use crate::program::Program;
 use crate::worker::confine;
 
 /// Where the functions of a rotator come from.
@@ -148,7 +150,7 @@ pub(crate) fn plain(error: &wasmtime::Error) -> String {
 }
 
 /// Compiles a component in a child process.
-pub(crate) async fn compile(program: &Path, source: &[u8]) -> Result<Compiled, AdmitError> {
+pub(crate) async fn compile(program: &Program, source: &[u8]) -> Result<Compiled, AdmitError> {
     if source.len() > limits::COMPONENT_BYTES_MAX {
         let (bytes, max) = (source.len(), limits::COMPONENT_BYTES_MAX);
         return Err(AdmitError::TooLong { bytes, what: "as it is", max });
@@ -169,7 +171,7 @@ pub(crate) async fn compile(program: &Path, source: &[u8]) -> Result<Compiled, A
 }
 
 /// The identity of the engine that compiles and runs, learnt from a child so that no engine lives in this process.
-pub(crate) async fn identity_of(program: &Path) -> Result<Identity, AdmitError> {
+pub(crate) async fn identity_of(program: &Program) -> Result<Identity, AdmitError> {
     match ask(program, &[]).await? {
         Answer::Identity(identity) => Ok(identity),
         Answer::Broken(why) => Err(AdmitError::Unavailable(why)),
@@ -179,24 +181,18 @@ pub(crate) async fn identity_of(program: &Path) -> Result<Identity, AdmitError> 
     }
 }
 
-async fn ask(program: &Path, source: &[u8]) -> Result<Answer, AdmitError> {
+async fn ask(program: &Program, source: &[u8]) -> Result<Answer, AdmitError> {
     tokio::time::timeout(limits::COMPILE_WALL, converse(program, source))
         .await
         .unwrap_or(Err(AdmitError::TooCostly))
 }
 
-async fn converse(program: &Path, source: &[u8]) -> Result<Answer, AdmitError> {
+async fn converse(program: &Program, source: &[u8]) -> Result<Answer, AdmitError> {
     let unavailable = |what: &str| AdmitError::Unavailable(what.to_owned());
-    let mut child = tokio::process::Command::new(program)
-        .arg("compile")
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
+    let mut child = program
+        .command("compile")
         .spawn()
-        .map_err(|error| AdmitError::Unavailable(format!("{} does not start: {error}", program.display())))?;
+        .map_err(|error| AdmitError::Unavailable(format!("{program} does not start: {error}")))?;
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(unavailable("the compiler has no pipe"));
     };
@@ -214,6 +210,10 @@ async fn converse(program: &Path, source: &[u8]) -> Result<Answer, AdmitError> {
     let status = child.wait().await.map_err(|error| AdmitError::Unavailable(error.to_string()))?;
     match postcard::from_bytes(&bytes) {
         Ok(answer) if status.success() => Ok(answer),
+        _ if status.signal() == Some(Signal::SYS.as_raw()) => Err(AdmitError::Refused(
+            "is refused: to compile it made the compiler do what its filter of system calls forbids (SIGSYS); the kernel's \
+             log names the call (type=1326)".to_owned(),
+        )),
         // Out of address space aborts, out of processor time is a signal: neither leaves an answer.
         _ if status.code().is_none() => Err(AdmitError::TooCostly),
         _ => Err(unavailable("the compiler did not finish")),
