@@ -506,7 +506,12 @@ mod tests {
         assert_eq!(settings.log, "warn", "an empty variable is none");
         assert_eq!(settings.listen, LISTEN_DEFAULT.parse().unwrap());
         assert_eq!(settings.log_format, LogFormat::Text);
-        assert!(!settings.unconfined_workers && !settings.dev_clock && settings.bootstrap.is_none() && settings.otlp_endpoint.is_none());
+        assert!(
+            !settings.unconfined_workers
+                && !settings.dev_clock
+                && settings.bootstrap.is_none()
+                && settings.otlp_endpoint.is_none()
+        );
     }
 
     #[test]
