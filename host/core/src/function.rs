@@ -1,6 +1,7 @@
 //! Rotation functions: their names, their code's digest, and what they may reach.
 
 mod grants;
+mod manifest;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::grants::{Engine, Grants, SecretPattern, Target};
+pub use self::manifest::Manifest;
 use crate::names::{AccountId, Region};
 
 /// The ARN of a function, `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
