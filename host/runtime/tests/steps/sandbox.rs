@@ -168,10 +168,10 @@ fn nested_types(levels: usize) -> Component {
     bytes.push(7);
     let mut length = body.len();
     while length >= 0x80 {
-        bytes.push(0x80 | (length & 0x7f) as u8);
+        bytes.push(0x80 | u8::try_from(length & 0x7f).unwrap());
         length >>= 7;
     }
-    bytes.push(length as u8);
+    bytes.push(u8::try_from(length).unwrap());
     Component::new([bytes, body].concat())
 }
 
