@@ -1,15 +1,36 @@
 //! Rotation functions: their names, their code's digest, and what they may reach.
 
+mod alias;
+mod approval;
 mod grants;
 mod manifest;
+mod name;
+mod permission;
+mod release;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::alias::{Alias, AliasError, AliasRequest, Routing, Weight};
+pub use self::approval::Approval;
 pub use self::grants::{Engine, Grants, SecretPattern, Target};
 pub use self::manifest::Manifest;
+pub use self::name::{
+    AliasName, FunctionName, FunctionNameError, FunctionRef, FunctionVersion, LATEST, Qualifier,
+    VersionNumber,
+};
+pub use self::permission::{Invocation, Permission, PermissionError, Policy, StatementId};
+pub use self::release::{
+    Code, Configuration, Memory, Release, ReservedConcurrency, RevisionId, SettingError, Timeout,
+    checked_description, checked_environment,
+};
+pub use self::stored::{
+    DeleteVersionError, Function, PublishError, PublishRequest, ResolveError, Resolved, TagError,
+    UpdateError, Version,
+};
 use crate::names::{AccountId, Region};
 
 /// The ARN of a function, `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.

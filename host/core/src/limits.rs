@@ -1,10 +1,12 @@
 //! Every number in the product, with its unit and where it comes from.
 
 mod aws;
+mod functions;
 
 use std::time::Duration;
 
 pub use self::aws::*;
+pub use self::functions::*;
 
 // Policies.
 
@@ -242,13 +244,6 @@ pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a component.
 pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-// Functions.
-
-/// Seconds that a function's timeout may be, from and to (AWS).
-pub const FUNCTION_TIMEOUT_SECONDS: (u32, u32) = (1, 900);
-/// Megabytes that a function's memory size may be, from and to (AWS).
-pub const FUNCTION_MEMORY_MB: (u32, u32) = (128, 10_240);
-
 // Databases.
 
 /// Time for a connection and a login together.
@@ -460,6 +455,8 @@ pub const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(86_400);
 pub const IMPORT_EPOCHS: u64 = 1 << 20;
 /// Bytes of one line of a backup file: what a request may hold, escaped twice, has room.
 pub const BACKUP_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a function's code in one line of a backup file.
+pub const BACKUP_CODE_PART_BYTES: usize = 1024 * 1024;
 /// Bytes of memory through which a backup file is written and read.
 pub const BACKUP_BUFFER_BYTES: usize = 256 * 1024;
 /// Names that a message about a backup gives, most.

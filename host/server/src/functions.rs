@@ -1,4 +1,9 @@
-//! The functions that this host has: the built-in ones, and those that the operator has put into `--functions-dir`.
+//! The functions that this host can run: the built-in ones, those that the operator has put into `--functions-dir`, and those that
+//! were uploaded and are in the store.
+
+mod code;
+mod stored;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +14,11 @@ use pawl_core::names::{AccountId, Region};
 use pawl_runtime::Component;
 use serde::Deserialize;
 
-/// A function: its code, what it may reach, and how the operator has set it up.
+use self::code::CodeCache;
+pub use self::stored::{FindError, Resolved, Stored, approval, load};
+pub(crate) use self::sweep::sweep;
+
+/// A function that is in every region: its code, what it may reach, and how the operator has set it up.
 #[derive(Debug)]
 pub struct Function {
     /// The last part of its ARN.
@@ -59,10 +68,12 @@ struct Manifest {
     environment: Environment,
 }
 
-/// All functions, by name.
+/// All functions. Those that were uploaded are looked for in the store each time, which another host may have changed; only their
+/// code, which never changes, is remembered.
 #[derive(Debug)]
 pub struct Functions {
     account: AccountId,
+    code: CodeCache,
     by_name: BTreeMap<String, Arc<Function>>,
 }
 
@@ -94,10 +105,11 @@ impl Functions {
                 }
             }
         }
-        Ok(Self { account, by_name })
+        Ok(Self { account, code: CodeCache::default(), by_name })
     }
 
-    /// The function that an ARN names, if this host has it. A function is in every region.
+    /// The function that an ARN names, if it is built in or from a directory. Such a function is in every region, and has one
+    /// version. Uploaded ones are found by [`Functions::resolve`].
     #[must_use]
     pub fn find(&self, arn: &FunctionArn) -> Option<Arc<Function>> {
         let mut parts = arn.as_str().split(':');
@@ -111,11 +123,20 @@ impl Functions {
         if named { self.by_name.get(name).cloned() } else { None }
     }
 
-    /// All of them.
+    /// Whether no function of this name can be uploaded: this host has one, or a later one may have.
+    #[must_use]
+    pub fn is_reserved(&self, name: &str) -> bool {
+        name.starts_with(RESERVED) || self.by_name.contains_key(name)
+    }
+
+    /// Those that are built in or from a directory.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Function>> {
         self.by_name.values()
     }
 }
+
+/// What the names of built-in functions begin with.
+const RESERVED: &str = "pawl-";
 
 fn io(path: &Path, source: std::io::Error) -> FunctionsError {
     FunctionsError::Io { path: path.to_owned(), source }
@@ -165,12 +186,7 @@ fn set_up(path: &Path, known: &BTreeMap<String, Arc<Function>>) -> Result<Functi
     };
     let text = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
     let Manifest { grants: more, environment } = manifest(path, &text)?;
-    let mut grants = Grants::clone(&builtin.grants);
-    grants.engines.extend(more.engines);
-    grants.own_target |= more.own_target;
-    grants.targets.extend(more.targets);
-    grants.secrets.extend(more.secrets);
-    grants.pending_fields.extend(more.pending_fields);
+    let grants = Grants::clone(&builtin.grants).and(more);
     Ok(Function {
         name: builtin.name.clone(),
         component: builtin.component.clone(),

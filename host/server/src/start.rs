@@ -163,6 +163,7 @@ pub async fn serve(
     let watching = tokio::spawn(watch_epoch(host.clone()));
     let sending = receiver.map(|receiver| tokio::spawn(webhook::run(host.clone(), Arc::new(receiver))));
     let forgetting = tokio::spawn(events::forget_old(host.clone()));
+    let sweeping = tokio::spawn(crate::functions::sweep(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     listening(bound);
     let closing = host.clone();
@@ -177,6 +178,7 @@ pub async fn serve(
     noting.abort();
     watching.abort();
     forgetting.abort();
+    sweeping.abort();
     if let Some(sending) = sending {
         // It gives its turn back, so that another host need not wait for it.
         let _ = tokio::time::timeout(limits::WEBHOOK_END_TIMEOUT, sending).await;

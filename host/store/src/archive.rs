@@ -4,6 +4,7 @@ use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 
 use crate::error::StoreError;
+use crate::function::{ApprovalRow, ArchivedFunction, StoredCode};
 use crate::record::{Entry, KeptRotation, SealedVersion, SecretRow};
 
 /// The setting ([`Store::meta`](crate::Store::meta)) that keeps a store from being served; empty or absent when nothing does.
@@ -33,6 +34,12 @@ pub enum Piece {
         /// What it is set to.
         value: Vec<u8>,
     },
+    /// One function's code, or more than one's; ordered by digest.
+    Code(StoredCode),
+    /// Some functions, ordered by region and name.
+    Functions(Vec<ArchivedFunction>),
+    /// Some approvals of functions' grants, ordered by region and name.
+    Approvals(Vec<ApprovalRow>),
     /// Some secrets, ordered by region and name.
     Secrets(Vec<ArchivedSecret>),
     /// Some rotations that have ended, ordered by the region, the name of the secret, and their numbers.
@@ -69,7 +76,7 @@ pub struct ArchivedRotation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// It holds something already.
-    #[error("it is not empty: it holds secrets or records already; name an empty one")]
+    #[error("it is not empty: it holds secrets, functions or records already; name an empty one")]
     NotEmpty,
     /// The stream ended before [`Piece::End`].
     #[error("what was to be taken over ended too early")]

@@ -3,11 +3,16 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
 mod archives;
+mod functions;
 mod rotations;
 
 pub use archives::{
     an_export_is_of_one_moment, an_import_that_breaks_off_leaves_nothing, only_an_empty_store_takes_over,
     what_is_exported_is_imported,
+};
+pub use functions::{
+    a_function_changes_as_a_whole, approvals_are_given_and_taken_back, code_is_swept_when_nobody_needs_it,
+    code_that_comes_back_is_not_swept, functions_are_listed_by_name,
 };
 pub use rotations::{
     a_refused_change_keeps_no_rotation, ended_rotations_are_kept, old_events_are_forgotten,
@@ -73,6 +78,11 @@ macro_rules! conformance_suite {
             a_refused_change_keeps_no_rotation
             rotations_are_counted_by_their_state
             old_events_are_forgotten
+            a_function_changes_as_a_whole
+            functions_are_listed_by_name
+            code_is_swept_when_nobody_needs_it
+            code_that_comes_back_is_not_swept
+            approvals_are_given_and_taken_back
             an_export_is_of_one_moment
         );
         $crate::conformance_suite!(@ between $new;

@@ -12,6 +12,7 @@ mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod error;
+mod function;
 mod postgres;
 mod record;
 mod sqlite;
@@ -21,6 +22,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use pawl_core::arn::SecretArn;
+use pawl_core::function::{Digest, FunctionName};
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use tokio::sync::mpsc;
@@ -28,6 +30,7 @@ use tokio::sync::mpsc;
 pub use archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
 pub use error::{Outage, SqlState, StoreError};
+pub use function::{ApprovalChange, ApprovalRow, ArchivedFunction, FunctionChange, FunctionRow, StoredCode};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
 pub use record::{
     Claim, Cursor, Direction, Due, EndedRotation, Entry, Full, Health, KeptRotation, Lease, LeaseState,
@@ -161,6 +164,43 @@ pub trait Store: Send + Sync {
 
     /// Secrets whose rotation stands so, by region and name. Costs what it answers.
     fn secrets_in(&self, state: RotationState, limit: u32) -> Answer<'_, Vec<Due>>;
+
+    /// The function of this name.
+    fn function<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<FunctionRow>>;
+
+    /// Functions of a region after a name, by their names.
+    fn functions<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<FunctionRow>>;
+
+    /// Does all of `change`, or nothing. What it has acknowledged is durable. [`CommitError::NameTaken`] when there is a function
+    /// of the name, [`CommitError::LostRace`] when somebody else changed or deleted it first.
+    fn commit_function(&self, change: FunctionChange) -> Answer<'_, (), CommitError>;
+
+    /// The code of this digest: what a function names, and what none names any more until it is swept.
+    fn code<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<StoredCode>>;
+
+    /// Deletes code that no function names and that no rotation which has not ended was begun with, once a sweep found it so
+    /// for the first time at least `kept` before `wall`; answers how many. To be called again and again: what is not named is
+    /// noted by it.
+    fn sweep_code(&self, wall: Timestamp, kept: Duration) -> Answer<'_, u64>;
+
+    /// What an operator allows the functions of this name to ask for.
+    fn approval<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<ApprovalRow>>;
+
+    /// Approvals of a region after a name, by their names.
+    fn approvals<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<ApprovalRow>>;
+
+    /// Gives or takes back an approval, whatever it was before. Durable when it answers.
+    fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()>;
 
     /// Looks the store over, for `pawl doctor`. Reads all of it.
     fn check(&self) -> Answer<'_, Health>;

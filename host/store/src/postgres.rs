@@ -18,6 +18,7 @@
 mod commit;
 mod export;
 mod fault;
+mod functions;
 mod health;
 mod import;
 mod journal;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pawl_core::arn::SecretArn;
+use pawl_core::function::{Digest, FunctionName};
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
@@ -53,6 +55,7 @@ pub use self::url::{DatabaseUrl, DatabaseUrlError};
 use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::StoreError;
+use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
 use crate::record::{
     Claim, Direction, Due, Entry, Full, Health, KeptRotation, Lease, ListQuery, Loaded, RotationState,
     RotationStates, SecretRow,
@@ -158,6 +161,19 @@ impl PostgresStore {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows = self.primary.ask(&Page { of, after, limit: rows_max(limit) }).await?;
         rows::all(&rows, of.table(), Reader::entry)
+    }
+
+    /// Rows of a region after a name.
+    async fn named(
+        &self,
+        statement: &'static str,
+        region: &Region,
+        after: Option<&FunctionName>,
+        limit: u32,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        // Nothing is before every name.
+        let after = after.map_or("", FunctionName::as_str);
+        self.rows(|| sqlx::query(statement).bind(region.as_str()).bind(after).bind(rows_max(limit))).await
     }
 
     async fn due(&self, statement: &'static str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
@@ -518,6 +534,65 @@ impl Store for PostgresStore {
             let query = || sqlx::query(sql::SECRETS_IN).bind(state.as_str()).bind(rows_max(limit));
             rows::all(&self.rows(query).await?, "secrets", Reader::due)
         })
+    }
+
+    fn function<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<FunctionRow>> {
+        Box::pin(async move {
+            let query = || sqlx::query(sql::FUNCTION).bind(region.as_str()).bind(name.as_str());
+            let rows = self.rows(query).await?;
+            rows.first().map(|row| Reader::new(row, "functions").function()).transpose()
+        })
+    }
+
+    fn functions<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<FunctionRow>> {
+        Box::pin(async move {
+            let rows = self.named(sql::FUNCTIONS, region, after, limit).await?;
+            rows::all(&rows, "functions", Reader::function)
+        })
+    }
+
+    fn commit_function(&self, change: FunctionChange) -> Answer<'_, (), CommitError> {
+        Box::pin(async move { self.primary.run(&functions::Commit(change)).await })
+    }
+
+    fn code<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<StoredCode>> {
+        Box::pin(async move {
+            let rows = self.rows(|| sqlx::query(sql::CODE).bind(digest.to_string())).await?;
+            rows.first().map(|row| Reader::new(row, "code").code()).transpose()
+        })
+    }
+
+    fn sweep_code(&self, wall: Timestamp, kept: Duration) -> Answer<'_, u64> {
+        Box::pin(async move { self.primary.ask(&functions::Sweep { wall, kept }).await })
+    }
+
+    fn approval<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<ApprovalRow>> {
+        Box::pin(async move {
+            let query = || sqlx::query(sql::APPROVAL).bind(region.as_str()).bind(name.as_str());
+            let rows = self.rows(query).await?;
+            rows.first().map(|row| Reader::new(row, "approvals").approval()).transpose()
+        })
+    }
+
+    fn approvals<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<ApprovalRow>> {
+        Box::pin(async move {
+            let rows = self.named(sql::APPROVALS, region, after, limit).await?;
+            rows::all(&rows, "approvals", Reader::approval)
+        })
+    }
+
+    fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
+        Box::pin(async move { self.primary.ask(&functions::Approve(change)).await })
     }
 
     fn check(&self) -> Answer<'_, Health> {

@@ -7,6 +7,7 @@ mod commit;
 mod connection;
 mod export;
 mod fault;
+mod functions;
 mod import;
 mod readers;
 mod rows;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pawl_core::arn::SecretArn;
+use pawl_core::function::{Digest, FunctionName};
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
@@ -39,6 +41,7 @@ use self::writer::{Source, Writer};
 use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
 use crate::error::{Outage, StoreError};
+use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
 use crate::record::{
     Claim, Direction, Due, Entry, Full, Health, KeptRotation, Lease, ListQuery, Loaded, RotationState,
     RotationStates, SecretRow,
@@ -434,6 +437,61 @@ impl Store for SqliteStore {
             let values = [Value::from(state.as_str()), rows_max(limit)];
             all(connection, sql::SECRETS_IN, &values, |row| secret(row).due())
         }))
+    }
+
+    fn function<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<FunctionRow>> {
+        let (region, name) = (region.clone(), name.clone());
+        Box::pin(self.readers.aside(move |connection| functions::load(connection, &region, &name)))
+    }
+
+    fn functions<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<FunctionRow>> {
+        let (region, after) = (region.clone(), after.cloned());
+        Box::pin(
+            self.readers.aside(move |connection| functions::list(connection, &region, after.as_ref(), limit)),
+        )
+    }
+
+    fn commit_function(&self, change: FunctionChange) -> Answer<'_, (), CommitError> {
+        Box::pin(async move {
+            self.writer.with(move |connection| Ok(functions::commit(connection, &change))).await?
+        })
+    }
+
+    fn code<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<StoredCode>> {
+        let digest = *digest;
+        Box::pin(self.readers.aside(move |connection| functions::code(connection, &digest)))
+    }
+
+    fn sweep_code(&self, wall: Timestamp, kept: Duration) -> Answer<'_, u64> {
+        Box::pin(self.writer.with(move |connection| functions::sweep(connection, wall, kept)))
+    }
+
+    fn approval<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<ApprovalRow>> {
+        let (region, name) = (region.clone(), name.clone());
+        Box::pin(self.readers.aside(move |connection| functions::load_approval(connection, &region, &name)))
+    }
+
+    fn approvals<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<ApprovalRow>> {
+        let (region, after) = (region.clone(), after.cloned());
+        Box::pin(
+            self.readers.aside(move |connection| {
+                functions::list_approvals(connection, &region, after.as_ref(), limit)
+            }),
+        )
+    }
+
+    fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
+        Box::pin(self.writer.with(move |connection| functions::approve(connection, &change)))
     }
 
     fn check(&self) -> Answer<'_, Health> {

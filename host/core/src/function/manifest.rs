@@ -43,8 +43,8 @@ impl Manifest {
             Some(value) if value < min || value > max => Err(format!("{name} must be from {min} to {max}")),
             _ => Ok(()),
         };
-        range("timeout", manifest.timeout, limits::FUNCTION_TIMEOUT_SECONDS)?;
-        range("memory", manifest.memory, limits::FUNCTION_MEMORY_MB)?;
+        range("timeout", manifest.timeout, (1, limits::FUNCTION_TIMEOUT_SECONDS_MAX))?;
+        range("memory", manifest.memory, (limits::FUNCTION_MEMORY_MB_MIN, limits::FUNCTION_MEMORY_MB_MAX))?;
         Ok(manifest)
     }
 

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
+use pawl_core::function::{Digest as CodeDigest, Function};
 use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
 use pawl_keyring::{Keyring, RootKey, SealContext, Sealed};
+use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
 use super::file::{FileError, Source};
-use super::line::{Counts, Header, Line, SecretLine, VersionLine};
+use super::line::{CodeLine, Counts, Header, Line, SecretLine, VersionLine};
 use super::{BackupError, Progress};
 
 /// A backup that is whole and was not changed.
@@ -89,6 +91,25 @@ impl Current {
     }
 }
 
+/// Code whose parts are being read.
+struct Component {
+    named: CodeDigest,
+    read: Sha256,
+}
+
+impl Component {
+    fn new(line: &CodeLine) -> Self {
+        Self { named: line.digest, read: Sha256::new() }
+    }
+
+    /// Whether it is what its name says.
+    fn end(self, problems: &mut Problems) {
+        if CodeDigest::from_bytes(self.read.finalize().into()) != self.named {
+            problems.add(format!("the code {} is not what its digest says", self.named));
+        }
+    }
+}
+
 /// Reads all of a backup: whether it was changed, and, if `opening`, whether every value opens.
 pub(super) fn examine(
     path: &Path,
@@ -100,8 +121,22 @@ pub(super) fn examine(
     let mut source = Source::open(path, root)?;
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
     let mut current: Option<Current> = None;
+    let mut component: Option<Component> = None;
+    let misplaced = || BackupError::File { path: path.to_owned(), source: FileError::Changed };
     while let Some(line) = source.next()? {
+        if !matches!(line, Line::CodePart(_))
+            && let Some(whole) = component.take()
+        {
+            whole.end(&mut problems);
+        }
         match line {
+            Line::Code(line) => component = Some(Component::new(&line)),
+            Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
+            Line::Function(line) => {
+                if serde_json::from_str::<Function>(&line.document).is_err() {
+                    problems.add(format!("the document of the function {} cannot be read", line.name));
+                }
+            }
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
                     before.end(&mut problems);
@@ -112,10 +147,7 @@ pub(super) fn examine(
                 progress("verifying", source.secrets());
             }
             Line::Version(line) => {
-                let Some(current) = &mut current else {
-                    let source = FileError::Changed;
-                    return Err(BackupError::File { path: path.to_owned(), source });
-                };
+                let current = current.as_mut().ok_or_else(misplaced)?;
                 if opening {
                     current.value(line, &source.keyring, &mut problems);
                 } else {
@@ -125,12 +157,16 @@ pub(super) fn examine(
             Line::Backup(_)
             | Line::Keyring(_)
             | Line::Setting(_)
+            | Line::Approval(_)
             | Line::Rotation(_)
             | Line::Audit(_)
             | Line::Event(_)
             | Line::Counts(_)
             | Line::Mac(_) => {}
         }
+    }
+    if let Some(whole) = component {
+        whole.end(&mut problems);
     }
     if let Some(last) = current {
         last.end(&mut problems);

@@ -50,7 +50,7 @@ pub enum FileError {
     Io(#[from] std::io::Error),
 }
 
-fn code(keyring: &Keyring) -> Hmac<Sha256> {
+pub(super) fn code(keyring: &Keyring) -> Hmac<Sha256> {
     let key = keyring.subkey(PURPOSE);
     // A key of 32 bytes, brought to the length of a block as HMAC has it.
     let mut block = zeroize::Zeroizing::new([0; 64]);
@@ -190,6 +190,10 @@ impl Source {
         let line = self.line()?;
         match line {
             Line::Setting(_)
+            | Line::Code(_)
+            | Line::CodePart(_)
+            | Line::Function(_)
+            | Line::Approval(_)
             | Line::Secret(_)
             | Line::Version(_)
             | Line::Rotation(_)

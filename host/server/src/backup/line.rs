@@ -1,17 +1,19 @@
 //! The lines of a backup file, and how they become pieces of a store again.
 //!
 //! A backup is text: one JSON object a line, with one field that says what it is. First `backup`, then `keyring`, `setting`s,
-//! each `secret` followed by its `version`s, then the `rotation`s that have ended, `audit` records and `event`s; then `counts`, and `mac` at the end. Moments are
+//! each `code` followed by its `code_part`s, `function`s and `approval`s, each `secret` followed by its `version`s, then the `rotation`s that have ended, `audit` records and `event`s; then `counts`, and `mac` at the end. Moments are
 //! milliseconds since the Unix epoch; bytes are in base64, and values are as the store has them: sealed.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pawl_core::arn::SecretArn;
+use pawl_core::function::{Digest as CodeDigest, FunctionName};
+use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    ArchivedRotation, ArchivedSecret, EndedRotation, Entry, HALT, KeptRotation, Piece, SealedVersion,
-    SecretRow,
+    ApprovalRow, ArchivedFunction, ArchivedRotation, ArchivedSecret, EndedRotation, Entry, FunctionRow, HALT,
+    KeptRotation, Piece, SealedVersion, SecretRow, StoredCode,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -20,7 +22,7 @@ use crate::app::rotation_state;
 use crate::epoch;
 
 /// The format that is written, and the newest that is understood.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Bytes, in base64.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +48,10 @@ pub(super) enum Line {
     Backup(Header),
     Keyring(Bytes),
     Setting(Setting),
+    Code(CodeLine),
+    CodePart(Bytes),
+    Function(Box<FunctionLine>),
+    Approval(ApprovalLine),
     Secret(Box<SecretLine>),
     Version(VersionLine),
     Rotation(Box<RotationLine>),
@@ -94,6 +100,15 @@ pub struct Counts {
     /// Rotations that have ended; a file of the first format has none.
     #[serde(default)]
     pub rotations: u64,
+    /// Uploaded functions; a file of the first or second format has none.
+    #[serde(default)]
+    pub functions: u64,
+    /// Code of such functions.
+    #[serde(default)]
+    pub code: u64,
+    /// Approvals of what functions may ask for.
+    #[serde(default)]
+    pub approvals: u64,
     /// Settings of the installation.
     pub settings: u64,
     /// Audit records.
@@ -109,6 +124,37 @@ pub struct Counts {
 pub(super) struct Setting {
     key: String,
     value: Bytes,
+}
+
+/// What is known of a component. Its bytes follow, in parts: one may be longer than a line.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CodeLine {
+    pub(super) digest: CodeDigest,
+    /// Byte for byte as the store has it: JSON within JSON.
+    pub(super) document: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FunctionLine {
+    id: String,
+    region: Region,
+    pub(super) name: FunctionName,
+    revision: u64,
+    /// The code that it names.
+    names: Vec<CodeDigest>,
+    /// Byte for byte as the store has it: JSON within JSON.
+    pub(super) document: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApprovalLine {
+    region: Region,
+    name: FunctionName,
+    /// Byte for byte as the store has it: JSON within JSON.
+    document: String,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +252,41 @@ impl SecretLine {
     }
 }
 
+impl CodeLine {
+    /// The code, without its bytes.
+    pub(super) fn stored(self) -> StoredCode {
+        StoredCode { digest: self.digest, document: self.document, component: Vec::new() }
+    }
+}
+
+impl From<ArchivedFunction> for FunctionLine {
+    fn from(function: ArchivedFunction) -> Self {
+        let ArchivedFunction { row: FunctionRow { id, region, name, revision, document }, names } = function;
+        Self { id, region, name, revision, names, document }
+    }
+}
+
+impl From<FunctionLine> for ArchivedFunction {
+    fn from(line: FunctionLine) -> Self {
+        let FunctionLine { id, region, name, revision, names, document } = line;
+        Self { row: FunctionRow { id, region, name, revision, document }, names }
+    }
+}
+
+impl From<ApprovalRow> for ApprovalLine {
+    fn from(row: ApprovalRow) -> Self {
+        let ApprovalRow { region, name, document } = row;
+        Self { region, name, document }
+    }
+}
+
+impl From<ApprovalLine> for ApprovalRow {
+    fn from(line: ApprovalLine) -> Self {
+        let ApprovalLine { region, name, document } = line;
+        Self { region, name, document }
+    }
+}
+
 impl From<ArchivedRotation> for RotationLine {
     fn from(rotation: ArchivedRotation) -> Self {
         let ArchivedRotation { arn, kept: KeptRotation { number, rotation } } = rotation;
@@ -268,6 +349,13 @@ impl Content {
             Piece::Setting { key, value } => {
                 self.line(&Line::Setting(Setting { key, value: Bytes(value) }), out)
             }
+            Piece::Code(code) => self.code(code, out),
+            Piece::Functions(page) => page
+                .into_iter()
+                .try_for_each(|function| self.line(&Line::Function(Box::new(function.into())), out)),
+            Piece::Approvals(page) => {
+                page.into_iter().try_for_each(|row| self.line(&Line::Approval(row.into()), out))
+            }
             Piece::Secrets(page) => page.into_iter().try_for_each(|secret| self.secret(secret, out)),
             Piece::Rotations(page) => page
                 .into_iter()
@@ -279,6 +367,14 @@ impl Content {
                 self.line(&Line::Event(EntryLine { seq, record }), out)
             }),
         }
+    }
+
+    fn code(&mut self, code: StoredCode, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+        let StoredCode { digest, document, component } = code;
+        self.line(&Line::Code(CodeLine { digest, document }), out)?;
+        component
+            .chunks(limits::BACKUP_CODE_PART_BYTES)
+            .try_for_each(|part| self.line(&Line::CodePart(Bytes(part.to_vec())), out))
     }
 
     fn secret(&mut self, secret: ArchivedSecret, out: &mut Vec<u8>) -> Result<(), Unwritable> {
@@ -305,10 +401,14 @@ impl Content {
             Line::Secret(_) => counts.secrets += 1,
             Line::Version(_) => counts.versions += 1,
             Line::Rotation(_) => counts.rotations += 1,
+            Line::Code(_) => counts.code += 1,
+            Line::Function(_) => counts.functions += 1,
+            Line::Approval(_) => counts.approvals += 1,
             Line::Setting(_) => counts.settings += 1,
             Line::Audit(_) => counts.audit += 1,
             Line::Event(_) => counts.events += 1,
-            Line::Backup(_) | Line::Keyring(_) | Line::Counts(_) | Line::Mac(_) => {}
+            // A part is counted with its code.
+            Line::CodePart(_) | Line::Backup(_) | Line::Keyring(_) | Line::Counts(_) | Line::Mac(_) => {}
         }
     }
 

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use pawl_core::limits;
 use pawl_core::world::Clock;
 use pawl_keyring::RootKey;
-use pawl_store::{ArchivedRotation, ArchivedSecret, Entry, HALT, ImportError, Piece, SealedVersion, Store};
+use pawl_store::{
+    ApprovalRow, ArchivedFunction, ArchivedRotation, ArchivedSecret, Entry, HALT, ImportError, Piece,
+    SealedVersion, Store, StoredCode,
+};
 use tokio::sync::mpsc;
 
 use super::drift::Drift;
@@ -188,6 +191,9 @@ struct Feed<'a> {
 
 enum Page {
     None,
+    Code(StoredCode),
+    Functions(Vec<ArchivedFunction>),
+    Approvals(Vec<ApprovalRow>),
     Secrets(Vec<ArchivedSecret>),
     Rotations(Vec<ArchivedRotation>),
     Audit(Vec<Entry>),
@@ -203,6 +209,9 @@ impl Feed<'_> {
         (self.rows, self.bytes) = (0, 0);
         match std::mem::replace(&mut self.page, Page::None) {
             Page::None => {}
+            Page::Code(code) => self.send(Piece::Code(code)),
+            Page::Functions(page) => self.send(Piece::Functions(page)),
+            Page::Approvals(page) => self.send(Piece::Approvals(page)),
             Page::Secrets(page) => self.send(Piece::Secrets(page)),
             Page::Rotations(page) => self.send(Piece::Rotations(page)),
             Page::Audit(page) => self.send(Piece::Audit(page)),
@@ -212,12 +221,15 @@ impl Feed<'_> {
 
     fn line(&mut self, line: Line, bytes: usize) {
         let full = self.rows >= limits::ARCHIVE_PAGE_ROWS || self.bytes >= limits::ARCHIVE_PAGE_BYTES;
-        if full && !matches!(line, Line::Version(_)) {
+        if full && !matches!(line, Line::Version(_) | Line::CodePart(_)) {
             self.flush();
         }
         self.rows = self.rows.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
         match (line, &mut self.page) {
+            (Line::CodePart(part), Page::Code(code)) => code.component.extend_from_slice(&part.0),
+            (Line::Function(function), Page::Functions(page)) => page.push((*function).into()),
+            (Line::Approval(approval), Page::Approvals(page)) => page.push(approval.into()),
             (Line::Secret(secret), Page::Secrets(page)) => page.push(secret.archived()),
             (Line::Version(version), Page::Secrets(page)) => {
                 if let Some(secret) = page.last_mut() {
@@ -233,12 +245,19 @@ impl Feed<'_> {
                 match line {
                     Line::Keyring(wrapped) => self.send(Piece::Keyring(wrapped.0)),
                     Line::Setting(setting) => self.send(setting.into()),
+                    Line::Code(code) => self.page = Page::Code(code.stored()),
+                    Line::Function(function) => self.page = Page::Functions(vec![(*function).into()]),
+                    Line::Approval(approval) => self.page = Page::Approvals(vec![approval.into()]),
                     Line::Secret(secret) => self.page = Page::Secrets(vec![secret.archived()]),
                     Line::Rotation(rotation) => self.page = Page::Rotations(vec![(*rotation).into()]),
                     Line::Audit(entry) => self.page = Page::Audit(vec![entry.into()]),
                     Line::Event(entry) => self.page = Page::Events(vec![entry.into()]),
-                    // A value of no secret: what is read back will differ.
-                    Line::Version(_) | Line::Backup(_) | Line::Counts(_) | Line::Mac(_) => {}
+                    // A value of no secret, a part of no code: what is read back will differ.
+                    Line::Version(_)
+                    | Line::CodePart(_)
+                    | Line::Backup(_)
+                    | Line::Counts(_)
+                    | Line::Mac(_) => {}
                 }
             }
         }

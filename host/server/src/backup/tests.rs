@@ -1,7 +1,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hmac::Mac as _;
 use pawl_core::arn::SecretArn;
+use pawl_core::function::{Code, Configuration, Digest, Function, Grants};
+use pawl_core::limits;
 use pawl_core::names::{Label, SecretName, VersionId};
 use pawl_core::secret::Secret;
 use pawl_core::value::SecretValue;
@@ -9,8 +12,10 @@ use pawl_core::version::ContentMark;
 use pawl_core::world::Timestamp;
 use pawl_keyring::{Keyring, SealContext, root_file};
 use pawl_store::{
-    Change, Expect, HALT, HALT_IMPORTING, Options, SealedVersion, SecretRow, SqliteStore, Store,
+    ApprovalChange, Change, Expect, FunctionChange, FunctionRow, HALT, HALT_IMPORTING, Options,
+    SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
 };
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 use super::*;
@@ -132,6 +137,124 @@ async fn a_restoration_that_broke_off_is_not_served_and_can_be_done_again() {
         store.close().await;
     }
     assert!(matches!(ground.put_back("backup", &to).await, Err(BackupError::Import(ImportError::NotEmpty))));
+}
+
+/// Adds a function with a component of so many bytes, and an approval; answers the digest of the component.
+async fn with_function(store: &dyn Store, name: &str, bytes: usize) -> Digest {
+    let component = vec![0x5a; bytes];
+    let digest = Digest::from_bytes(sha2::Sha256::digest(&component).into());
+    let now = Timestamp::from_millis(1_800_000_000_000);
+    let code = Code { digest, bytes: bytes as u64, grants: Grants::default() };
+    let document = serde_json::to_string(&code).unwrap();
+    let (region, name) = ("us-east-1".parse().unwrap(), name.parse().unwrap());
+    let function = Function::create(region, name, code, Configuration::default(), now, &SystemRng);
+    let row = FunctionRow {
+        id: function.id.to_string(),
+        region: function.region.clone(),
+        name: function.name.clone(),
+        revision: 1,
+        document: serde_json::to_string(&function).unwrap(),
+    };
+    let mut change = FunctionChange::new(Expect::New, row, function.digests());
+    change.code = Some(StoredCode { digest, document, component });
+    store.commit_function(change).await.unwrap();
+    let approval = ApprovalChange {
+        region: function.region,
+        name: function.name,
+        document: Some("{}".to_owned()),
+        audit: Vec::new(),
+        events: Vec::new(),
+    };
+    store.commit_approval(approval).await.unwrap();
+    digest
+}
+
+#[tokio::test]
+async fn functions_are_restored_with_code_longer_than_a_line() {
+    let ground = Ground::with(3).await;
+    let store = open(&ground.data()).await;
+    let long = with_function(&store, "long", 2 * limits::BACKUP_CODE_PART_BYTES + 7).await;
+    let short = with_function(&store, "short", 10).await;
+    let region = "us-east-1".parse().unwrap();
+    let before = store.functions(&region, None, 10).await.unwrap();
+    store.close().await;
+    let taken = ground.take("backup").await.unwrap();
+    let counts = &taken.counts;
+    assert_eq!((counts.functions, counts.code, counts.approvals, counts.secrets), (2, 2, 2, 3));
+    let restored = ground.put_back("backup", &ground.path("other")).await.unwrap();
+    assert_eq!(restored.counts, taken.counts);
+    let store = open(&ground.path("other")).await;
+    assert_eq!(store.functions(&region, None, 10).await.unwrap(), before);
+    for (digest, bytes) in [(long, 2 * limits::BACKUP_CODE_PART_BYTES + 7), (short, 10)] {
+        assert_eq!(store.code(&digest).await.unwrap().unwrap().component, vec![0x5a; bytes]);
+    }
+    assert_eq!(store.approvals(&region, None, 10).await.unwrap().len(), 2);
+    store.close().await;
+    assert_eq!(migrate_to(&ground, "moved").await.counts.digest, taken.counts.digest);
+}
+
+async fn migrate_to(ground: &Ground, name: &str) -> Migrated {
+    let to = ground.path(name);
+    std::fs::create_dir(&to).unwrap();
+    migrate(&ground.data(), &Place::Directory(to), &ground.key(), silent()).await.unwrap()
+}
+
+#[tokio::test]
+async fn code_that_is_not_what_its_digest_says_is_named() {
+    let ground = Ground::with(1).await;
+    let store = open(&ground.data()).await;
+    let digest = with_function(&store, "f", 10).await;
+    let mut change =
+        store.function(&"us-east-1".parse().unwrap(), &"f".parse().unwrap()).await.unwrap().unwrap();
+    change.revision = 2;
+    let (wrong, mut change) = {
+        let wrong = Digest::from_bytes([7; 32]);
+        (wrong, FunctionChange::new(Expect::Revision(1), change, [digest, wrong].into()))
+    };
+    change.code = Some(StoredCode { digest: wrong, document: "{}".to_owned(), component: vec![1] });
+    store.commit_function(change).await.unwrap();
+    store.close().await;
+    let refused = ground.take("backup").await.unwrap_err();
+    assert!(matches!(&refused, BackupError::Unsound { problems, .. } if problems.len() == 1), "{refused:?}");
+    assert!(refused.to_string().contains(&wrong.to_string()), "{refused}");
+}
+
+/// What the programs before this one wrote: no functions, and in the first format no rotations either.
+#[tokio::test]
+async fn files_of_older_formats_are_restored() {
+    let ground = Ground::with(3).await;
+    let taken = ground.take("backup").await.unwrap();
+    let root = root_file::load(&ground.key()).unwrap().unwrap();
+    let keyring = file::Source::open(&ground.path("backup"), &root).unwrap().keyring;
+    let text = std::fs::read_to_string(ground.path("backup")).unwrap();
+    for (format, absent) in
+        [(2, &["functions", "code", "approvals"][..]), (1, &["functions", "code", "approvals", "rotations"])]
+    {
+        let mut old = text.replacen("\"format\":3", &format!("\"format\":{format}"), 1);
+        for field in absent {
+            let field = format!("\"{field}\":0,");
+            assert!(old.contains(&field), "{field}");
+            old = old.replacen(&field, "", 1);
+        }
+        old.truncate(old.trim_end().rfind('\n').unwrap() + 1);
+        let mut mac = file::code(&keyring);
+        mac.update(old.as_bytes());
+        let line = line::Line::Mac(hex::encode(mac.finalize().into_bytes()));
+        let mut last = Vec::new();
+        line::append(&line, &mut last).unwrap();
+        old.push_str(std::str::from_utf8(&last).unwrap());
+        let name = format!("of format {format}");
+        std::fs::write(ground.path(&name), old).unwrap();
+        let restored = ground.put_back(&name, &ground.path(&format!("other {format}"))).await.unwrap();
+        assert_eq!((restored.header.format, restored.counts), (format, taken.counts.clone()));
+    }
+    let newer = text.replacen("\"format\":3", "\"format\":4", 1);
+    std::fs::write(ground.path("newer"), newer).unwrap();
+    let refused = ground.put_back("newer", &ground.path("never")).await;
+    let source = |error: &BackupError| {
+        matches!(error, BackupError::File { source: FileError::Newer { found: 4 }, .. })
+    };
+    assert!(refused.as_ref().is_err_and(source), "{refused:?}");
 }
 
 #[tokio::test]

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pawl_core::arn::SecretArn;
+use pawl_core::function::{Digest, FunctionName};
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    Answer, Change, Claim, CommitError, Due, Entry, Full, Health, ImportError, KeptRotation, Lease,
-    ListQuery, Loaded, Outage, Piece, RotationState, RotationStates, SecretRow, Store, StoreError,
+    Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, Entry, Full, FunctionChange,
+    FunctionRow, Health, ImportError, KeptRotation, Lease, ListQuery, Loaded, Outage, Piece, RotationState,
+    RotationStates, SecretRow, Store, StoreError, StoredCode,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -307,6 +309,54 @@ impl Store for MeteredStore {
 
     fn secrets_in(&self, state: RotationState, limit: u32) -> Answer<'_, Vec<Due>> {
         self.watched(self.store.secrets_in(state, limit))
+    }
+
+    fn function<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<FunctionRow>> {
+        self.watched(self.store.function(region, name))
+    }
+
+    fn functions<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<FunctionRow>> {
+        self.watched(self.store.functions(region, after, limit))
+    }
+
+    fn commit_function(&self, change: FunctionChange) -> Answer<'_, (), CommitError> {
+        let committing = async move {
+            let began = Instant::now();
+            let committed = self.store.commit_function(change).await;
+            self.figures.committed(&committed, began.elapsed());
+            committed
+        };
+        Box::pin(committing.instrument(crate::spans::commit(1)))
+    }
+
+    fn code<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<StoredCode>> {
+        self.watched(self.store.code(digest))
+    }
+
+    fn sweep_code(&self, wall: Timestamp, kept: Duration) -> Answer<'_, u64> {
+        self.watched(self.store.sweep_code(wall, kept))
+    }
+
+    fn approval<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<ApprovalRow>> {
+        self.watched(self.store.approval(region, name))
+    }
+
+    fn approvals<'a>(
+        &'a self,
+        region: &'a Region,
+        after: Option<&'a FunctionName>,
+        limit: u32,
+    ) -> Answer<'a, Vec<ApprovalRow>> {
+        self.watched(self.store.approvals(region, after, limit))
+    }
+
+    fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
+        self.watched(self.store.commit_approval(change))
     }
 
     fn check(&self) -> Answer<'_, Health> {

@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use super::functions::{component, digest, function};
 use super::rotations::ended;
 use super::{
     Backend, Change, Expect, LEASE, SecretName, add, alter, at, elsewhere, full, region, replica, rotating,
@@ -49,6 +50,9 @@ fn joined(pieces: &[Piece]) -> (Vec<ArchivedSecret>, Vec<Entry>, Vec<Entry>) {
             Piece::Events(page) => all.2.extend(page.iter().cloned()),
             Piece::Begin { .. }
             | Piece::Rotations(_)
+            | Piece::Code(_)
+            | Piece::Functions(_)
+            | Piece::Approvals(_)
             | Piece::Keyring(_)
             | Piece::Setting { .. }
             | Piece::End => {}
@@ -64,6 +68,12 @@ fn rotations(pieces: &[Piece]) -> Vec<ArchivedRotation> {
         _ => None,
     });
     pages.flatten().collect()
+}
+
+/// What has to do with functions, as it came: there is less than a page of it.
+fn functions(pieces: &[Piece]) -> Vec<Piece> {
+    let of = |piece: &&Piece| matches!(piece, Piece::Code(_) | Piece::Functions(_) | Piece::Approvals(_));
+    pieces.iter().filter(of).cloned().collect()
 }
 
 /// Secrets of two regions in every state, more than a page of them, with settings and records.
@@ -100,6 +110,7 @@ async fn fill(store: &dyn Store) {
     kept(&row("many/007"), 1..=300).await;
     kept(&row("many/003"), 1..=2).await;
     kept(&replica(&row("z/odd!+=.@-_")), 1..=1).await;
+    super::functions::fill(store).await;
     let leased = rotating(store, "leased", 0).await;
     let claims = store.claim_rotations(at(1), at(1), "host", LEASE, 10).await.unwrap();
     assert_eq!((claims.len(), &claims[0].arn), (1, &leased.arn));
@@ -125,6 +136,22 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
         |row: SecretRow, first: u64, last: u64| (first..=last).map(move |number| (row.arn.clone(), number));
     let expected = of(row("many/003"), 1, 2).chain(of(row("many/007"), 201, 300));
     assert_eq!(places, expected.chain(of(replica(&row("z/odd!+=.@-_")), 1, 1)).collect::<Vec<_>>());
+    let of_functions = functions(&pieces);
+    assert_eq!(of_functions[..4], [1, 2, 3, 4].map(|number| Piece::Code(component(number))));
+    let kept = of_functions.iter().find_map(|piece| match piece {
+        Piece::Functions(page) => Some(page),
+        _ => None,
+    });
+    let approvals = of_functions.iter().find_map(|piece| match piece {
+        Piece::Approvals(page) => Some(page),
+        _ => None,
+    });
+    let (kept, approvals) = (kept.unwrap(), approvals.unwrap());
+    let names: Vec<_> = kept.iter().map(|kept| (kept.row.name.as_str(), kept.names.clone())).collect();
+    let (one, two, three) = (digest(1), digest(2), digest(3));
+    let expected = [("a", vec![two]), ("b", vec![one, three]), ("c", vec![two]), ("a", vec![one])];
+    assert_eq!((names, approvals.len()), (expected.to_vec(), 2));
+    assert_eq!(kept[1].row, function("b", 2));
     let odd = &secrets[301];
     let found = full(&*source, "z/odd!+=.@-_").await.unwrap();
     assert_eq!((&odd.head, odd.values.len()), (&found.head, 3));
@@ -143,6 +170,7 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     let again = exported(&*target).await;
     assert_eq!(joined(&again), joined(&expected));
     assert_eq!(rotations(&again), rotations(&expected));
+    assert_eq!(functions(&again), functions(&expected));
     let rest = |pieces: &[Piece]| -> Vec<Piece> {
         let kept = pieces.iter().filter(|piece| matches!(piece, Piece::Keyring(_) | Piece::Setting { .. }));
         kept.cloned().collect()
@@ -157,9 +185,19 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     let last = target.audit(audit[301].seq, 10).await.unwrap();
     assert_eq!(last.len(), 1);
     assert_eq!(target.claim_rotations(at(1), at(1), "host", LEASE, 10).await.unwrap().len(), 1);
+    store_goes_on(&*target).await;
     alter(&*target, &found.head, |change| change.delete = true).await.unwrap();
     add(&*target, row("new")).await;
     assert_eq!(target.check().await.unwrap().problems, [""; 0]);
+}
+
+/// Functions are what they were, and what nothing names is swept.
+async fn store_goes_on(target: &dyn Store) {
+    let next = super::functions::with_code(function("b", 3), 5);
+    target.commit_function(next).await.unwrap();
+    let kept = std::time::Duration::from_secs(1);
+    assert_eq!(target.sweep_code(at(0), kept).await.unwrap(), 0);
+    assert_eq!(target.sweep_code(at(1), kept).await.unwrap(), 2);
 }
 
 /// Neither secrets nor records are ever written over, and nothing is halted by an import that was refused.
@@ -190,6 +228,7 @@ pub async fn an_import_that_breaks_off_leaves_nothing(backend: &impl Backend, ot
     assert!(matches!(refused, Err(ImportError::Store(StoreError::Refused { .. }))), "{refused:?}");
     assert_eq!(target.meta(HALT).await.unwrap().unwrap(), HALT_IMPORTING);
     assert_eq!(joined(&exported(&*target).await), (vec![], vec![], vec![]));
+    assert_eq!(functions(&exported(&*target).await), []);
     assert_eq!(target.keyring().await.unwrap().unwrap(), b"of a first start");
 
     imported(&*target, pieces.clone()).await.unwrap();

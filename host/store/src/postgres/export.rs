@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::fault::{Failure, fault};
 use super::journal::Journal;
 use super::primary::{Limit, Primary, Work};
-use super::rows::Reader;
+use super::rows::{self, Reader};
 use super::{schema, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, Page, Piece};
 use crate::error::StoreError;
@@ -86,6 +86,7 @@ impl Export {
             let reader = Reader::new(&row, "meta");
             self.send(Piece::Setting { key: reader.get("key")?, value: reader.get("value")? }).await?;
         }
+        self.functions(connection).await?;
         let mut after = (String::new(), String::new());
         while let Some(last) = self.secrets(connection, &after).await? {
             after = last;
@@ -151,6 +152,35 @@ impl Export {
         let bytes = secret.head.document.len();
         page.push(secret, bytes);
         Ok(())
+    }
+
+    async fn functions(&self, connection: &mut PgConnection) -> Result<(), Stop> {
+        {
+            let mut rows = sqlx::query(sql::EXPORT_CODE).fetch(&mut *connection);
+            while let Some(row) = rows.try_next().await? {
+                self.send(Piece::Code(Reader::new(&row, "code").code()?)).await?;
+            }
+        }
+        let mut page = Page::default();
+        {
+            let mut rows = sqlx::query(sql::EXPORT_FUNCTIONS).fetch(&mut *connection);
+            while let Some(row) = rows.try_next().await? {
+                let function = Reader::new(&row, "functions").archived_function()?;
+                let bytes = function.row.document.len();
+                page.push(function, bytes);
+                if page.is_full()
+                    && let Some(functions) = page.take()
+                {
+                    self.send(Piece::Functions(functions)).await?;
+                }
+            }
+        }
+        if let Some(functions) = page.take() {
+            self.send(Piece::Functions(functions)).await?;
+        }
+        let rows = sqlx::query(sql::EXPORT_APPROVALS).fetch_all(connection).await?;
+        let approvals = rows::all(&rows, "approvals", Reader::approval)?;
+        if approvals.is_empty() { Ok(()) } else { self.send(Piece::Approvals(approvals)).await }
     }
 
     async fn rotations(&self, connection: &mut PgConnection) -> Result<(), Stop> {

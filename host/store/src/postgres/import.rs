@@ -13,7 +13,7 @@ use super::fault::Failure;
 use super::journal::Journal;
 use super::primary::{Limit, Primary, Work};
 use super::rows::{self, Reader};
-use super::sql;
+use super::{functions, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
 use crate::error::StoreError;
 use crate::record::{EndedRotation, Entry, RotationState, SecretRow};
@@ -87,7 +87,15 @@ impl Import {
 
     async fn fill(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::PATIENT).await?;
-        for statement in [sql::CLEAR_SECRETS, sql::CLEAR_AUDIT, sql::CLEAR_EVENTS, sql::CLEAR_KEYRING] {
+        for statement in [
+            sql::CLEAR_SECRETS,
+            sql::CLEAR_FUNCTIONS,
+            sql::CLEAR_CODE,
+            sql::CLEAR_APPROVALS,
+            sql::CLEAR_AUDIT,
+            sql::CLEAR_EVENTS,
+            sql::CLEAR_KEYRING,
+        ] {
             sqlx::query(statement).execute(&mut *connection).await?;
         }
         sqlx::query(sql::CLEAR_META).bind(HALT).execute(&mut *connection).await?;
@@ -105,6 +113,9 @@ impl Import {
                 Some(Piece::Setting { key, value }) => {
                     sqlx::query(sql::PUT_META).bind(key).bind(value).execute(&mut *connection).await?;
                 }
+                Some(Piece::Code(code)) => functions::import_code(connection, &code).await?,
+                Some(Piece::Functions(page)) => functions::import(connection, &page).await?,
+                Some(Piece::Approvals(page)) => functions::import_approvals(connection, &page).await?,
                 Some(Piece::Secrets(page)) => secrets(connection, &page).await?,
                 Some(Piece::Rotations(page)) => rotations(connection, &page).await?,
                 Some(Piece::Audit(page)) => entries(connection, Journal::Audit, &page).await?,

@@ -13,6 +13,7 @@ use sqlx::postgres::PgRow;
 
 use crate::archive::{ArchivedRotation, ArchivedSecret};
 use crate::error::StoreError;
+use crate::function::{ApprovalRow, ArchivedFunction, FunctionRow, StoredCode, digests};
 use crate::record::{
     Claim, Due, EndedRotation, Entry, KeptRotation, Lease, LeaseState, Loaded, RotationState, SealedVersion,
     SecretRow,
@@ -166,6 +167,38 @@ impl<'a> Reader<'a> {
 
     pub(super) fn version(&self) -> Result<SealedVersion, StoreError> {
         Ok(SealedVersion { version_id: self.name("version_id")?, sealed: self.get("sealed")? })
+    }
+
+    pub(super) fn function(&self) -> Result<FunctionRow, StoreError> {
+        Ok(FunctionRow {
+            id: self.get("uid")?,
+            region: self.name("region")?,
+            name: self.name("name")?,
+            revision: self.number("revision")?,
+            document: self.get("document")?,
+        })
+    }
+
+    pub(super) fn archived_function(&self) -> Result<ArchivedFunction, StoreError> {
+        let row = self.function()?;
+        let names = digests(self.get("names")?).ok_or_else(|| self.inconsistent("names"))?;
+        Ok(ArchivedFunction { row, names })
+    }
+
+    pub(super) fn code(&self) -> Result<StoredCode, StoreError> {
+        Ok(StoredCode {
+            digest: self.name("digest")?,
+            document: self.get("document")?,
+            component: self.get("component")?,
+        })
+    }
+
+    pub(super) fn approval(&self) -> Result<ApprovalRow, StoreError> {
+        Ok(ApprovalRow {
+            region: self.name("region")?,
+            name: self.name("name")?,
+            document: self.get("document")?,
+        })
     }
 
     pub(super) fn entry(&self) -> Result<Entry, StoreError> {

@@ -309,7 +309,8 @@ declare! {
     STANDBYS = ["SELECT count(*) AS standbys FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"];
     BYTES = [
         "SELECT sum(pg_total_relation_size(part::regclass))::bigint AS bytes \
-         FROM unnest(ARRAY['secrets', 'versions', 'rotations', 'audit', 'events', 'keyring', 'meta', 'counters']) AS part"
+         FROM unnest(ARRAY['secrets', 'versions', 'rotations', 'audit', 'events', 'keyring', 'meta', 'counters', \
+                          'functions', 'code', 'function_code', 'approvals']) AS part"
     ];
 
     /// What follows sees one moment.
@@ -335,8 +336,67 @@ declare! {
     EXPORT_EVENTS = ["SELECT seq, record FROM events WHERE seq IS NOT NULL ORDER BY seq"];
     EXPORT_EVENTS_UNNUMBERED = ["SELECT record FROM events WHERE seq IS NULL ORDER BY id"];
 
+    FUNCTION = ["SELECT uid, region, name, revision, document FROM functions WHERE region = $1 AND name = $2"];
+    FUNCTIONS = [
+        "SELECT uid, region, name, revision, document FROM functions WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
+    ];
+    INSERT_FUNCTION = [
+        "INSERT INTO functions (uid, region, name, revision, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+    ];
+    UPDATE_FUNCTION = ["UPDATE functions SET revision = $3, document = $4 WHERE uid = $1 AND revision = $2"];
+    DELETE_FUNCTION = ["DELETE FROM functions WHERE uid = $1 AND revision = $2"];
+    /// The same digest is the same code, and in use again.
+    PUT_CODE = [
+        "INSERT INTO code (digest, document, component) VALUES ($1, $2, $3) \
+         ON CONFLICT (digest) DO UPDATE SET unused_since = NULL, document = excluded.document"
+    ];
+    FORGET_NAMES = ["DELETE FROM function_code WHERE function_id = (SELECT id FROM functions WHERE uid = $1)"];
+    NAME_CODE = [
+        "INSERT INTO function_code (function_id, digest) \
+         SELECT f.id, named.digest FROM functions f, unnest($2::text[]) AS named (digest) WHERE f.uid = $1"
+    ];
+    USE_CODE = ["UPDATE code SET unused_since = NULL WHERE digest = ANY($1::text[]) AND unused_since IS NOT NULL"];
+
+    CODE = ["SELECT digest, document, component FROM code WHERE digest = $1"];
+    MARK_UNUSED = [
+        "UPDATE code SET unused_since = $1 \
+         WHERE unused_since IS NULL AND NOT EXISTS (SELECT 1 FROM function_code f WHERE f.digest = code.digest)"
+    ];
+    MARK_USED = [
+        "UPDATE code SET unused_since = NULL \
+         WHERE unused_since IS NOT NULL AND EXISTS (SELECT 1 FROM function_code f WHERE f.digest = code.digest)"
+    ];
+    /// Documents are written by serde, without a space, and a quote within a text of theirs is escaped: a digest is found in them
+    /// where a rotation has it, and in no text. Those of rotations that have not ended are few, and have an index.
+    SWEEP_CODE = [
+        "DELETE FROM code WHERE unused_since <= $1 \
+         AND NOT EXISTS (SELECT 1 FROM function_code f WHERE f.digest = code.digest) \
+         AND NOT EXISTS (SELECT 1 FROM secrets s WHERE s.rotation_due_at IS NOT NULL \
+                         AND strpos(s.document, '\"digest\":\"' || code.digest || '\"') > 0)"
+    ];
+    APPROVAL = ["SELECT region, name, document FROM approvals WHERE region = $1 AND name = $2"];
+    APPROVALS = [
+        "SELECT region, name, document FROM approvals WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
+    ];
+    PUT_APPROVAL = [
+        "INSERT INTO approvals (region, name, document) VALUES ($1, $2, $3) \
+         ON CONFLICT (region, name) DO UPDATE SET document = excluded.document"
+    ];
+    DELETE_APPROVAL = ["DELETE FROM approvals WHERE region = $1 AND name = $2"];
+
+    EXPORT_CODE = ["SELECT digest, document, component FROM code ORDER BY digest"];
+    EXPORT_FUNCTIONS = [
+        "SELECT f.uid, f.region, f.name, f.revision, f.document, \
+         (SELECT string_agg(n.digest, ' ' ORDER BY n.digest) FROM function_code n WHERE n.function_id = f.id) AS names FROM functions f ORDER BY f.region, f.name"
+    ];
+    EXPORT_APPROVALS = ["SELECT region, name, document FROM approvals ORDER BY region, name"];
+    CLEAR_FUNCTIONS = ["DELETE FROM functions"];
+    CLEAR_CODE = ["DELETE FROM code"];
+    CLEAR_APPROVALS = ["DELETE FROM approvals"];
+
     IS_EMPTY = [
-        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM audit) \
+        "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM functions) \
+                AND NOT EXISTS (SELECT 1 FROM approvals) AND NOT EXISTS (SELECT 1 FROM audit) \
                 AND NOT EXISTS (SELECT 1 FROM events) AS empty"
     ];
     CLEAR_SECRETS = ["DELETE FROM secrets"];

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 
 use super::connection::{Value, all};
 use super::fault::fault;
+use super::functions::{approval, function};
 use super::rows::Reader;
 use super::{keyring, schema, secret, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, Page, Piece};
@@ -42,6 +43,7 @@ fn run(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
         let (key, value) = Reader::new(row, "meta").setting()?;
         outlet.send(Piece::Setting { key, value })
     })?;
+    functions(connection, outlet)?;
     secrets(connection, outlet)?;
     rotations(connection, outlet)?;
     entries(connection, sql::EXPORT_AUDIT, "audit", outlet, Piece::Audit)?;
@@ -75,6 +77,23 @@ fn secrets(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
         Ok(())
     })?;
     page.take().map_or(Ok(()), |secrets| outlet.send(Piece::Secrets(secrets)))
+}
+
+fn functions(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
+    all(connection, sql::EXPORT_CODE, &[], |row| outlet.send(Piece::Code(Reader::new(row, "code").code()?)))?;
+    let mut page = Page::default();
+    all(connection, sql::EXPORT_FUNCTIONS, &[], |row| {
+        let function = function(row).archived_function()?;
+        let bytes = function.row.document.len();
+        page.push(function, bytes);
+        match page.is_full().then(|| page.take()).flatten() {
+            Some(functions) => outlet.send(Piece::Functions(functions)),
+            None => Ok(()),
+        }
+    })?;
+    page.take().map_or(Ok(()), |functions| outlet.send(Piece::Functions(functions)))?;
+    let approvals = all(connection, sql::EXPORT_APPROVALS, &[], |row| approval(row).approval())?;
+    if approvals.is_empty() { Ok(()) } else { outlet.send(Piece::Approvals(approvals)) }
 }
 
 fn rotations(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {

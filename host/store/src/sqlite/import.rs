@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::commit::{exactly_one, integer};
 use super::connection::{Value, number, one, run, scalar, text, transact};
 use super::rows::{self, Reader};
-use super::sql;
+use super::{functions, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
 use crate::error::StoreError;
 use crate::record::{Entry, RotationState};
@@ -18,7 +18,15 @@ pub(super) fn import(connection: &Connection, from: mpsc::Receiver<Piece>) -> Re
     // The halt is durable before anything else is.
     transact(connection, halt)?;
     transact(connection, |connection| {
-        for statement in [sql::CLEAR_SECRETS, sql::CLEAR_AUDIT, sql::CLEAR_EVENTS, sql::CLEAR_KEYRING] {
+        for statement in [
+            sql::CLEAR_SECRETS,
+            sql::CLEAR_FUNCTIONS,
+            sql::CLEAR_CODE,
+            sql::CLEAR_APPROVALS,
+            sql::CLEAR_AUDIT,
+            sql::CLEAR_EVENTS,
+            sql::CLEAR_KEYRING,
+        ] {
             run(connection, statement, &[])?;
         }
         run(connection, sql::CLEAR_META, &[Value::from(HALT)])?;
@@ -48,6 +56,9 @@ fn fill(connection: &Connection, mut from: mpsc::Receiver<Piece>) -> Result<(), 
             Piece::Setting { key, value } => {
                 run(connection, sql::ADD_META, &[Value::from(key.as_str()), Value::Blob(&value)])?;
             }
+            Piece::Code(code) => functions::import_code(connection, &code)?,
+            Piece::Functions(page) => functions::import(connection, &page)?,
+            Piece::Approvals(page) => functions::import_approvals(connection, &page)?,
             Piece::Secrets(page) => {
                 for secret in &page {
                     id += 1;

@@ -14,6 +14,7 @@ use serde::de::value::{Error as ValueError, StringDeserializer};
 
 use crate::archive::{ArchivedRotation, ArchivedSecret};
 use crate::error::StoreError;
+use crate::function::{ApprovalRow, ArchivedFunction, FunctionRow, StoredCode, digests};
 use crate::record::{
     Claim, Due, EndedRotation, Entry, KeptRotation, Lease, LeaseState, Loaded, RotationState, SealedVersion,
     SecretRow,
@@ -194,6 +195,38 @@ impl<'a> Reader<'a> {
 
     pub(super) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
         self.get(column)
+    }
+
+    pub(super) fn function(&self) -> Result<FunctionRow, StoreError> {
+        Ok(FunctionRow {
+            id: self.get("uid")?,
+            region: self.name("region")?,
+            name: self.name("name")?,
+            revision: self.number("revision")?,
+            document: self.get("document")?,
+        })
+    }
+
+    pub(super) fn archived_function(&self) -> Result<ArchivedFunction, StoreError> {
+        let row = self.function()?;
+        let names = digests(self.get("names")?).ok_or_else(|| self.inconsistent("names"))?;
+        Ok(ArchivedFunction { row, names })
+    }
+
+    pub(super) fn code(&self) -> Result<StoredCode, StoreError> {
+        Ok(StoredCode {
+            digest: self.name("digest")?,
+            document: self.get("document")?,
+            component: self.get("component")?,
+        })
+    }
+
+    pub(super) fn approval(&self) -> Result<ApprovalRow, StoreError> {
+        Ok(ApprovalRow {
+            region: self.name("region")?,
+            name: self.name("name")?,
+            document: self.get("document")?,
+        })
     }
 
     pub(super) fn entry(&self) -> Result<Entry, StoreError> {

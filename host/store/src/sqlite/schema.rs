@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("migrations/0001_initial.sql")),
     (2, "lists", include_str!("migrations/0002_lists.sql")),
     (3, "rotations", include_str!("migrations/0003_rotations.sql")),
+    (4, "functions", include_str!("migrations/0004_functions.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -131,6 +131,14 @@ async fn queries_cost_what_they_answer() {
         (sql::SECRETS_IN, "secrets_by_rotation_state"),
         (sql::FORGET_EVENTS, "INTEGER PRIMARY KEY"),
         (sql::RENEW_LEASE, "sqlite_autoindex_secrets_1"),
+        (sql::FUNCTION, "sqlite_autoindex_functions_2"),
+        (sql::FUNCTIONS, "sqlite_autoindex_functions_2"),
+        (sql::CODE, "sqlite_autoindex_code_1"),
+        (sql::NAME_CODE, "sqlite_autoindex_functions_1"),
+        (sql::MARK_USED, "function_code_by_digest"),
+        (sql::SWEEP_CODE, "secrets_rotating"),
+        (sql::SWEEP_CODE, "code_unused"),
+        (sql::APPROVALS, "PRIMARY KEY"),
     ] {
         let plan = plan(&store, statement).await;
         assert!(plan.iter().any(|step| step.contains(index)), "{statement}: {plan:?}");
@@ -247,7 +255,7 @@ async fn a_newer_schema_is_refused_untouched() {
     assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
     assert_eq!(
         newer.to_string(),
-        "the store has schema 7 and this program knows 3: run the newer pawl that made it, or restore a backup"
+        "the store has schema 7 and this program knows 4: run the newer pawl that made it, or restore a backup"
     );
 }
 
@@ -316,7 +324,7 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(store.list(ListQuery { order, include_deleted: false, ..query }).await.unwrap().len(), 4);
     }
     let health = store.check().await.unwrap();
-    assert_eq!((health.problems, health.schema, health.versions), (vec![], 3, 1));
+    assert_eq!((health.problems, health.schema, health.versions), (vec![], 4, 1));
     let mut change = Change::new(Expect::Revision(3), SecretRow { revision: 4, ..row(1) });
     change.put = creation(1, 10).put;
     store.commit(change).await.unwrap();

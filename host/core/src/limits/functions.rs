@@ -1,0 +1,43 @@
+//! Functions that are uploaded: what AWS documents for Lambda (so marked), and what is Pawl's own.
+
+use std::time::Duration;
+
+/// Characters of a function's name (AWS).
+pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
+/// Characters of an alias's name (AWS).
+pub const ALIAS_NAME_CHARS_MAX: usize = 128;
+/// Characters of the description of a function, a version or an alias (AWS).
+pub const FUNCTION_DESCRIPTION_CHARS_MAX: usize = 256;
+/// Seconds of a function's timeout, most (AWS). What a step may really take is `STEP_WALL`.
+pub const FUNCTION_TIMEOUT_SECONDS_MAX: u32 = 900;
+/// Seconds of a function's timeout when nothing is said (AWS).
+pub const FUNCTION_TIMEOUT_SECONDS_DEFAULT: u32 = 3;
+/// MB of a function's memory, least, and when nothing is said (AWS).
+pub const FUNCTION_MEMORY_MB_MIN: u32 = 128;
+/// MB of a function's memory, most (AWS). What a guest may really have is `GUEST_MEMORY_BYTES_MAX`.
+pub const FUNCTION_MEMORY_MB_MAX: u32 = 10_240;
+/// Bytes of a function's environment, names and values together (AWS).
+pub const FUNCTION_ENVIRONMENT_BYTES_MAX: usize = 4_096;
+/// Tags of one function (AWS).
+pub const FUNCTION_TAGS_MAX: usize = 50;
+/// Characters of the id of a statement in a function's policy (AWS).
+pub const STATEMENT_ID_CHARS_MAX: usize = 100;
+/// Bytes of the policy on a function, a version or an alias (AWS: 20 KB).
+pub const FUNCTION_POLICY_BYTES_MAX: usize = 20_480;
+/// Published versions of one function, most. AWS counts bytes only.
+pub const FUNCTION_VERSIONS_MAX: usize = 500;
+/// Aliases of one function, most. AWS has no such limit.
+pub const FUNCTION_ALIASES_MAX: usize = 200;
+/// Bytes of code of all versions of one function, each digest counted once (AWS: 75 GB, of a region).
+pub const FUNCTION_CODE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Invocations at once that can be reserved for one function (AWS: what the account has).
+pub const FUNCTION_CONCURRENCY_MAX: u32 = 1_000;
+/// Functions of one page of a list: most, and when nothing is said (AWS's ListFunctions).
+pub const FUNCTIONS_PAGE_MAX: u32 = 50;
+/// For how long code is kept that no version of a function names and no running rotation pins: as long as between a
+/// rotation's decision for it and its first commit, many times over.
+pub const FUNCTION_CODE_KEPT: Duration = Duration::from_secs(3600);
+/// How often a host sweeps such code.
+pub const FUNCTION_CODE_SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Bytes of uploaded components that a host keeps in memory.
+pub const FUNCTION_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;

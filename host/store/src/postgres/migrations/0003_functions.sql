@@ -1,0 +1,35 @@
+-- Functions that were uploaded: each one's aggregate in `document`. `uid` tells it from earlier ones of the same name.
+CREATE TABLE functions (
+    id       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    uid      TEXT   COLLATE "C" NOT NULL UNIQUE,
+    region   TEXT   COLLATE "C" NOT NULL,
+    name     TEXT   COLLATE "C" NOT NULL,
+    revision BIGINT NOT NULL CHECK (revision >= 1),
+    document TEXT   NOT NULL CHECK (document <> ''),
+    UNIQUE (region, name)
+);
+
+-- Their code, which never changes. `unused_since` is when a sweep first found that no function names it.
+CREATE TABLE code (
+    digest       TEXT   COLLATE "C" PRIMARY KEY,
+    unused_since BIGINT,
+    document     TEXT   NOT NULL CHECK (document <> ''),
+    component    BYTEA  NOT NULL CHECK (length(component) > 0)
+);
+CREATE INDEX code_unused ON code (unused_since) WHERE unused_since IS NOT NULL;
+
+-- Which code a function names. What is named cannot be deleted.
+CREATE TABLE function_code (
+    function_id BIGINT NOT NULL REFERENCES functions (id) ON DELETE CASCADE,
+    digest      TEXT   COLLATE "C" NOT NULL REFERENCES code (digest),
+    PRIMARY KEY (function_id, digest)
+);
+CREATE INDEX function_code_by_digest ON function_code (digest);
+
+-- Up to which grants a function of a name may go, whether or not there is one.
+CREATE TABLE approvals (
+    region   TEXT COLLATE "C" NOT NULL,
+    name     TEXT COLLATE "C" NOT NULL,
+    document TEXT NOT NULL CHECK (document <> ''),
+    PRIMARY KEY (region, name)
+);
