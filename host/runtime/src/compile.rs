@@ -60,6 +60,18 @@ pub struct Admitted {
     pub imports: Vec<String>,
 }
 
+impl Admitted {
+    /// Reads a component in this process, and compiles nothing: for an author who looks at what they made. A host that is
+    /// handed a component takes [`Runtime::admit`](crate::Runtime::admit).
+    ///
+    /// # Errors
+    /// When it is too large, no component, imports what there is not, or is no rotator.
+    pub fn read(source: &[u8]) -> Result<Self, AdmitError> {
+        check_size(source)?;
+        read(source).map_err(AdmitError::Refused)
+    }
+}
+
 /// What the child says, on its standard output.
 #[derive(Serialize, Deserialize)]
 enum Answer {

@@ -144,7 +144,8 @@ fn a_tampered_artifact_is_compiled_again() {
 fn admission_tells_imports_and_manifest_whether_compiled_before_or_not() {
     // A custom section at the end: its number, its length, its name's length, its name, and the text.
     let text = b"[grants]\nown-target = true\n";
-    let section = [&[0, u8::try_from(1 + 13 + text.len()).unwrap(), 13], &b"pawl:manifest"[..], text].concat();
+    let section =
+        [&[0, u8::try_from(1 + 13 + text.len()).unwrap(), 13], &b"pawl:manifest"[..], text].concat();
     let component = Component::new([postgres().bytes(), &section].concat());
     block(async {
         let stage = Stage::new();
