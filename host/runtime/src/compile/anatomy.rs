@@ -45,6 +45,10 @@ impl Anatomy {
     /// # Errors
     /// Why it cannot be used, as the rest of a sentence that begins with "the component".
     pub(crate) fn of(bytes: &[u8]) -> Result<Self, String> {
+        // A reader's own words about this are an excerpt of memory.
+        if !bytes.starts_with(b"\0asm") {
+            return Err(invalid("it does not begin as one does"));
+        }
         let mut reader = Reader::default();
         for payload in Parser::new(0).parse_all(bytes) {
             reader.take(payload.map_err(invalid)?)?;
