@@ -41,6 +41,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         root_key_file: settings.root_key_file,
         webhook: settings.webhook,
         worker_program,
+        unconfined_workers: settings.unconfined_workers,
     };
     let served = runtime.block_on(async {
         let ended = told_to_end()

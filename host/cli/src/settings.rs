@@ -57,6 +57,9 @@ pub(crate) struct ServeArgs {
     /// Where the root key is kept; in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) root_key_file: Option<PathBuf>,
+    /// Run rotators where the kernel cannot confine their processes, too. An escape has this machine. [env: PAWL_UNCONFINED_WORKERS]
+    #[arg(long)]
+    pub(crate) unconfined_workers: bool,
     /// Let `pawl dev clock advance` move the clock. Never in production. [env: PAWL_DEV_CLOCK]
     #[arg(long)]
     pub(crate) dev_clock: bool,
@@ -121,6 +124,7 @@ pub(crate) struct ServeSettings {
     pub(crate) functions_dir: Option<PathBuf>,
     pub(crate) cache_mib: u32,
     pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) unconfined_workers: bool,
     pub(crate) dev_clock: bool,
     pub(crate) bootstrap: Option<(String, SecretBytes)>,
     pub(crate) otlp_endpoint: Option<Endpoint>,
@@ -177,6 +181,7 @@ struct SettingsFile {
     functions_dir: Option<PathBuf>,
     cache_mib: Option<u32>,
     root_key_file: Option<PathBuf>,
+    unconfined_workers: Option<bool>,
     dev_clock: Option<bool>,
     otlp_endpoint: Option<String>,
     webhook_url: Option<String>,
@@ -283,6 +288,8 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
             CACHE_MIB_DEFAULT,
         )?,
         root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
+        unconfined_workers: args.unconfined_workers
+            || env.flag("PAWL_UNCONFINED_WORKERS")?.or(file.unconfined_workers).unwrap_or(false),
         dev_clock: args.dev_clock || env.flag("PAWL_DEV_CLOCK")?.or(file.dev_clock).unwrap_or(false),
         bootstrap,
         otlp_endpoint: optional(env, "otlp-endpoint", args.otlp_endpoint.as_deref(), file.otlp_endpoint)?,
@@ -499,7 +506,12 @@ mod tests {
         assert_eq!(settings.log, "warn", "an empty variable is none");
         assert_eq!(settings.listen, LISTEN_DEFAULT.parse().unwrap());
         assert_eq!(settings.log_format, LogFormat::Text);
-        assert!(!settings.dev_clock && settings.bootstrap.is_none() && settings.otlp_endpoint.is_none());
+        assert!(
+            !settings.unconfined_workers
+                && !settings.dev_clock
+                && settings.bootstrap.is_none()
+                && settings.otlp_endpoint.is_none()
+        );
     }
 
     #[test]
@@ -513,6 +525,7 @@ mod tests {
                 ("PAWL_DATABASE_CA", "/ca"),
                 ("PAWL_FUNCTIONS_DIR", "/f"),
                 ("PAWL_ROOT_KEY_FILE", "/k"),
+                ("PAWL_UNCONFINED_WORKERS", "true"),
                 ("PAWL_DEV_CLOCK", "true"),
                 ("PAWL_LOG", "debug"),
                 ("PAWL_LOG_FORMAT", "json"),
@@ -523,13 +536,13 @@ mod tests {
         .unwrap();
         let config = file(
             "data-dir = '/d'\nlisten = '127.0.0.1:0'\naccount = '222222222222'\nregion = 'ap-south-1'\n\
-             database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\ndev-clock = true\nlog = 'debug'\n\
+             database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\nunconfined-workers = true\ndev-clock = true\nlog = 'debug'\n\
              log-format = 'json'\notlp-endpoint = 'http://c:4318'\n",
         );
         let args = ServeArgs { config: Some(config.path().to_owned()), ..Default::default() };
         let from_file = with(&[], |env| serve(&args, env)).unwrap();
         assert_eq!(format!("{from_environment:?}"), format!("{from_file:?}"));
-        assert!(from_file.dev_clock && from_file.otlp_endpoint.is_some());
+        assert!(from_file.unconfined_workers && from_file.dev_clock && from_file.otlp_endpoint.is_some());
         assert_eq!(from_file.root_key_file.as_deref(), Some(Path::new("/k")));
     }
 

@@ -215,6 +215,14 @@ pub const WORKER_ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const WORKER_STACK_BYTES: usize = 4 * 1024 * 1024;
 /// Open files of a worker: the pipe, and a memory image for each core module that it keeps.
 pub const WORKER_FILES_MAX: u64 = 256;
+/// Bytes of memory that a worker may write to: a compiled component on its way in, thrice, and a guest's memory beside it.
+pub const WORKER_DATA_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Times that a step is given to a new worker at once, because the first one died before the guest had asked for anything.
+pub const WORKER_DEATHS_MAX: u32 = 1;
+/// Worker processes that are started ahead of need, and kept ready.
+pub const WORKERS_READY: usize = 2;
+/// How long the end of a worker process may take to be known after its pipe has broken.
+pub const WORKER_END_WALL: Duration = Duration::from_secs(1);
 /// Time for a worker process to start and say so.
 pub const WORKER_START_WALL: Duration = Duration::from_secs(10);
 /// Compiled components that a worker process keeps.
@@ -229,6 +237,8 @@ pub const WORKER_STEPS_MAX: u32 = 1_000;
 pub const COMPILE_WALL: Duration = Duration::from_secs(60);
 /// Processor time of one compilation, in seconds.
 pub const COMPILE_CPU_SECONDS: u64 = 45;
+/// Open files of a process that compiles: its pipes.
+pub const COMPILE_FILES_MAX: u64 = 16;
 /// Address space of a process that compiles.
 pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 2_500_000_000;
 /// Bytes of a compiled component: it must fit into one message to a worker.

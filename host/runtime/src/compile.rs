@@ -7,10 +7,11 @@ mod anatomy;
 mod world;
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitCode;
 
 use pawl_core::limits;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wasmtime::Engine;
@@ -18,6 +19,7 @@ use wasmtime::component::Component;
 
 use self::anatomy::Anatomy;
 use crate::engine::{self, Identity};
+use crate::program::Program;
 use crate::worker::{confine, fits};
 
 /// The argument with which the child reads a component and does not compile it.
@@ -121,8 +123,8 @@ fn answer() -> Result<Answer, Answer> {
         return Ok(Answer::Identity(identity));
     }
     let admitted = read(&source).map_err(Answer::Refused)?;
-    // The program's name, the subcommand, and what is asked of it.
-    if std::env::args_os().nth(2).is_some_and(|asked| asked == READ_ONLY) {
+    // After the program's name and the subcommand.
+    if std::env::args_os().skip(2).any(|asked| asked == READ_ONLY) {
         return Ok(Answer::Read(admitted));
     }
     let component = compiled(&engine, &source).map_err(Answer::Refused)?;
@@ -153,7 +155,7 @@ pub(crate) fn plain(error: &wasmtime::Error) -> String {
 }
 
 /// Compiles a component in a child process.
-pub(crate) async fn compile(program: &Path, source: &[u8]) -> Result<Compiled, AdmitError> {
+pub(crate) async fn compile(program: &Program, source: &[u8]) -> Result<Compiled, AdmitError> {
     check_size(source)?;
     match ask(program, source, None).await? {
         Answer::Compiled { artifact, .. } if artifact.len() > limits::ARTIFACT_BYTES_MAX => {
@@ -166,7 +168,7 @@ pub(crate) async fn compile(program: &Path, source: &[u8]) -> Result<Compiled, A
 }
 
 /// Reads a component in a child process, and compiles nothing.
-pub(crate) async fn inspect(program: &Path, source: &[u8]) -> Result<Admitted, AdmitError> {
+pub(crate) async fn inspect(program: &Program, source: &[u8]) -> Result<Admitted, AdmitError> {
     check_size(source)?;
     match ask(program, source, Some(READ_ONLY)).await? {
         Answer::Read(admitted) => Ok(admitted),
@@ -199,32 +201,26 @@ impl Answer {
 }
 
 /// The identity of the engine that compiles and runs, learnt from a child so that no engine lives in this process.
-pub(crate) async fn identity_of(program: &Path) -> Result<Identity, AdmitError> {
+pub(crate) async fn identity_of(program: &Program) -> Result<Identity, AdmitError> {
     match ask(program, &[], None).await? {
         Answer::Identity(identity) => Ok(identity),
         other => Err(other.unexpected()),
     }
 }
 
-async fn ask(program: &Path, source: &[u8], what: Option<&str>) -> Result<Answer, AdmitError> {
+async fn ask(program: &Program, source: &[u8], what: Option<&str>) -> Result<Answer, AdmitError> {
     tokio::time::timeout(limits::COMPILE_WALL, converse(program, source, what))
         .await
         .unwrap_or(Err(AdmitError::TooCostly))
 }
 
-async fn converse(program: &Path, source: &[u8], what: Option<&str>) -> Result<Answer, AdmitError> {
+async fn converse(program: &Program, source: &[u8], what: Option<&str>) -> Result<Answer, AdmitError> {
     let unavailable = |what: &str| AdmitError::Unavailable(what.to_owned());
-    let mut child = tokio::process::Command::new(program)
-        .arg("compile")
+    let mut child = program
+        .command("compile")
         .args(what)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
         .spawn()
-        .map_err(|error| AdmitError::Unavailable(format!("{} does not start: {error}", program.display())))?;
+        .map_err(|error| AdmitError::Unavailable(format!("{program} does not start: {error}")))?;
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(unavailable("the compiler has no pipe"));
     };
@@ -242,6 +238,10 @@ async fn converse(program: &Path, source: &[u8], what: Option<&str>) -> Result<A
     let status = child.wait().await.map_err(|error| AdmitError::Unavailable(error.to_string()))?;
     match postcard::from_bytes(&bytes) {
         Ok(answer) if status.success() => Ok(answer),
+        _ if status.signal() == Some(Signal::SYS.as_raw()) => Err(AdmitError::Refused(
+            "is refused: to compile it made the compiler do what its filter of system calls forbids (SIGSYS); the kernel's \
+             log names the call (type=1326)".to_owned(),
+        )),
         // Out of address space aborts, out of processor time is a signal: neither leaves an answer.
         _ if status.code().is_none() => Err(AdmitError::TooCostly),
         _ => Err(unavailable("the compiler did not finish")),

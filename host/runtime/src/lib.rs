@@ -20,6 +20,7 @@ mod engine;
 mod line;
 mod pool;
 pub mod port;
+mod program;
 mod runtime;
 mod step;
 mod wire;

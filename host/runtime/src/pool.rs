@@ -1,26 +1,40 @@
-//! Worker processes, as the host sees them: a few, reused, and replaced at the first doubt.
+//! Worker processes, as the host sees them: a few, started ahead of need, reused, and replaced at the first doubt.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pawl_core::function::Digest;
 use pawl_core::limits;
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::program::Program;
 use crate::wire::{self, Down, FrameError, HEADER_BYTES, Up};
+use crate::worker::confine::UNCONFINED_EXIT;
 
 /// Why a worker is of no more use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerFailure {
     #[error("the worker process does not start: {0}")]
     Start(std::io::Error),
-    #[error("the worker process ended unexpectedly")]
-    Gone,
+    #[error(
+        "no guest is run, because a worker process cannot be confined here: it needs /proc and the kernel's filters of system \
+         calls (seccomp), which a container may withhold; `pawl worker`, run by hand, says what is missing (a host that is \
+         started with --unconfined-workers runs guests all the same, and whoever escapes from one is a process of this user)"
+    )]
+    Unconfined,
+    #[error("the worker process ended unexpectedly: {0}")]
+    Gone(String),
+    #[error(
+        "the worker process was killed by SIGSYS: it made a system call that no worker may make; the kernel's log names \
+         the call (type=1326), and the rotator may be hostile"
+    )]
+    Forbidden,
     #[error("the worker process does not take the compiled component: {0}")]
     Unfit(String),
     #[error("the worker process broke the protocol: {0}")]
@@ -30,6 +44,22 @@ pub(crate) enum WorkerFailure {
 impl From<FrameError> for WorkerFailure {
     fn from(error: FrameError) -> Self {
         Self::Protocol(error.to_string())
+    }
+}
+
+impl From<ExitStatus> for WorkerFailure {
+    fn from(status: ExitStatus) -> Self {
+        match (status.signal(), status.code()) {
+            (Some(signal), _) if signal == Signal::SYS.as_raw() => {
+                tracing::error!(
+                    "a worker process was killed for a system call that no worker may make; the kernel's log names it (type=1326)"
+                );
+                Self::Forbidden
+            }
+            (_, Some(code)) if code == i32::from(UNCONFINED_EXIT) => Self::Unconfined,
+            // "signal: 9 (SIGKILL)", "exit status: 1"
+            _ => Self::Gone(status.to_string()),
+        }
     }
 }
 
@@ -43,18 +73,9 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a process with nothing but the pipe: no environment, no inherited descriptor, `/` as its directory.
-    async fn start(program: &std::path::Path) -> Result<Self, WorkerFailure> {
-        let mut process = Command::new(program)
-            .arg("worker")
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(WorkerFailure::Start)?;
+    /// Starts a process, and waits until it is confined and says so.
+    async fn start(program: &Program) -> Result<Self, WorkerFailure> {
+        let mut process = program.command("worker").spawn().map_err(WorkerFailure::Start)?;
         let (Some(to), Some(from)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(WorkerFailure::Start(std::io::Error::other("it has no pipe")));
         };
@@ -76,22 +97,41 @@ impl Worker {
 
     pub(crate) async fn send(&mut self, message: &Down) -> Result<(), WorkerFailure> {
         let frame = wire::frame(message)?;
-        self.to.write_all(&frame).await.map_err(|_| WorkerFailure::Gone)
+        match self.to.write_all(&frame).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.end().await),
+        }
     }
 
     /// The next message. What comes is checked as if an attacker had written it: bounded before it is read, and whole.
     pub(crate) async fn receive(&mut self) -> Result<Up, WorkerFailure> {
+        match self.body().await? {
+            Some(body) => Ok(wire::message(&body)?),
+            None => Err(self.end().await),
+        }
+    }
+
+    /// The bytes of the next message; none when the pipe ends before they do.
+    async fn body(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let mut header = [0; HEADER_BYTES];
-        self.from.read_exact(&mut header).await.map_err(|_| WorkerFailure::Gone)?;
+        if self.from.read_exact(&mut header).await.is_err() {
+            return Ok(None);
+        }
         let length = wire::body_bytes::<Up>(header)?;
         // The buffer grows with what has really come.
         let mut body = Vec::new();
         let take = u64::try_from(length).unwrap_or(u64::MAX);
-        (&mut self.from).take(take).read_to_end(&mut body).await.map_err(|_| WorkerFailure::Gone)?;
-        if body.len() < length {
-            return Err(WorkerFailure::Gone);
+        let read = (&mut self.from).take(take).read_to_end(&mut body).await;
+        Ok((read.is_ok() && body.len() == length).then_some(body))
+    }
+
+    /// How the process ended whose pipe has broken.
+    async fn end(&mut self) -> WorkerFailure {
+        match tokio::time::timeout(limits::WORKER_END_WALL, self.process.wait()).await {
+            Ok(Ok(status)) => status.into(),
+            Ok(Err(error)) => WorkerFailure::Gone(error.to_string()),
+            Err(_) => WorkerFailure::Gone("it closed its pipe".to_owned()),
         }
-        Ok(wire::message(&body)?)
     }
 
     /// Whether it keeps this component, compiled.
@@ -120,10 +160,15 @@ impl Worker {
 }
 
 /// The worker processes of a host.
-pub(crate) struct Pool {
-    program: PathBuf,
+pub(crate) struct Pool(Arc<Workers>);
+
+struct Workers {
+    program: Program,
     idle: Mutex<Vec<Worker>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
+    /// How many are kept ready.
+    ready: AtomicUsize,
+    starting: AtomicUsize,
     started: AtomicU64,
     killed: AtomicU64,
 }
@@ -137,62 +182,75 @@ pub struct WorkerCounts {
     pub killed: u64,
 }
 
-/// Counts a worker as killed, unless it is told otherwise.
-struct Killed<'a>(Option<&'a AtomicU64>);
-
-impl Drop for Killed<'_> {
-    fn drop(&mut self) {
-        if let Some(count) = self.0 {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+/// A worker that is being used. Dropped, its process is killed and replaced; [`Leased::give_back`] keeps it for the next.
+pub(crate) struct Leased {
+    workers: Arc<Workers>,
+    worker: Worker,
+    end: End,
+    _place: OwnedSemaphorePermit,
 }
 
-/// A worker that is being used. Dropped, its process is killed; [`Leased::give_back`] keeps it for the next.
-pub(crate) struct Leased<'a> {
-    pool: &'a Pool,
-    worker: Worker,
-    killed: Killed<'a>,
-    _place: SemaphorePermit<'a>,
+/// Counts a worker as killed, unless it is told otherwise, and sees to another in its place.
+struct End {
+    workers: Arc<Workers>,
+    killed: bool,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.killed {
+            self.workers.killed.fetch_add(1, Ordering::Relaxed);
+            replenish(&self.workers);
+        }
+    }
 }
 
 impl Pool {
-    pub(crate) fn new(program: PathBuf) -> Self {
-        Self {
+    pub(crate) fn new(program: Program) -> Self {
+        Self(Arc::new(Workers {
             program,
             idle: Mutex::default(),
-            places: Semaphore::new(limits::WORKERS_MAX),
+            places: Arc::new(Semaphore::new(limits::WORKERS_MAX)),
+            ready: AtomicUsize::new(0),
+            starting: AtomicUsize::new(0),
             started: AtomicU64::new(0),
             killed: AtomicU64::new(0),
-        }
+        }))
+    }
+
+    /// Starts a worker now, and from now on keeps some ready.
+    pub(crate) async fn prestart(&self) -> Result<(), WorkerFailure> {
+        self.lease(None).await?.give_back();
+        self.0.ready.store(limits::WORKERS_READY, Ordering::Relaxed);
+        replenish(&self.0);
+        Ok(())
     }
 
     /// Waits for a place, and gives an idle worker, best one that has the component, or a new one.
-    pub(crate) async fn lease(&self, digest: Option<Digest>) -> Result<Leased<'_>, WorkerFailure> {
-        let place = self.places.acquire().await.map_err(|_| WorkerFailure::Gone)?;
+    pub(crate) async fn lease(&self, digest: Option<Digest>) -> Result<Leased, WorkerFailure> {
+        let closed = |_| WorkerFailure::Gone("the pool is closed".to_owned());
+        let place = Arc::clone(&self.0.places).acquire_owned().await.map_err(closed)?;
         let worker = match self.take_idle(digest) {
             Some(worker) => worker,
-            None => {
-                self.started.fetch_add(1, Ordering::Relaxed);
-                Worker::start(&self.program).await?
-            }
+            None => self.0.start().await?,
         };
-        Ok(Leased { pool: self, worker, killed: Killed(Some(&self.killed)), _place: place })
+        let end = End { workers: Arc::clone(&self.0), killed: true };
+        Ok(Leased { workers: Arc::clone(&self.0), worker, end, _place: place })
     }
 
     pub(crate) fn counts(&self) -> WorkerCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        WorkerCounts { started: read(&self.started), killed: read(&self.killed) }
+        WorkerCounts { started: read(&self.0.started), killed: read(&self.0.killed) }
     }
 
     /// The process ids of the workers that wait for work.
     pub(crate) fn idle(&self) -> Vec<u32> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.iter().filter_map(|worker| worker.process.id()).collect()
     }
 
     fn take_idle(&self, digest: Option<Digest>) -> Option<Worker> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain_mut(|worker| matches!(worker.process.try_wait(), Ok(None)));
         let fitting = idle.iter().position(|worker| digest.is_some_and(|digest| worker.has(digest)));
         // The one used last: its memory is warm, and the others may rest.
@@ -200,7 +258,50 @@ impl Pool {
     }
 }
 
-impl Leased<'_> {
+impl Workers {
+    async fn start(&self) -> Result<Worker, WorkerFailure> {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        Worker::start(&self.program).await
+    }
+
+    /// Takes the right to start one more ahead of need, if there are too few.
+    fn lacks(&self) -> bool {
+        let ready = self.ready.load(Ordering::Relaxed);
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let lacks = idle.len() + self.starting.load(Ordering::Relaxed) < ready;
+        if lacks {
+            self.starting.fetch_add(1, Ordering::Relaxed);
+        }
+        lacks
+    }
+
+    fn keep(&self, worker: Worker) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < limits::WORKERS_IDLE_MAX {
+            idle.push(worker);
+        }
+    }
+}
+
+/// Starts workers, beside whatever else goes on, until as many are ready as should be.
+fn replenish(workers: &Arc<Workers>) {
+    // A pool that ends after its runtime has nothing more to start.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    while workers.lacks() {
+        let workers = Arc::clone(workers);
+        runtime.spawn(async move {
+            let started = workers.start().await;
+            match started {
+                Ok(worker) => workers.keep(worker),
+                // The next step that needs one tries again, and tells.
+                Err(error) => tracing::warn!(%error, "no worker process could be started ahead of need"),
+            }
+            workers.starting.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+impl Leased {
     /// The process itself.
     pub(crate) const fn worker(&mut self) -> &mut Worker {
         &mut self.worker
@@ -208,10 +309,11 @@ impl Leased<'_> {
 
     /// Keeps the process for the next step, unless it has run enough of them or enough others wait.
     pub(crate) fn give_back(mut self) {
-        self.killed.0 = None;
-        let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.worker.steps < limits::WORKER_STEPS_MAX && idle.len() < limits::WORKERS_IDLE_MAX {
-            idle.push(self.worker);
+        self.end.killed = false;
+        if self.worker.steps < limits::WORKER_STEPS_MAX {
+            self.workers.keep(self.worker);
+        } else {
+            replenish(&self.workers);
         }
     }
 }

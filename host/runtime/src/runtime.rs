@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pawl_core::function::Digest;
+use pawl_core::limits;
 use pawl_core::rotation::Outcome;
 use pawl_core::value::SecretBytes;
 use pawl_core::world::Rng;
@@ -18,7 +19,8 @@ use crate::database::Drivers;
 use crate::dial::Egress;
 use crate::engine::Identity;
 use crate::pool::{Leased, Pool, WorkerCounts, WorkerFailure};
-use crate::step::{self, StepJob, StepLimits, StepReport};
+use crate::program::Program;
+use crate::step::{self, Ran, StepJob, StepLimits, StepReport};
 
 /// A component's bytes and their digest.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub struct RuntimeConfig {
     /// The program that is run as `PROGRAM worker` and `PROGRAM compile`, this very build of it: `/proc/self/exe` stays that
     /// when the file is replaced.
     pub worker_program: PathBuf,
+    /// Whether guests are run where the kernel has no filters of system calls. They are not, unless an operator says so.
+    pub unconfined_workers: bool,
     /// Where compiled components are kept. Made when it is needed.
     pub artifact_dir: PathBuf,
     /// The key under which they are authenticated.
@@ -75,7 +79,7 @@ pub struct RuntimeConfig {
 
 /// Runs rotators in worker processes.
 pub struct Runtime {
-    program: PathBuf,
+    program: Program,
     artifacts: Artifacts,
     limits: StepLimits,
     drivers: Arc<Drivers>,
@@ -119,9 +123,10 @@ impl Runtime {
     /// A runtime. Starts no process yet.
     #[must_use]
     pub fn new(config: RuntimeConfig) -> Self {
+        let program = Program::new(config.worker_program, config.unconfined_workers);
         Self {
-            pool: Pool::new(config.worker_program.clone()),
-            program: config.worker_program,
+            pool: Pool::new(program.clone()),
+            program,
             artifacts: Artifacts::new(config.artifact_dir, config.artifact_key),
             limits: config.limits,
             drivers: config.drivers,
@@ -154,13 +159,10 @@ impl Runtime {
         Ok(admitted)
     }
 
-    /// Starts one worker process ahead of the first step, and learns which engine it has. A failure shows at that step.
+    /// Starts worker processes ahead of the first step and of each that replaces another, and learns which engine they have. A failure shows at that step.
     pub async fn prestart(&self) {
-        match self.pool.lease(None).await {
-            Ok(leased) => leased.give_back(),
-            Err(error) => {
-                tracing::warn!(%error, "no worker process could be started ahead of the first rotation");
-            }
+        if let Err(error) = self.pool.prestart().await {
+            tracing::warn!(%error, "no worker process could be started ahead of the first rotation");
         }
         if let Err(error) = self.engine().await {
             tracing::warn!(%error, "the compiler could not be started ahead of the first rotation");
@@ -182,20 +184,14 @@ impl Runtime {
     /// Runs one step. Never fails: what goes wrong is the report's outcome.
     pub async fn run_step(&self, job: StepJob) -> StepReport {
         let mut capabilities = Capabilities::new(CapabilityConfig {
-            port: job.port,
-            grants: job.grants,
+            port: Arc::clone(&job.port),
+            grants: Arc::clone(&job.grants),
             environment: Arc::clone(&job.environment),
             drivers: Arc::clone(&self.drivers),
             egress: Arc::clone(&self.egress),
             rng: Arc::clone(&self.rng),
         });
-        let (outcome, printed) = match self.ready(&job.component).await {
-            Ok(leased) => {
-                let what = (&job.component, job.step, job.environment.as_ref());
-                step::run(leased, &self.limits, what, &mut capabilities).await
-            }
-            Err(error) => (error.outcome(), None),
-        };
+        let (outcome, printed) = self.outcome(&job, &mut capabilities).await;
         let mut log = capabilities.take_log();
         if let Some(text) = printed {
             log.push(LogLine { severity: Severity::Warn, text });
@@ -203,6 +199,31 @@ impl Runtime {
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
         StepReport { outcome, log, proof: capabilities.proof(), changed_at: capabilities.changed_at() }
+    }
+
+    /// Runs the step, and once more on another worker if the first died before the guest had asked for anything.
+    async fn outcome(&self, job: &StepJob, capabilities: &mut Capabilities) -> (Outcome, Option<String>) {
+        let mut deaths = 0;
+        loop {
+            let ran = match self.ready(&job.component).await {
+                Ok(leased) => {
+                    let what = (&job.component, job.step, job.environment.as_ref());
+                    step::run(leased, &self.limits, what, capabilities).await
+                }
+                Err(NotRun::Worker(failure @ WorkerFailure::Gone(_))) => Ran::Died(failure),
+                Err(error) => return (error.outcome(), None),
+            };
+            match ran {
+                Ran::Ended { outcome, printed } => return (outcome, printed),
+                Ran::Died(failure) if deaths == limits::WORKER_DEATHS_MAX => {
+                    return (failure.outcome(), None);
+                }
+                Ran::Died(failure) => {
+                    tracing::warn!(error = %failure, "a worker process died; its step is given to another one");
+                    deaths += 1;
+                }
+            }
+        }
     }
 
     /// Tries the logins that versions of a secret describe, one after the other, and stops at the first that is accepted. No
@@ -229,7 +250,7 @@ impl Runtime {
     }
 
     /// A worker that has the component.
-    async fn ready(&self, component: &Component) -> Result<Leased<'_>, NotRun> {
+    async fn ready(&self, component: &Component) -> Result<Leased, NotRun> {
         let digest = component.digest();
         let mut leased = self.pool.lease(Some(digest)).await?;
         if leased.worker().has(digest) {

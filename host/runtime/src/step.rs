@@ -76,18 +76,31 @@ pub struct StepReport {
     pub changed_at: Option<Instant>,
 }
 
-/// Runs a step on a worker that has its component, and gives the worker back when it is as good as before. The second part is
-/// what the guest had printed when it broke.
+/// What became of giving a step to a worker.
+pub(crate) enum Ran {
+    /// It ended; and what the guest had printed when it broke.
+    Ended { outcome: Outcome, printed: Option<String> },
+    /// The worker died before the guest had asked the host for anything: nothing has happened.
+    Died(WorkerFailure),
+}
+
+impl From<Outcome> for Ran {
+    fn from(outcome: Outcome) -> Self {
+        Self::Ended { outcome, printed: None }
+    }
+}
+
+/// Runs a step on a worker that has its component, and gives the worker back when it is as good as before.
 pub(crate) async fn run(
-    mut leased: Leased<'_>,
+    mut leased: Leased,
     limits: &StepLimits,
     (component, step, environment): (&Component, Step, &Environment),
     capabilities: &mut Capabilities,
-) -> (Outcome, Option<String>) {
+) -> Ran {
     let digest = *component.digest().as_bytes();
     let run = Down::Run { digest, step, environment: environment.clone(), limits: limits.guest() };
-    let at_host = AtomicBool::new(false);
-    let conversation = converse(leased.worker(), &run, capabilities, &at_host);
+    let at = Whereabouts::default();
+    let conversation = converse(leased.worker(), &run, capabilities, &at);
     let outcome = match tokio::time::timeout(limits.wall, conversation).await {
         Ok(Ok(Ended::Done)) => Outcome::Done,
         Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&text)),
@@ -95,16 +108,20 @@ pub(crate) async fn run(
         // In all other cases the process is killed, by being dropped.
         Ok(Ok(Ended::Trapped { reason, stderr })) => {
             let printed = Some(line(&stderr)).filter(|text| !text.is_empty());
-            return (Outcome::Permanent(line(&format!("the rotator {reason}"))), printed);
+            let outcome = Outcome::Permanent(line(&format!("the rotator {reason}")));
+            return Ran::Ended { outcome, printed };
         }
         Ok(Err(Stopped::Violation(text))) => {
-            return (Outcome::Permanent(line(&format!("the rotator broke a rule: {text}"))), None);
+            return Outcome::Permanent(line(&format!("the rotator broke a rule: {text}"))).into();
         }
-        Ok(Err(Stopped::Worker(failure))) => return (failure.outcome(), None),
-        Err(_) => return (too_slow(limits.wall, at_host.into_inner()), None),
+        Ok(Err(Stopped::Worker(failure @ WorkerFailure::Gone(_)))) if !at.has_asked.into_inner() => {
+            return Ran::Died(failure);
+        }
+        Ok(Err(Stopped::Worker(failure))) => return failure.outcome().into(),
+        Err(_) => return too_slow(limits.wall, at.host.into_inner()).into(),
     };
     leased.give_back();
-    (outcome, None)
+    outcome.into()
 }
 
 /// What it means that a step took too long: a slow database may be faster next time, a rotator that sleeps will not.
@@ -124,10 +141,19 @@ impl WorkerFailure {
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             // Killed from outside, out of the machine's memory, of another version: not known to be the rotator's fault.
-            Self::Gone | Self::Start(_) | Self::Unfit(_) => Outcome::Transient(self.to_string()),
-            Self::Protocol(_) => Outcome::Permanent(self.to_string()),
+            Self::Gone(_) | Self::Start(_) | Self::Unfit(_) => Outcome::Transient(self.to_string()),
+            Self::Protocol(_) | Self::Forbidden | Self::Unconfined => Outcome::Permanent(self.to_string()),
         }
     }
+}
+
+/// How far a step has come.
+#[derive(Default)]
+struct Whereabouts {
+    /// The host is at work for the guest.
+    host: AtomicBool,
+    /// The guest has asked for something.
+    has_asked: AtomicBool,
 }
 
 enum Stopped {
@@ -146,7 +172,7 @@ async fn converse(
     worker: &mut Worker,
     run: &Down,
     capabilities: &mut Capabilities,
-    at_host: &AtomicBool,
+    at: &Whereabouts,
 ) -> Result<Ended, Stopped> {
     worker.begin(run).await?;
     loop {
@@ -158,9 +184,10 @@ async fn converse(
             }
         };
         let answered = !matches!(call, Call::Drop(_));
-        at_host.store(true, Ordering::Relaxed);
+        at.has_asked.store(true, Ordering::Relaxed);
+        at.host.store(true, Ordering::Relaxed);
         let reply = capabilities.answer(call).await;
-        at_host.store(false, Ordering::Relaxed);
+        at.host.store(false, Ordering::Relaxed);
         if let Reply::Violation(text) = reply {
             return Err(Stopped::Violation(text));
         }

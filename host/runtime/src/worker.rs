@@ -19,6 +19,7 @@ use pawl_core::rotation::Step;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Store};
 
+use self::confine::ConfineError;
 use self::guest::Guest;
 use self::link::{RotatorPre, linker};
 use self::meter::Ticker;
@@ -35,6 +36,8 @@ enum WorkerError {
     #[error("the engine does not start: {0}")]
     Engine(String),
     #[error(transparent)]
+    Confine(#[from] ConfineError),
+    #[error(transparent)]
     Pipe(#[from] PipeError),
 }
 
@@ -49,6 +52,11 @@ impl From<wasmtime::Error> for WorkerError {
 pub fn worker_main() -> ExitCode {
     match serve() {
         Ok(()) | Err(WorkerError::Pipe(PipeError::Closed)) => ExitCode::SUCCESS,
+        // The host knows this end, and says what it means.
+        Err(WorkerError::Confine(error)) => {
+            eprintln!("pawl worker: {error}");
+            ExitCode::from(confine::UNCONFINED_EXIT)
+        }
         // Nobody reads it, except a person who starts a worker by hand.
         Err(error) => {
             eprintln!("pawl worker: {error}");
@@ -61,16 +69,37 @@ fn serve() -> Result<(), WorkerError> {
     confine::worker()?;
     let engine = engine::engine()?;
     let ticker = Ticker::start(engine.clone())?;
+    let (is_up, up) = std::sync::mpsc::sync_channel(1);
     // WASI's clocks and polls need a runtime. Without this one each would find the crate's own, with a thread per core.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .on_thread_start({
+            let is_up = is_up.clone();
+            move || {
+                let _ = is_up.try_send(());
+            }
+        })
+        .build()?;
+    up.recv().map_err(std::io::Error::other)?;
+    let pipe = Pipe::open()?;
+    let (is_sealed, sealed) = std::sync::mpsc::sync_channel(1);
     // A stack of known size: the main thread's is whatever the machine's limits say.
     let guests = std::thread::Builder::new()
         .name("guests".to_owned())
         .stack_size(limits::WORKER_STACK_BYTES)
         .spawn(move || {
+            let _ = is_up.send(());
+            if sealed.recv().is_err() {
+                return Ok(());
+            }
             let _entered = runtime.enter();
-            Worker { components: BTreeMap::new(), engine, ticker }.run()
+            Worker { components: BTreeMap::new(), engine, ticker }.run(pipe)
         })?;
+    up.recv().map_err(std::io::Error::other)?;
+    // All threads there are have begun: none has a system call left that only a beginning needs.
+    confine::seal()?;
+    let _ = is_sealed.send(());
     guests.join().unwrap_or_else(|_| Err(WorkerError::Engine("the worker's thread ended".to_owned())))
 }
 
@@ -86,9 +115,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) -> Result<(), WorkerError> {
+    fn run(mut self, mut pipe: Pipe) -> Result<(), WorkerError> {
         let linker = linker(&self.engine)?;
-        let mut pipe = Pipe::open()?;
         pipe.send(&Up::Ready)?;
         loop {
             match pipe.receive()? {

@@ -19,7 +19,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 /// A secret as it was last committed, with the sealed values of its labelled versions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Held {
     /// How often it was changed.
     pub revision: u64,

@@ -38,4 +38,6 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// The program that runs `worker` and `compile`: the `pawl` binary.
     pub worker_program: PathBuf,
+    /// Whether rotators are run where the kernel cannot confine their processes.
+    pub unconfined_workers: bool,
 }

@@ -241,6 +241,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let metrics = Metrics::new(clock.wall());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
+        unconfined_workers: settings.unconfined_workers,
         artifact_dir: dir.path().join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),

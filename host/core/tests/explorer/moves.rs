@@ -6,10 +6,10 @@ use std::fmt;
 use pawl_core::limits;
 use pawl_core::rotation::Step;
 
-use crate::ledger::{Deed, Ending, Facts, Ledger, No, Stand};
+use crate::ledger::{Deed, Ending, Facts, Ledger, No, SecretNo, Stand};
 use crate::mutants::Mutant;
 use crate::value::{NO_VALUE, Value, account_of, fresh, token_of};
-use crate::world::{At, Broken, Change, Host, QUEUE, World};
+use crate::world::{Ahead, At, Broken, Change, Host, QUEUE, World};
 
 /// A move, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +95,23 @@ impl Moves<'_> {
         std::rc::Rc::clone(self.ledger.facts(world.secret))
     }
 
+    /// The secret as a host sees it: with the ends of steps that it has not stored yet.
+    fn seen_by(&mut self, world: &World, host: Host) -> std::rc::Rc<Facts> {
+        let seen = self.with_ahead(world.secret, host);
+        std::rc::Rc::clone(self.ledger.facts(seen))
+    }
+
+    fn with_ahead(&mut self, secret: SecretNo, host: Host) -> SecretNo {
+        host.ahead.into_iter().flatten().fold(secret, |secret, Ahead { step, ending, changed }| {
+            let deed = Deed::StepEnded { token: host.token, step, ending, changed };
+            self.ledger.act(secret, deed).unwrap_or(secret)
+        })
+    }
+
     /// A host's next call; none when it has nothing to do or has to wait.
     pub(crate) fn host_goes_on(&mut self, world: &World, n: usize) -> Option<World> {
-        let (mut next, host, facts) = (*world, world.hosts[n], self.facts(world));
+        let (mut next, mut host) = (*world, world.hosts[n]);
+        let (facts, token) = (self.seen_by(world, host), host.token);
         let owned = facts.owned && facts.token == host.token;
         next.hosts[n] = match host.at {
             At::Idle => {
@@ -120,7 +134,7 @@ impl Moves<'_> {
                 let again = facts.value_of(host.token) != NO_VALUE;
                 let account = account_of(facts.current) ^ u8::from(self.setting.alternating);
                 let value = fresh(host.token, account, again);
-                match self.stores(&mut next, host, Deed::PutPending { token: host.token, value }) {
+                match self.stores(&mut next, &mut host, Deed::PutPending { token, value }) {
                     Ok(()) => host.ending(done()),
                     Err(ending) => host.ending(ending),
                 }
@@ -153,10 +167,10 @@ impl Moves<'_> {
     }
 
     /// After a login.
-    fn notes(&mut self, world: &mut World, host: Host, facts: &Facts, refused: bool) -> Host {
+    fn notes(&mut self, world: &mut World, mut host: Host, facts: &Facts, refused: bool) -> Host {
         let account = account_of(host.candidate());
         let deed = Deed::NoteLogin { token: host.token, account, refused };
-        if let Err(ending) = self.stores(world, host, deed) {
+        if let Err(ending) = self.stores(world, &mut host, deed) {
             world.notes.unnoted[usize::from(account)] += u8::from(refused);
             return host.ending(ending);
         }
@@ -192,14 +206,15 @@ impl Moves<'_> {
     }
 
     /// A deed on the stored secret by a host that has claimed it: refused when its claim is over.
-    fn stores(&mut self, world: &mut World, host: Host, deed: Deed) -> Result<(), Ending> {
+    fn stores(&mut self, world: &mut World, host: &mut Host, deed: Deed) -> Result<(), Ending> {
         if !host.mine {
             return Err(Ending::Superseded);
         }
-        match self.ledger.act(world.secret, deed) {
+        let secret = self.with_ahead(world.secret, *host);
+        match self.ledger.act(secret, deed) {
             Ok(secret) => {
                 self.judge_change(world, secret);
-                world.secret = secret;
+                (world.secret, host.ahead) = (secret, [None; 2]);
                 Ok(())
             }
             Err(No::Superseded) => Err(Ending::Superseded),
@@ -304,12 +319,13 @@ impl Moves<'_> {
     }
 
     /// Looks once more at what is stored, and notes that the database is about to have it.
-    fn exposure(&mut self, world: &mut World, host: Host, facts: &Facts, owned: bool) -> Host {
+    fn exposure(&mut self, world: &mut World, mut host: Host, facts: &Facts, owned: bool) -> Host {
         if !owned {
             return host.ending(Ending::Superseded);
         }
+        let token = host.token;
         if self.is(Mutant::ExposeAfter) {
-            let exposed = self.stores(world, host, Deed::Expose { token: host.token });
+            let exposed = self.stores(world, &mut host, Deed::Expose { token });
             return host.ending(exposed.err().unwrap_or_else(done));
         }
         let is_stored = [facts.pending, facts.current, facts.previous].contains(&host.pending);
@@ -320,7 +336,7 @@ impl Moves<'_> {
         let in_place = !alternating;
         if in_place
             && !facts.exposed
-            && let Err(ending) = self.stores(world, host, Deed::Expose { token: host.token })
+            && let Err(ending) = self.stores(world, &mut host, Deed::Expose { token })
         {
             return host.ending(ending);
         }
@@ -349,9 +365,9 @@ impl Moves<'_> {
         world.notes.changed_by[account] = token;
     }
 
-    fn promotion(&mut self, world: &mut World, host: Host) -> Host {
-        let before = self.facts(world).current_version;
-        match self.stores(world, host, Deed::Promote { token: host.token }) {
+    fn promotion(&mut self, world: &mut World, mut host: Host) -> Host {
+        let (before, token) = (self.facts(world).current_version, host.token);
+        match self.stores(world, &mut host, Deed::Promote { token }) {
             Ok(()) => {
                 let facts = self.facts(world);
                 if before != facts.current_version {
@@ -371,10 +387,38 @@ impl Moves<'_> {
         }
     }
 
+    /// A password that is set is tested and promoted first, and how that went is stored with the promotion: the host goes on as if
+    /// it were stored.
+    fn goes_ahead(&mut self, world: &World, host: Host, ending: Ending) -> Option<Host> {
+        let waits = matches!(host.step, Step::SetSecret | Step::TestSecret);
+        if !waits || !matches!(ending, Ending::Done { .. }) {
+            return None;
+        }
+        let mut ahead = host.ahead;
+        *ahead.iter_mut().find(|end| end.is_none())? =
+            Some(Ahead { step: host.step, ending, changed: host.changed });
+        let facts = self.seen_by(world, Host { ahead, ..host });
+        match facts.stand {
+            Stand::Running(step) if facts.token == host.token && step != host.step => {
+                Some(Host { ahead, mine: host.mine, ..Host::beginning(host.token, step) })
+            }
+            _ => None,
+        }
+    }
+
     /// The end of a step is stored; the next one begins at once, or the claim is given back.
-    pub(crate) fn step_ends(&mut self, world: &mut World, host: Host, ending: Ending, again: bool) -> Host {
+    pub(crate) fn step_ends(
+        &mut self,
+        world: &mut World,
+        mut host: Host,
+        ending: Ending,
+        again: bool,
+    ) -> Host {
+        if let Some(ahead) = self.goes_ahead(world, host, ending).filter(|_| !again) {
+            return ahead;
+        }
         let deed = Deed::StepEnded { token: host.token, step: host.step, ending, changed: host.changed };
-        if self.stores(world, host, deed).is_err() {
+        if self.stores(world, &mut host, deed).is_err() {
             return Host::IDLE;
         }
         let facts = self.facts(world);
@@ -398,7 +442,7 @@ impl Moves<'_> {
 impl Host {
     /// With another one's claim.
     const fn of(self, other: Self) -> Self {
-        Self { mine: other.mine, ..self }
+        Self { mine: other.mine, ahead: other.ahead, ..self }
     }
 }
 

@@ -52,6 +52,14 @@ pub(crate) enum Change {
     Sent,
 }
 
+/// The good end of a step that is stored with whatever is stored next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ahead {
+    pub(crate) step: Step,
+    pub(crate) ending: Ending,
+    pub(crate) changed: bool,
+}
+
 /// One process: everything here is lost when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Host {
@@ -73,6 +81,8 @@ pub(crate) struct Host {
     pub(crate) pending: Value,
     pub(crate) change: Change,
     pub(crate) changed: bool,
+    /// Ends of setSecret and testSecret that are not stored yet.
+    pub(crate) ahead: [Option<Ahead>; 2],
 }
 
 impl Host {
@@ -89,6 +99,7 @@ impl Host {
         pending: NO_VALUE,
         change: Change::None,
         changed: false,
+        ahead: [None; 2],
     };
 
     /// At the beginning of a step, knowing nothing.
@@ -98,8 +109,8 @@ impl Host {
 
     /// At the end of its step: what it has read is forgotten.
     pub(crate) const fn ending(self, ending: Ending) -> Self {
-        let Self { mine, token, step, changed, .. } = self;
-        Self { at: At::End(ending), mine, token, step, changed, ..Self::IDLE }
+        let Self { mine, token, step, changed, ahead, .. } = self;
+        Self { at: At::End(ending), mine, token, step, changed, ahead, ..Self::IDLE }
     }
 
     pub(crate) fn candidate(&self) -> Value {

@@ -1,38 +1,66 @@
 //! What a worker and a compiler give up before they look at anything foreign.
 //!
-//! Here now: no new privileges, no core file, no tracer, few files, and for the compiler a limit on address space and
-//! processor time. The parent adds an empty environment, `/` as directory, and pipes as the only descriptors.
-//! Not here yet: seccomp and Landlock, which turn "holds nothing" into "can reach nothing" (no `socket`, no `open`, no `execve`).
+//! In this order: every descriptor but the pipe, new privileges, core files and tracers, what [`rlimits`](rights) can limit, the
+//! file system and TCP (Landlock, as far as this kernel has it), and, once all threads exist, every system call that is not
+//! on a short list (seccomp, [`calls`]). The parent adds an empty environment and `/` as directory. Whoever escapes from a
+//! guest has the pipe, whose other end trusts nothing, and memory.
+//!
+//! Without seccomp no guest runs, unless the operator says [`UNCONFINED`].
 //!
 //! No `PR_SET_PDEATHSIG`: it fires when the *thread* that started the child ends, and the parent's threads come and go. A
 //! worker sees the parent's end at its pipe, and [`Orphan`] is for a guest that does not look there.
 
-use pawl_core::limits;
-use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, getppid, set_dumpable_behavior, setrlimit};
-use rustix::thread::set_no_new_privs;
+#[path = "confine/calls.rs"]
+mod calls;
+#[path = "confine/rights.rs"]
+mod rights;
 
-/// Confines the process that runs guests.
-pub(crate) fn worker() -> std::io::Result<()> {
-    common()?;
-    limit(Resource::Nofile, limits::WORKER_FILES_MAX)
+use rustix::process::{Pid, getppid};
+use rustix::time::{ClockId, clock_gettime};
+
+/// The argument after the subcommand by which an operator allows guests on a kernel without filters of system calls.
+pub(crate) const UNCONFINED: &str = "--unconfined";
+/// How a process ends that cannot be confined, so that its parent can say so.
+pub(crate) const UNCONFINED_EXIT: u8 = 86;
+
+/// Why a process is not confined.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfineError {
+    #[error("this process could not give up its rights: {0}")]
+    Rights(#[from] std::io::Error),
+    #[error("the kernel does not keep this process from files and networks: {0}")]
+    Landlock(#[from] landlock::RulesetError),
+    #[error("the kernel takes no filter of system calls (seccomp): {0}")]
+    Filter(String),
 }
 
-/// Confines the process that compiles.
-pub(crate) fn compiler() -> std::io::Result<()> {
-    common()?;
-    limit(Resource::As, limits::COMPILE_ADDRESS_BYTES_MAX)?;
-    limit(Resource::Cpu, limits::COMPILE_CPU_SECONDS)
+/// Confines the process that runs guests, as far as that can be done before it has its threads.
+pub(crate) fn worker() -> Result<(), ConfineError> {
+    rights::worker()?;
+    rights::no_files_and_networks()
 }
 
-fn common() -> std::io::Result<()> {
-    set_no_new_privs(true)?;
-    // Other processes of this user can neither trace it nor read its memory.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    limit(Resource::Core, 0)
+/// The last of it: from here on all threads have the system calls of the list. No thread can be added.
+pub(crate) fn seal() -> Result<(), ConfineError> {
+    rights::no_more_processes()?;
+    // The first call asks the kernel where its clock is, by a call that is not on the list.
+    let _ = clock_gettime(ClockId::Monotonic);
+    unless_allowed(calls::filter_all_threads())
 }
 
-fn limit(resource: Resource, most: u64) -> std::io::Result<()> {
-    Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
+/// Confines the process that compiles, which has one thread.
+pub(crate) fn compiler() -> Result<(), ConfineError> {
+    rights::compiler()?;
+    rights::no_files_and_networks()?;
+    seal()
+}
+
+/// A kernel without filters is the operator's decision.
+fn unless_allowed(filtered: Result<(), ConfineError>) -> Result<(), ConfineError> {
+    match filtered {
+        Err(ConfineError::Filter(_)) if std::env::args().nth(2).as_deref() == Some(UNCONFINED) => Ok(()),
+        other => other,
+    }
 }
 
 /// Tells whether the process that started this one has ended.

@@ -154,7 +154,9 @@ impl Ticker {
         let running = Arc::new(AtomicBool::new(false));
         let orphan = Orphan::watch();
         let seen = Arc::clone(&running);
+        let (is_up, up) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("ticker".to_owned()).spawn(move || {
+            let _ = is_up.send(());
             loop {
                 if seen.load(Ordering::Acquire) {
                     std::thread::park_timeout(limits::EPOCH_TICK);
@@ -168,6 +170,8 @@ impl Ticker {
                 }
             }
         })?;
+        // What a thread does of itself at its beginning must be over before the process is sealed.
+        up.recv().map_err(std::io::Error::other)?;
         Ok(Self { running, thread: thread.thread().clone() })
     }
 

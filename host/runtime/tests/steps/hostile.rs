@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pawl_core::rotation::Step;
+use pawl_core::rotation::{Outcome, Step};
 use pawl_runtime::StepLimits;
 
 use super::Test;
-use super::stage::{Stage, block, permanent, postgres, program};
+use super::stage::{Stage, block, permanent, postgres, program, transient};
 
 #[path = "../../src/wire.rs"]
 #[expect(dead_code, reason = "the worker's side of it, as an attacker would write it")]
@@ -22,6 +22,16 @@ pub(crate) const TESTS: &[Test] = &[
     ("hostile::handles_of_an_earlier_step_are_worth_nothing", handles_of_an_earlier_step_are_worth_nothing),
     ("hostile::what_is_not_the_protocol_ends_the_step", what_is_not_the_protocol_ends_the_step),
     ("hostile::calls_without_end_are_ended", calls_without_end_are_ended),
+    (
+        "hostile::a_worker_that_dies_before_it_asked_is_replaced_unseen",
+        a_worker_that_dies_before_it_asked_is_replaced_unseen,
+    ),
+    ("hostile::a_worker_that_dies_after_it_asked_is_told", a_worker_that_dies_after_it_asked_is_told),
+    ("hostile::a_worker_that_always_dies_is_told", a_worker_that_always_dies_is_told),
+    (
+        "hostile::a_program_that_cannot_confine_itself_runs_nothing",
+        a_program_that_cannot_confine_itself_runs_nothing,
+    ),
 ];
 
 /// A program whose worker is [`worker`] with this mode, and whose compiler is the real one.
@@ -35,6 +45,65 @@ fn taken_over(stage: &tempfile::TempDir, mode: &str) -> PathBuf {
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
+}
+
+/// As [`taken_over`], but only the first worker is: those after it are real.
+fn first_taken_over(stage: &tempfile::TempDir, mode: &str) -> PathBuf {
+    let path = taken_over(stage, mode);
+    let once = stage.path().join("once");
+    let script = std::fs::read_to_string(&path).unwrap();
+    let condition = format!("[ \"$1\" = worker ] && mkdir '{}' 2>/dev/null;", once.display());
+    std::fs::write(&path, script.replace("[ \"$1\" = worker ];", &condition)).unwrap();
+    path
+}
+
+fn a_worker_that_dies_before_it_asked_is_replaced_unseen() {
+    for mode in ["dies-start", "dies-load", "dies-run"] {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::with(first_taken_over(&directory, mode), StepLimits::default());
+        block(async {
+            let report = stage.run(&postgres(), Step::CreateSecret).await;
+            assert_eq!(report.outcome, Outcome::Done, "{mode}");
+            assert_eq!(stage.runtime.workers().started, 2, "{mode}");
+        });
+    }
+}
+
+fn a_worker_that_dies_after_it_asked_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::with(first_taken_over(&directory, "dies-asked"), StepLimits::default());
+    block(async {
+        let report = stage.run(&postgres(), Step::CreateSecret).await;
+        assert!(transient(&report).contains("SIGKILL"), "{report:?}");
+        assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
+    });
+    // What was done is done: its death after its last word changes nothing.
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::with(first_taken_over(&directory, "dies-done"), StepLimits::default());
+    block(async {
+        assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
+        assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
+    });
+}
+
+fn a_worker_that_always_dies_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::with(taken_over(&directory, "dies-run"), StepLimits::default());
+    block(async {
+        let report = stage.run(&postgres(), Step::CreateSecret).await;
+        assert!(transient(&report).contains("SIGKILL"), "{report:?}");
+        assert_eq!(stage.runtime.workers().started, 2);
+    });
+}
+
+fn a_program_that_cannot_confine_itself_runs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::with(taken_over(&directory, "unconfined"), StepLimits::default());
+    block(async {
+        let report = stage.run(&postgres(), Step::CreateSecret).await;
+        assert!(permanent(&report).contains("cannot be confined here"), "{report:?}");
+        assert!(permanent(&report).contains("--unconfined-workers"), "{report:?}");
+    });
 }
 
 fn outcome_of(mode: &str, step: Step) -> String {
@@ -63,7 +132,7 @@ fn handles_of_an_earlier_step_are_worth_nothing() {
     let stage = Stage::with(taken_over(&directory, "keep-handles"), StepLimits::default());
     block(async {
         let first = stage.run(&postgres(), Step::CreateSecret).await;
-        assert_eq!(first.outcome, pawl_core::rotation::Outcome::Done);
+        assert_eq!(first.outcome, Outcome::Done);
         assert_eq!(stage.runtime.idle_workers().len(), 1);
         let second = stage.run(&postgres(), Step::CreateSecret).await;
         assert!(permanent(&second).contains("broke a rule"), "{second:?}");
@@ -87,9 +156,15 @@ fn calls_without_end_are_ended() {
 /// The taken-over worker: takes the component, and then does not run it.
 pub(crate) fn worker(mode: &str) -> ExitCode {
     let mut kept = None;
-    say(&Up::Ready);
+    match mode {
+        "hostile-dies-start" => die(),
+        // What `pawl worker` ends with where there are no filters of system calls.
+        "hostile-unconfined" => return ExitCode::from(86),
+        _ => say(&Up::Ready),
+    }
     loop {
         match hear() {
+            Some(Down::Load { .. }) if mode == "hostile-dies-load" => die(),
             Some(Down::Load { .. }) => say(&Up::Loaded(Ok(()))),
             Some(Down::Run { .. }) => misbehave(mode, &mut kept),
             Some(Down::Reply(_)) => {}
@@ -129,6 +204,15 @@ fn misbehave(mode: &str, kept: &mut Option<u32>) {
         "hostile-endless-frame" => raw(&[0xff, 0xff, 0xff, 0xff]),
         "hostile-trailing" => raw(&[2, 0, 0, 0, 0, 0]),
         "hostile-greets-again" => say(&Up::Ready),
+        "hostile-dies-run" => die(),
+        "hostile-dies-asked" => {
+            let _ = current();
+            die();
+        }
+        "hostile-dies-done" => {
+            say(&Up::Done(Ended::Done));
+            die();
+        }
         "hostile-calls" => loop {
             say(&Up::Call(Call::Pending));
             if hear().is_none() {
@@ -144,6 +228,10 @@ fn misbehave(mode: &str, kept: &mut Option<u32>) {
         }
         other => panic!("{other} is no mode"),
     }
+}
+
+fn die() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
 fn current() -> Option<u32> {

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod escape;
 mod hostile;
 mod sandbox;
 mod stage;
@@ -19,11 +20,17 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some("worker") => return pawl_runtime::worker_main(),
         Some("compile") => return pawl_runtime::compile_main(),
+        Some("escaped") => {
+            return match arguments.get(1) {
+                Some(how) if how.ends_with("descriptor") => escape::descriptor(how),
+                _ => escape::attempt(),
+            };
+        }
         Some(mode) if mode.starts_with("hostile-") => return hostile::worker(mode),
         _ => {}
     }
     let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let all: Vec<Test> = [steps::TESTS, sandbox::TESTS, hostile::TESTS].concat();
+    let all: Vec<Test> = [steps::TESTS, sandbox::TESTS, hostile::TESTS, escape::TESTS].concat();
     let chosen: Vec<_> = all
         .iter()
         .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())))

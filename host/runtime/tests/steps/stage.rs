@@ -31,6 +31,23 @@ pub(crate) fn program() -> PathBuf {
     std::env::current_exe().unwrap()
 }
 
+/// The worker processes that this one has started and that live.
+pub(crate) fn workers() -> Vec<i32> {
+    let processes =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let processes = processes.filter_map(|name| name.parse::<i32>().ok());
+    processes
+        .filter(|process| {
+            let read = |name: &str| std::fs::read(format!("/proc/{process}/{name}")).unwrap_or_default();
+            let stat = String::from_utf8_lossy(&read("stat")).into_owned();
+            // After the name in brackets: state, parent.
+            let parent =
+                stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+            parent == Some(std::process::id()) && read("cmdline").ends_with(b"\0worker\0")
+        })
+        .collect()
+}
+
 /// Numbers that look random and are the same every time.
 #[derive(Default)]
 struct Dice(AtomicU64);
@@ -226,6 +243,7 @@ impl Stage {
         let server = Server::new("old-password");
         let runtime = Runtime::new(RuntimeConfig {
             worker_program,
+            unconfined_workers: false,
             artifact_dir: directory.path().join("compiled"),
             artifact_key: SecretBytes::new(vec![7; 32]),
             limits,

@@ -1,5 +1,6 @@
 //! Rotations at work: who begins them, who runs them, and the door through which a rotator reaches its secret.
 
+mod ahead;
 mod port;
 mod runner;
 mod scheduler;

@@ -13,6 +13,7 @@ use pawl_core::secret::{Put, RotationDeedError};
 use pawl_core::value::SecretValue;
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
 
+use super::ahead::Ahead;
 use crate::app::{Action, Draft, Fate};
 use crate::cache::Held;
 use crate::error::AppError;
@@ -28,12 +29,20 @@ pub(super) struct RotationPort {
     pub(super) epoch: u64,
     /// When AWSCURRENT moved, once it has.
     pub(super) promoted_at: Arc<OnceLock<Instant>>,
+    /// Steps of this claim that have ended and are not stored.
+    pub(super) ahead: Ahead,
 }
 
 impl RotationPort {
     /// The secret as it is now, if the rotation still owns it.
     async fn owned(&self) -> Result<Arc<Held>, PortError> {
-        let held = self.host.app.read_at(&self.caller, Action::RotationStep, &self.id).await?;
+        let app = &self.host.app;
+        let mut held = app.read_at(&self.caller, Action::RotationStep, &self.id).await?;
+        if !self.ahead.is_empty() {
+            let mut seen = Held::clone(&held);
+            self.ahead.apply(&mut seen.secret, &self.token, app.clock().now(), &**app.rng());
+            held = Arc::new(seen);
+        }
         held.secret.owned_by(&self.token).map_err(AppError::from)?;
         Ok(held)
     }
@@ -43,20 +52,31 @@ impl RotationPort {
         Ok(StoredVersion { id, value })
     }
 
-    /// Changes the secret as this rotation's claim may.
-    async fn note<T>(
+    /// Changes the secret as this rotation's claim may. The ends of steps that were not stored yet are stored with it.
+    async fn change<T>(
         &self,
-        deed: impl Fn(&mut Draft<'_>) -> Result<T, RotationDeedError> + Send + Sync,
-    ) -> Result<T, PortError>
+        deed: impl Fn(&mut Draft<'_>) -> Result<T, AppError> + Send + Sync,
+    ) -> Result<(Arc<Held>, T), PortError>
     where
         T: Send,
     {
         let app = &self.host.app;
         let changed =
             app.change_at(&self.caller, Action::RotationStep, &self.id, Some(self.epoch), |draft| {
+                self.ahead.apply(&mut draft.secret, &self.token, draft.now, &**app.rng());
                 Ok((deed(draft)?, Fate::Kept))
             });
-        Ok(changed.await?.1)
+        let changed = changed.await?;
+        self.ahead.clear();
+        Ok(changed)
+    }
+
+    /// The same, for what the secret itself may refuse.
+    async fn note(
+        &self,
+        deed: impl Fn(&mut Draft<'_>) -> Result<(), RotationDeedError> + Send + Sync,
+    ) -> Result<(), PortError> {
+        self.change(|draft| Ok(deed(draft)?)).await.map(drop)
     }
 }
 
@@ -81,13 +101,7 @@ impl SecretsPort for RotationPort {
 
     fn put_pending(&self, value: SecretValue) -> Answer<'_, StoredVersion> {
         Box::pin(async move {
-            let (held, put) = self
-                .host
-                .app
-                .change_at(&self.caller, Action::RotationStep, &self.id, Some(self.epoch), |draft| {
-                    Ok((draft.put_pending(&self.token, &value)?, Fate::Kept))
-                })
-                .await?;
+            let (held, put) = self.change(|draft| draft.put_pending(&self.token, &value)).await?;
             match put {
                 Put::Stored => Ok(StoredVersion { id: self.token.clone(), value }),
                 Put::AlreadyThere => self.stored(&held, &self.token).await,

@@ -12,6 +12,7 @@ use pawl_runtime::{Severity, StepJob};
 use pawl_store::Claim;
 use tracing::Instrument as _;
 
+use super::ahead::Ahead;
 use super::port::RotationPort;
 use crate::app::{Action, Fate};
 use crate::error::AppError;
@@ -42,7 +43,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     // By ARN: a secret that was deleted and made anew under the name is not this claim's.
     let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
-    let moments = Moments::default();
+    let (moments, ahead) = (Moments::default(), Ahead::default());
     let mut next = current(host, &scheduler, &id).await?;
     if next.is_none() {
         // Cancelled between the claim and now. The lease must not keep the next rotation waiting.
@@ -56,13 +57,16 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
             return Ok(());
         };
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
-        let job = Job { host, claim: &claim, id: &id, caller: &caller, moments: &moments };
+        let job = Job { host, claim: &claim, id: &id, caller: &caller, moments: &moments, ahead: &ahead };
         let span = spans::step(rotation, step);
         let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
         spans::step_ended(&span, &outcome);
         span.in_scope(|| tell(&claim, step, &outcome, &run));
         host.metrics.rotations.step_ended(host.app.functions(), rotation, step, &outcome, run.took);
-        next = job.commit(rotation, step, outcome, run).instrument(span).await?;
+        next = match job.goes_ahead(rotation, step, &outcome, &run).await {
+            Some(next) => Some(next),
+            None => job.commit(rotation, step, outcome, run).instrument(span).await?,
+        };
     }
 }
 
@@ -98,6 +102,7 @@ struct Job<'a> {
     id: &'a SecretId,
     caller: &'a Caller,
     moments: &'a Moments,
+    ahead: &'a Ahead,
 }
 
 impl Job<'_> {
@@ -119,6 +124,7 @@ impl Job<'_> {
             token: rotation.token.clone(),
             epoch: self.claim.epoch,
             promoted_at: self.moments.promoted_at.clone(),
+            ahead: self.ahead.clone(),
         };
         let began = Instant::now();
         let report = self
@@ -161,6 +167,30 @@ impl Job<'_> {
         }
     }
 
+    /// The rotation after a step whose end is stored later, with the promotion; none when it is to be stored now.
+    async fn goes_ahead(
+        &self,
+        rotation: &Rotation,
+        step: Step,
+        outcome: &Outcome,
+        run: &StepRun,
+    ) -> Option<Rotation> {
+        if !Ahead::may_wait(rotation, step, outcome) {
+            return None;
+        }
+        let app = &self.host.app;
+        // A store that does not answer is waited for by the commit.
+        let held = app.read_at(self.caller, Action::RotationStep, self.id).await.ok()?;
+        let mut secret = held.secret.clone();
+        self.ahead.push(step, run.clone());
+        self.ahead.apply(&mut secret, &rotation.token, app.clock().now(), &**app.rng());
+        let next = self.goes_on(&secret, rotation).filter(|next| !next.is_at(step));
+        if next.is_none() {
+            self.ahead.pop();
+        }
+        next
+    }
+
     /// Commits what came of a step; the rotation as it then is, when it goes on at once. A store that fails is tried again: what
     /// is known here must not be lost, and giving up would leave the rotation where it is until the lease ends.
     async fn commit(
@@ -200,11 +230,13 @@ impl Job<'_> {
             .app
             .change_at(self.caller, Action::RotationStep, self.id, Some(self.claim.epoch), |draft| {
                 let (now, ended) = (draft.now, (step, outcome.clone()));
+                self.ahead.apply(&mut draft.secret, &rotation.token, now, &**host.app.rng());
                 draft.secret.step_ended(&rotation.token, ended, run.clone(), now, &**host.app.rng());
                 let goes_on = self.goes_on(&draft.secret, rotation).is_some();
                 Ok(((), if goes_on { Fate::Kept } else { Fate::Released }))
             })
             .await?;
+        self.ahead.clear();
         if let Some(ended) = held.secret.rotation.as_ref().filter(|r| r.status.running().is_none()) {
             tell_end(&held.secret, ended);
             host.metrics.rotations.ended(host.app.functions(), ended);
