@@ -66,9 +66,8 @@ fn cargo(project: &Path) -> Result<PathBuf, CommandError> {
         .filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok())
         .filter(|message| message.reason == "compiler-artifact")
         .flat_map(|message| message.filenames)
-        .filter(|file| file.extension().is_some_and(|has| has == "wasm"))
         // The project's own artefact comes after those that it depends on.
-        .last()
+        .rfind(|file| file.extension().is_some_and(|has| has == "wasm"))
         .ok_or_else(|| {
             failed(project, "the build made no .wasm file: it needs crate-type = [\"cdylib\"] in [lib]")
         })
