@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use pawl_core::function::FunctionName;
 use pawl_core::limits;
 
 use crate::output::Format;
@@ -33,6 +34,11 @@ pub(crate) enum Command {
     },
     /// Rotate a secret now, and set how it rotates from now on.
     Rotate(RotateArgs),
+    /// Write rotators: begin a project, build it, look at what a component asks for.
+    Function {
+        #[command(subcommand)]
+        command: FunctionCommand,
+    },
     /// Print what happened to secrets, and with --follow what happens.
     Events(EventsArgs),
     /// Check the server, the credentials and the clocks, and say what to do about each.
@@ -256,6 +262,32 @@ pub(crate) struct DemoArgs {
     /// Leave everything running until Ctrl-C, and say how to play with it.
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FunctionCommand {
+    /// Begin a rotator in Rust, in a new directory of its name. Needs no checkout of Pawl: the SDK is written into it.
+    New {
+        /// The function's name.
+        name: FunctionName,
+    },
+    /// Build a project, and write the component with its manifest, `pawl.toml`, beside that.
+    Build(FunctionBuildArgs),
+    /// Show what a component imports and asks for, and whether a server would take it.
+    Inspect {
+        /// The component.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct FunctionBuildArgs {
+    /// The project's directory, where its `pawl.toml` is.
+    #[arg(default_value = ".")]
+    pub(crate) project: PathBuf,
+    /// A component that something else than Cargo has built.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) component: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -3,6 +3,7 @@
 mod alias;
 mod approval;
 mod grants;
+mod manifest;
 mod name;
 mod permission;
 mod release;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::alias::{Alias, AliasError, AliasRequest, Routing, Weight};
 pub use self::approval::Approval;
 pub use self::grants::{Engine, Grants, SecretPattern, Target};
+pub use self::manifest::Manifest;
 pub use self::name::{
     AliasName, FunctionName, FunctionNameError, FunctionRef, FunctionVersion, LATEST, Qualifier,
     VersionNumber,

@@ -243,6 +243,14 @@ pub const COMPILE_FILES_MAX: u64 = 16;
 pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 2_500_000_000;
 /// Bytes of a compiled component: it must fit into one message to a worker.
 pub const ARTIFACT_BYTES_MAX: usize = WORKER_FRAME_BYTES_MAX - 4 * 1024;
+/// Instances of modules and components that one component makes, nested ones included (a Python component: 38 modules').
+pub const COMPONENT_INSTANCES_MAX: u64 = 1_000;
+/// Components within components, most (what compilers write: 2).
+pub const COMPONENT_DEPTH_MAX: usize = 16;
+/// Imports of a component, most (a Python component: 30).
+pub const COMPONENT_IMPORTS_MAX: usize = 200;
+/// Bytes of the manifest that a component carries.
+pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a component.
 pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 

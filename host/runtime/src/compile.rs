@@ -3,6 +3,9 @@
 //! A component of 1.2 kB can take 2 GB and 11 seconds to compile, and a size limit does not help: so the child limits its own
 //! address space and processor time, and the parent its wall clock.
 
+mod anatomy;
+mod world;
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitCode;
@@ -14,35 +17,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use self::anatomy::Anatomy;
 use crate::engine::{self, Identity};
 use crate::program::Program;
-use crate::worker::confine;
+use crate::worker::{confine, fits};
 
-/// Where the functions of a rotator come from.
-const OWN_PACKAGE: &str = "pawl:rotation/";
-/// The interface that a rotator must export.
-const STEPS: &str = "pawl:rotation/steps@";
-/// What a language's runtime may want and a worker gives: nothing of it reaches beyond the guest.
-const WASI: [&str; 18] = [
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/stderr",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:cli/terminal-stderr",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:random/random",
-];
+/// The argument with which the child reads a component and does not compile it.
+const READ_ONLY: &str = "read";
 
 /// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +43,7 @@ pub enum AdmitError {
     },
     /// It cannot be compiled with what one compilation may use.
     #[error(
-        "compiling the component takes more than {} MB or {} s of processor time",
+        "compiling the component takes more than {} MB, {} s of processor time or the compiler's stack",
         limits::COMPILE_ADDRESS_BYTES_MAX / 1_000_000,
         limits::COMPILE_CPU_SECONDS
     )]
@@ -72,11 +53,34 @@ pub enum AdmitError {
     Unavailable(String),
 }
 
+/// What was read of a component that can be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    /// The text of the manifest that it carries, not yet parsed.
+    pub manifest: Option<String>,
+    /// The names of what it imports, versions included.
+    pub imports: Vec<String>,
+}
+
+impl Admitted {
+    /// Reads a component in this process, and compiles nothing: for an author who looks at what they made. A host that is
+    /// handed a component takes [`Runtime::admit`](crate::Runtime::admit).
+    ///
+    /// # Errors
+    /// When it is too large, no component, imports what there is not, or is no rotator.
+    pub fn read(source: &[u8]) -> Result<Self, AdmitError> {
+        check_size(source)?;
+        read(source).map_err(AdmitError::Refused)
+    }
+}
+
 /// What the child says, on its standard output.
 #[derive(Serialize, Deserialize)]
 enum Answer {
     Identity(Identity),
+    Read(Admitted),
     Compiled {
+        admitted: Admitted,
         identity: Identity,
         #[serde(with = "serde_bytes")]
         artifact: Vec<u8>,
@@ -87,6 +91,7 @@ enum Answer {
 
 /// A component as machine code, and the engine that it is for.
 pub(crate) struct Compiled {
+    pub(crate) admitted: Admitted,
     pub(crate) identity: Identity,
     pub(crate) artifact: Vec<u8>,
 }
@@ -117,31 +122,31 @@ fn answer() -> Result<Answer, Answer> {
     if source.is_empty() {
         return Ok(Answer::Identity(identity));
     }
-    let component = Component::from_binary(&engine, &source).map_err(|error| {
-        Answer::Refused(format!("is not a valid WebAssembly component: {}", plain(&error)))
-    })?;
-    check(&engine, &component).map_err(Answer::Refused)?;
+    let admitted = read(&source).map_err(Answer::Refused)?;
+    // After the program's name and the subcommand.
+    if std::env::args_os().skip(2).any(|asked| asked == READ_ONLY) {
+        return Ok(Answer::Read(admitted));
+    }
+    let component = compiled(&engine, &source).map_err(Answer::Refused)?;
     let artifact = component.serialize().map_err(|error| Answer::Broken(plain(&error)))?;
-    Ok(Answer::Compiled { identity, artifact })
+    Ok(Answer::Compiled { admitted, identity, artifact })
 }
 
-/// Whether a component asks for what there is, and gives what is needed.
-fn check(engine: &Engine, component: &Component) -> Result<(), String> {
-    let shape = component.component_type();
-    for (import, _) in shape.imports(engine) {
-        let interface = import.split_once('@').map_or(import, |(interface, _)| interface);
-        if !interface.starts_with(OWN_PACKAGE) && !WASI.contains(&interface) {
-            return Err(format!(
-                "imports {interface}, which a rotator does not get: it may import {OWN_PACKAGE}* and what a language's \
-                 runtime needs (wasi:io, wasi:cli, wasi:clocks, wasi:random), and no files and no network"
-            ));
-        }
-    }
-    if shape.exports(engine).any(|(export, _)| export.starts_with(STEPS)) {
-        Ok(())
-    } else {
-        Err("does not export pawl:rotation/steps, so it is no rotator".to_owned())
-    }
+/// Reads a component, and refuses what the world does not have before anything is compiled.
+fn read(source: &[u8]) -> Result<Admitted, String> {
+    let Anatomy { imports, exports, manifest } = Anatomy::of(source)?;
+    world::check(&imports, &exports)?;
+    Ok(Admitted { manifest, imports })
+}
+
+fn compiled(engine: &Engine, source: &[u8]) -> Result<Component, String> {
+    let component = Component::from_binary(engine, source)
+        .map_err(|error| format!("is not a valid WebAssembly component: {}", plain(&error)))?;
+    // A name that the world has may stand before another shape.
+    fits(engine, &component).map_err(|error| {
+        format!("does not fit what this version of Pawl gives to rotators: {}", plain(&error))
+    })?;
+    Ok(component)
 }
 
 /// An error's chain in one line, without the backtrace that its `Display` may have.
@@ -151,6 +156,27 @@ pub(crate) fn plain(error: &wasmtime::Error) -> String {
 
 /// Compiles a component in a child process.
 pub(crate) async fn compile(program: &Program, source: &[u8]) -> Result<Compiled, AdmitError> {
+    check_size(source)?;
+    match ask(program, source, None).await? {
+        Answer::Compiled { artifact, .. } if artifact.len() > limits::ARTIFACT_BYTES_MAX => {
+            let (bytes, max) = (artifact.len(), limits::ARTIFACT_BYTES_MAX);
+            Err(AdmitError::TooLong { bytes, what: "when it is compiled", max })
+        }
+        Answer::Compiled { admitted, identity, artifact } => Ok(Compiled { admitted, identity, artifact }),
+        other => Err(other.unexpected()),
+    }
+}
+
+/// Reads a component in a child process, and compiles nothing.
+pub(crate) async fn inspect(program: &Program, source: &[u8]) -> Result<Admitted, AdmitError> {
+    check_size(source)?;
+    match ask(program, source, Some(READ_ONLY)).await? {
+        Answer::Read(admitted) => Ok(admitted),
+        other => Err(other.unexpected()),
+    }
+}
+
+fn check_size(source: &[u8]) -> Result<(), AdmitError> {
     if source.len() > limits::COMPONENT_BYTES_MAX {
         let (bytes, max) = (source.len(), limits::COMPONENT_BYTES_MAX);
         return Err(AdmitError::TooLong { bytes, what: "as it is", max });
@@ -158,39 +184,41 @@ pub(crate) async fn compile(program: &Program, source: &[u8]) -> Result<Compiled
     if source.is_empty() {
         return Err(AdmitError::Refused("is empty".to_owned()));
     }
-    match ask(program, source).await? {
-        Answer::Compiled { artifact, .. } if artifact.len() > limits::ARTIFACT_BYTES_MAX => {
-            let (bytes, max) = (artifact.len(), limits::ARTIFACT_BYTES_MAX);
-            Err(AdmitError::TooLong { bytes, what: "when it is compiled", max })
+    Ok(())
+}
+
+impl Answer {
+    /// What an answer means that is not the one asked for.
+    fn unexpected(self) -> AdmitError {
+        match self {
+            Self::Refused(why) => AdmitError::Refused(why),
+            Self::Broken(why) => AdmitError::Unavailable(why),
+            Self::Identity(_) | Self::Read(_) | Self::Compiled { .. } => {
+                AdmitError::Unavailable("the compiler answered something else than it was asked".to_owned())
+            }
         }
-        Answer::Compiled { identity, artifact } => Ok(Compiled { identity, artifact }),
-        Answer::Refused(why) => Err(AdmitError::Refused(why)),
-        Answer::Broken(why) => Err(AdmitError::Unavailable(why)),
-        Answer::Identity(_) => Err(AdmitError::Unavailable("the compiler did not answer".to_owned())),
     }
 }
 
 /// The identity of the engine that compiles and runs, learnt from a child so that no engine lives in this process.
 pub(crate) async fn identity_of(program: &Program) -> Result<Identity, AdmitError> {
-    match ask(program, &[]).await? {
+    match ask(program, &[], None).await? {
         Answer::Identity(identity) => Ok(identity),
-        Answer::Broken(why) => Err(AdmitError::Unavailable(why)),
-        Answer::Compiled { .. } | Answer::Refused(_) => {
-            Err(AdmitError::Unavailable("the compiler gave no identity".to_owned()))
-        }
+        other => Err(other.unexpected()),
     }
 }
 
-async fn ask(program: &Program, source: &[u8]) -> Result<Answer, AdmitError> {
-    tokio::time::timeout(limits::COMPILE_WALL, converse(program, source))
+async fn ask(program: &Program, source: &[u8], what: Option<&str>) -> Result<Answer, AdmitError> {
+    tokio::time::timeout(limits::COMPILE_WALL, converse(program, source, what))
         .await
         .unwrap_or(Err(AdmitError::TooCostly))
 }
 
-async fn converse(program: &Program, source: &[u8]) -> Result<Answer, AdmitError> {
+async fn converse(program: &Program, source: &[u8], what: Option<&str>) -> Result<Answer, AdmitError> {
     let unavailable = |what: &str| AdmitError::Unavailable(what.to_owned());
     let mut child = program
         .command("compile")
+        .args(what)
         .spawn()
         .map_err(|error| AdmitError::Unavailable(format!("{program} does not start: {error}")))?;
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

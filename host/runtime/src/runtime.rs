@@ -12,9 +12,9 @@ use pawl_core::world::Rng;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::artifact::{ArtifactError, Artifacts};
+use crate::artifact::Artifacts;
 use crate::capability::{Capabilities, CapabilityConfig, LogLine, LoginJob, Severity, TriedLogin};
-use crate::compile::{self, AdmitError};
+use crate::compile::{self, AdmitError, Admitted, Compiled};
 use crate::database::Drivers;
 use crate::dial::Egress;
 use crate::engine::Identity;
@@ -145,6 +145,20 @@ impl Runtime {
         self.artifact(component).await.map(drop)
     }
 
+    /// Makes sure of the same, and tells what the component says of itself and imports. Whether a manifest is understood, and
+    /// whether its grants are approved, is for whoever admits it.
+    ///
+    /// # Errors
+    /// As [`Runtime::prepare`].
+    pub async fn admit(&self, component: &Component) -> Result<Admitted, AdmitError> {
+        if self.kept(component.digest()).await?.is_some() {
+            return compile::inspect(&self.program, component.bytes()).await;
+        }
+        let _one_at_a_time = self.compiler.lock().await;
+        let (admitted, _) = self.compile(component).await?;
+        Ok(admitted)
+    }
+
     /// Starts worker processes ahead of the first step and of each that replaces another, and learns which engine they have. A failure shows at that step.
     pub async fn prestart(&self) {
         if let Err(error) = self.pool.prestart().await {
@@ -258,20 +272,32 @@ impl Runtime {
 
     /// A component's machine code, compiled now if it is not kept.
     async fn artifact(&self, component: &Component) -> Result<Vec<u8>, AdmitError> {
-        let unavailable = |error: ArtifactError| AdmitError::Unavailable(error.to_string());
-        let digest = component.digest();
-        let engine = self.engine().await?;
-        if let Some(artifact) = self.artifacts.find(digest, engine).await.map_err(unavailable)? {
+        if let Some(artifact) = self.kept(component.digest()).await? {
             return Ok(artifact);
         }
         let _one_at_a_time = self.compiler.lock().await;
         // Another may have compiled it while this one waited.
-        if let Some(artifact) = self.artifacts.find(digest, engine).await.map_err(unavailable)? {
+        if let Some(artifact) = self.kept(component.digest()).await? {
             return Ok(artifact);
         }
-        let compiled = compile::compile(&self.program, component.bytes()).await?;
-        let artifact = Arc::new(compiled.artifact);
-        self.artifacts.keep(digest, compiled.identity, Arc::clone(&artifact)).await.map_err(unavailable)?;
+        let (_, artifact) = self.compile(component).await?;
         Ok(Arc::unwrap_or_clone(artifact))
+    }
+
+    async fn kept(&self, digest: Digest) -> Result<Option<Vec<u8>>, AdmitError> {
+        let engine = self.engine().await?;
+        self.artifacts.find(digest, engine).await.map_err(|error| AdmitError::Unavailable(error.to_string()))
+    }
+
+    /// Compiles a component and keeps it. The caller holds the compiler's lock.
+    async fn compile(&self, component: &Component) -> Result<(Admitted, Arc<Vec<u8>>), AdmitError> {
+        let Compiled { admitted, identity, artifact } =
+            compile::compile(&self.program, component.bytes()).await?;
+        let artifact = Arc::new(artifact);
+        self.artifacts
+            .keep(component.digest(), identity, Arc::clone(&artifact))
+            .await
+            .map_err(|error| AdmitError::Unavailable(error.to_string()))?;
+        Ok((admitted, artifact))
     }
 }

@@ -103,6 +103,11 @@ fn serve() -> Result<(), WorkerError> {
     guests.join().unwrap_or_else(|_| Err(WorkerError::Engine("the worker's thread ended".to_owned())))
 }
 
+/// Whether a component can be linked with what a worker gives, and exports what it calls.
+pub(crate) fn fits(engine: &Engine, component: &Component) -> wasmtime::Result<()> {
+    RotatorPre::new(linker(engine)?.instantiate_pre(component)?).map(drop)
+}
+
 struct Worker {
     engine: Engine,
     ticker: Ticker,

@@ -148,9 +148,31 @@ fn a_small_component_that_is_large_to_compile_takes_no_host_with_it() {
     let stage = Stage::new();
     block(async {
         let error = stage.runtime.prepare(&bomb).await.unwrap_err().to_string();
-        assert!(error.contains("compiling the component takes more than 2500 MB or 45 s"), "{error}");
+        assert!(error.contains("makes more than 1000 instances"), "{error}");
+        let error = stage.runtime.prepare(&nested_types(100_000)).await.unwrap_err().to_string();
+        assert!(
+            error.contains("takes more than 2500 MB, 45 s of processor time or the compiler's stack"),
+            "{error}"
+        );
         assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
     });
+}
+
+/// A component of types within types, which whoever reads them recursively has no stack for.
+fn nested_types(levels: usize) -> Component {
+    // It looks like a rotator until it is compiled.
+    let text = r#"(component (instance $steps) (export "pawl:rotation/steps@0.1.0" (instance $steps)))"#;
+    let mut bytes = wat::parse_str(text).unwrap();
+    // A section of types, with one. Each level declares one type, an instance's, and the last declares none.
+    let body = [vec![1], [0x42, 1, 1].repeat(levels), vec![0x42, 0]].concat();
+    bytes.push(7);
+    let mut length = body.len();
+    while length >= 0x80 {
+        bytes.push(0x80 | u8::try_from(length & 0x7f).unwrap());
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).unwrap());
+    Component::new([bytes, body].concat())
 }
 
 fn fuel_ends_what_time_would_not_yet() {

@@ -23,6 +23,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("steps::a_tampered_artifact_is_compiled_again", a_tampered_artifact_is_compiled_again),
     ("steps::what_is_no_rotator_is_refused_by_name", what_is_no_rotator_is_refused_by_name),
     (
+        "steps::admission_tells_imports_and_manifest_whether_compiled_before_or_not",
+        admission_tells_imports_and_manifest_whether_compiled_before_or_not,
+    ),
+    (
         "steps::a_program_that_does_not_start_is_worth_another_try",
         a_program_that_does_not_start_is_worth_another_try,
     ),
@@ -137,6 +141,32 @@ fn a_tampered_artifact_is_compiled_again() {
     });
 }
 
+fn admission_tells_imports_and_manifest_whether_compiled_before_or_not() {
+    // A custom section at the end: its number, its length, its name's length, its name, and the text.
+    let text = b"[grants]\nown-target = true\n";
+    let section =
+        [&[0, u8::try_from(1 + 13 + text.len()).unwrap(), 13], &b"pawl:manifest"[..], text].concat();
+    let component = Component::new([postgres().bytes(), &section].concat());
+    block(async {
+        let stage = Stage::new();
+        let started = Instant::now();
+        let first = stage.runtime.admit(&component).await.unwrap();
+        println!("admission of the PostgreSQL rotator took {} ms", started.elapsed().as_millis());
+        assert_eq!(first.manifest.as_deref().map(str::as_bytes), Some(&text[..]));
+        assert!(first.imports.iter().any(|import| import == "pawl:rotation/database@0.1.0"), "{first:?}");
+        assert_eq!(stage.runtime.admit(&component).await.unwrap(), first);
+        let plain = stage.runtime.admit(&postgres()).await.unwrap();
+        assert_eq!((plain.manifest, plain.imports), (None, first.imports));
+        assert_eq!(stage.run(&component, Step::CreateSecret).await.outcome, Outcome::Done);
+        // A name that the world has, before another shape.
+        let other = r#"(component (import "pawl:rotation/log@0.1.0" (instance (export "shout" (func))))
+            (instance $steps) (export "pawl:rotation/steps@0.1.0" (instance $steps)))"#;
+        let other = Component::new(wat::parse_str(other).unwrap());
+        let error = stage.runtime.admit(&other).await.unwrap_err().to_string();
+        assert!(error.contains("does not fit") && error.contains("shout"), "{error}");
+    });
+}
+
 fn what_is_no_rotator_is_refused_by_name() {
     block(async {
         let stage = Stage::new();
@@ -145,11 +175,11 @@ fn what_is_no_rotator_is_refused_by_name() {
             stage.runtime.prepare(&component).await.unwrap_err().to_string()
         };
         let sockets = refusal(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#).await;
-        assert!(sockets.contains("imports wasi:sockets/tcp, which"), "{sockets}");
+        assert!(sockets.contains("imports wasi:sockets/tcp@0.2.0, which"), "{sockets}");
         let unversioned = refusal(r#"(component (import "anything" (func)))"#).await;
         assert!(unversioned.contains("imports anything, which"), "{unversioned}");
         assert!(refusal("(component)").await.contains("does not export pawl:rotation/steps"));
-        assert!(refusal("(module)").await.contains("is not a valid WebAssembly component"));
+        assert!(refusal("(module)").await.contains("is a core module, and no component"));
         let error =
             stage.runtime.prepare(&Component::new(&b"(component)"[..])).await.unwrap_err().to_string();
         assert!(error.contains("is not a valid WebAssembly component"), "text was taken: {error}");
