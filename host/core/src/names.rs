@@ -1,9 +1,5 @@
 //! Names that exist are valid.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use crate::limits;
 
 /// Why a text is no name of its kind.
@@ -28,10 +24,11 @@ pub enum NameError {
     AccountId(String),
 }
 
+/// A name: text that is valid since it is parsed, by the type's own `TryFrom<String>`.
 macro_rules! text_newtype {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $error:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -43,8 +40,8 @@ macro_rules! text_newtype {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
@@ -56,34 +53,35 @@ macro_rules! text_newtype {
         }
 
         impl std::str::FromStr for $name {
-            type Err = NameError;
+            type Err = $error;
 
-            fn from_str(text: &str) -> Result<Self, NameError> {
+            fn from_str(text: &str) -> Result<Self, $error> {
                 Self::try_from(text.to_owned())
             }
         }
     };
 }
+pub(crate) use text_newtype;
 
 text_newtype! {
     /// A secret's name: 1 to 512 of `A-Za-z0-9/_+=.@!-` (AWS's CreateSecret; `!` is for names that services own).
-    SecretName
+    SecretName, NameError
 }
 text_newtype! {
     /// A version's id, which is the ClientRequestToken that made it: 32 to 64 characters.
-    VersionId
+    VersionId, NameError
 }
 text_newtype! {
     /// A staging label: 1 to 256 characters.
-    Label
+    Label, NameError
 }
 text_newtype! {
     /// A region: a namespace of secrets, selected by the scope of a request's signature.
-    Region
+    Region, NameError
 }
 text_newtype! {
     /// An account: twelve digits.
-    AccountId
+    AccountId, NameError
 }
 
 impl TryFrom<String> for SecretName {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FunctionArn;
 use crate::limits;
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, Region, text_newtype};
 
 /// Why a text names no function, alias or version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,50 +39,13 @@ fn is_plain(text: &str, chars_max: usize) -> bool {
     !text.is_empty() && text.len() <= chars_max && text.bytes().all(valid)
 }
 
-macro_rules! text_newtype {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text of it.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = FunctionNameError;
-
-            fn from_str(text: &str) -> Result<Self, FunctionNameError> {
-                Self::try_from(text.to_owned())
-            }
-        }
-    };
-}
-
 text_newtype! {
     /// A function's name: 1 to 64 of `A-Za-z0-9-_` (AWS's CreateFunction).
-    FunctionName
+    FunctionName, FunctionNameError
 }
 text_newtype! {
     /// An alias's name: 1 to 128 of `A-Za-z0-9-_`, and not digits alone (AWS's CreateAlias).
-    AliasName
+    AliasName, FunctionNameError
 }
 
 impl TryFrom<String> for FunctionName {
