@@ -109,7 +109,10 @@ impl Postgres {
     pub fn refused_logins(&self) -> Vec<String> {
         let log = self.log();
         let refused = log.lines().filter(|line| line.contains("FATAL"));
-        refused.filter(|line| !line.contains("the database system is starting up")).map(str::to_owned).collect()
+        refused
+            .filter(|line| !line.contains("the database system is starting up"))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn log_path(&self) -> PathBuf {
