@@ -39,7 +39,7 @@ fn keep_on(pawl: &Pawl, attack: &str, stop: &AtomicBool, tried: &AtomicUsize) {
     let function = format!("arn:aws:lambda:us-east-1:000000000000:function:{attack}");
     let name = format!("hostile/{attack}");
     while !stop.load(Ordering::Relaxed) {
-        let _ = pawl.try_call("RotateSecret", &json!({"SecretId": name, "RotationLambdaARN": function}));
+        let _ = pawl.rotate(&name, &function);
         while pawl.rotation(&name).get("Status").is_none_or(|status| status != "Failed")
             && !stop.load(Ordering::Relaxed)
         {
