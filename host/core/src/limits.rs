@@ -217,6 +217,8 @@ pub const WORKER_STACK_BYTES: usize = 4 * 1024 * 1024;
 pub const WORKER_FILES_MAX: u64 = 256;
 /// Bytes of memory that a worker may write to: a compiled component on its way in, thrice, and a guest's memory beside it.
 pub const WORKER_DATA_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// By how much a worker and a compiler are nicer to other processes than the host is (nice(2)).
+pub const WORKER_NICENESS: i32 = 10;
 /// Times that a step is given to a new worker at once, because the first one died before the guest had asked for anything.
 pub const WORKER_DEATHS_MAX: u32 = 1;
 /// Worker processes that are started ahead of need, and kept ready.

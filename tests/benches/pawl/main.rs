@@ -8,6 +8,7 @@
     reason = "a bench: whatever fails here ends it, and its numbers are for people"
 )]
 
+mod attack;
 mod floor;
 mod hosts;
 mod load;
@@ -43,13 +44,14 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 7] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("start", start::run),
     ("read", read::run),
     ("write", write::run),
     ("overhead", overhead::run),
     ("rotation", rotation::run),
     ("hosts", hosts::run),
+    ("attack", attack::run),
     ("size", size::run),
 ];
 

@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
         a_worker_that_dies_before_it_asked_is_replaced_unseen,
     ),
     ("hostile::a_worker_that_dies_after_it_asked_is_told", a_worker_that_dies_after_it_asked_is_told),
+    ("hostile::a_step_of_a_cached_component_costs_little", a_step_of_a_cached_component_costs_little),
     ("hostile::a_worker_that_always_dies_is_told", a_worker_that_always_dies_is_told),
     (
         "hostile::a_program_that_cannot_confine_itself_runs_nothing",
@@ -84,6 +85,55 @@ fn a_worker_that_dies_after_it_asked_is_told() {
         assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
         assert_eq!(stage.run(&postgres(), Step::CreateSecret).await.outcome, Outcome::Done);
     });
+}
+
+/// What one step costs from this process and back, of a component that the worker has and that does nothing: an instance, the
+/// call, and twice the way through the pipe.
+fn a_step_of_a_cached_component_costs_little() {
+    const ROUNDS: usize = 5_000;
+    let component = super::sandbox::guest(1, "", "");
+    let stage = Stage::new();
+    block(async { stage.runtime.prepare(&component).await.unwrap() });
+    let kept = std::fs::read_dir(stage.directory.path().join("compiled")).unwrap().next().unwrap().unwrap();
+    // Behind the MAC.
+    let artifact = std::fs::read(kept.path()).unwrap().split_off(32);
+    let mut worker = std::process::Command::new(program())
+        .arg("worker")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut to, mut from) = (worker.stdin.take().unwrap(), worker.stdout.take().unwrap());
+    let mut receive = || {
+        let mut header = [0; HEADER_BYTES];
+        from.read_exact(&mut header).unwrap();
+        let mut body = vec![0; wire::body_bytes::<Up>(header).unwrap()];
+        from.read_exact(&mut body).unwrap();
+        wire::message::<Up>(&body).unwrap()
+    };
+    assert!(matches!(receive(), Up::Ready));
+    let digest = *component.digest().as_bytes();
+    to.write_all(&wire::frame(&Down::Load { digest, artifact }).unwrap()).unwrap();
+    assert!(matches!(receive(), Up::Loaded(Ok(()))));
+    let limits = wire::GuestLimits { memory_bytes: 1 << 26, fuel: 1_000_000, cpu_millis: 2_000 };
+    let environment = std::collections::BTreeMap::new();
+    let run = wire::frame(&Down::Run { digest, step: Step::CreateSecret, environment, limits }).unwrap();
+    let mut took: Vec<_> = (0..ROUNDS)
+        .map(|_| {
+            let from = std::time::Instant::now();
+            to.write_all(&run).unwrap();
+            assert!(matches!(receive(), Up::Done(Ended::Done)));
+            from.elapsed()
+        })
+        .collect();
+    took.sort();
+    println!(
+        "    a step that does nothing, there and back: p50 {:?}, p99 {:?}",
+        took[ROUNDS / 2],
+        took[ROUNDS * 99 / 100]
+    );
+    drop(to);
+    assert!(worker.wait().unwrap().success(), "it ends with its pipe, under its filter");
 }
 
 fn a_worker_that_always_dies_is_told() {

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod attacks;
 mod escape;
 mod hostile;
 mod sandbox;
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
         _ => {}
     }
     let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let all: Vec<Test> = [steps::TESTS, sandbox::TESTS, hostile::TESTS, escape::TESTS].concat();
+    let all: Vec<Test> =
+        [steps::TESTS, sandbox::TESTS, hostile::TESTS, escape::TESTS, attacks::TESTS].concat();
     let chosen: Vec<_> = all
         .iter()
         .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())))

@@ -39,7 +39,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// A rotator of four equal steps, by hand: what a compiler would not write.
 ///
 /// `pages` of memory, a `start` function, and the body of the steps, which has the rotation's handle in local 0.
-fn guest(pages: u32, start: &str, step: &str) -> Component {
+pub(crate) fn guest(pages: u32, start: &str, step: &str) -> Component {
     let text = format!(
         r#"(component
   (import "pawl:rotation/secrets@0.1.0" (instance $secrets (export "rotation" (type (sub resource)))))

@@ -156,6 +156,8 @@ pub(crate) struct ServerState {
     at_login: Mutex<Option<Box<dyn Fn() + Send>>>,
     /// Whether logins are never answered.
     pub(crate) mute: AtomicBool,
+    /// Whether logins dial first, as a real driver does.
+    pub(crate) dials: AtomicBool,
 }
 
 impl Server {
@@ -165,6 +167,7 @@ impl Server {
             password_changes: AtomicU64::new(0),
             at_login: Mutex::new(None),
             mute: AtomicBool::new(false),
+            dials: AtomicBool::new(false),
         }))
     }
 
@@ -186,10 +189,17 @@ impl Driver for Server {
         Engine::Postgres
     }
 
-    fn login<'a>(&'a self, _: &'a Destination, login: &'a Login) -> Work<'a, Box<dyn Session>, LoginFailure> {
+    fn login<'a>(
+        &'a self,
+        to: &'a Destination,
+        login: &'a Login,
+    ) -> Work<'a, Box<dyn Session>, LoginFailure> {
         Box::pin(async move {
             if let Some(what) = self.at_login.lock().unwrap().as_ref() {
                 what();
+            }
+            if self.dials.load(Ordering::SeqCst) {
+                to.connect().await?;
             }
             if self.mute.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
@@ -262,11 +272,21 @@ impl Stage {
     }
 
     pub(crate) async fn run_granted(&self, component: &Component, step: Step, grants: Grants) -> StepReport {
+        self.run_with(component, step, grants, Environment::new()).await
+    }
+
+    pub(crate) async fn run_with(
+        &self,
+        component: &Component,
+        step: Step,
+        grants: Grants,
+        environment: Environment,
+    ) -> StepReport {
         self.runtime
             .run_step(StepJob {
                 component: component.clone(),
                 step,
-                environment: Arc::new(Environment::new()),
+                environment: Arc::new(environment),
                 grants: Arc::new(grants),
                 port: Arc::clone(&self.secret) as Arc<dyn SecretsPort>,
             })
@@ -279,7 +299,7 @@ pub(crate) fn postgres() -> Component {
     Component::new(builtin().bytes)
 }
 
-fn builtin() -> &'static pawl_rotators::Builtin {
+pub(crate) fn builtin() -> &'static pawl_rotators::Builtin {
     pawl_rotators::Builtin::named("pawl-postgres-single-user").unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 
 use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, Scope};
 use pawl_core::limits;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, nice, set_dumpable_behavior, setrlimit};
 use rustix::thread::set_no_new_privs;
 
 use super::ConfineError;
@@ -37,6 +37,8 @@ fn common() -> io::Result<()> {
     set_no_new_privs(true)?;
     // Other processes of this user can neither trace it nor read its memory.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // Whoever asks the host for a secret comes first.
+    nice(limits::WORKER_NICENESS)?;
     limit(Resource::Core, 0)?;
     limit(Resource::Memlock, 0)?;
     limit(Resource::Msgqueue, 0)
