@@ -39,7 +39,12 @@ impl Pipe {
     pub(super) fn open() -> io::Result<Self> {
         let from = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let to = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self { from: BufReader::new(from), to })
+        Ok(Self::between(from, to))
+    }
+
+    /// The pipe between two files.
+    pub(super) fn between(from: File, to: File) -> Self {
+        Self { from: BufReader::new(from), to }
     }
 
     pub(super) fn send(&mut self, message: &Up) -> Result<(), PipeError> {
