@@ -23,7 +23,7 @@ use crate::database_secret;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Each attack, and what its end must speak of.
-const ATTACKS: [(&str, &str); 24] = [
+const ATTACKS: [(&str, &str); 25] = [
     // First, because it takes until the step's wall clock ends, beside all others.
     ("sleep", "did not end within"),
     ("loop", "fuel|processor time"),
@@ -33,6 +33,7 @@ const ATTACKS: [(&str, &str); 24] = [
     ("recursion", "stack|out of bounds|unreachable"),
     ("call-flood", "10000 times"),
     ("log-flood", "10000 times|processor time|fuel"),
+    ("byte-flood", "32 MiB"),
     ("log-giant", "1 MiB"),
     ("stderr-flood", "fuel|processor time"),
     ("list-giant", "1 MiB|memory"),

@@ -195,6 +195,8 @@ pub const GUEST_CPU: Duration = Duration::from_secs(2);
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// Bytes that a guest may pass to the host in one call.
 pub const HOSTCALL_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that a worker may pass to the host in one step, all of its calls together.
+pub const STEP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Calls to the host in one step.
 pub const HOSTCALLS_MAX: u32 = 10_000;
 /// Handles that a guest may hold at once.

@@ -112,6 +112,16 @@ pub struct Egress {
     denied: Vec<Cidr>,
 }
 
+impl FromStr for Egress {
+    type Err = CidrError;
+
+    /// The blocks that are denied besides, with commas between them.
+    fn from_str(text: &str) -> Result<Self, CidrError> {
+        let blocks = text.split(',').map(str::trim).filter(|block| !block.is_empty());
+        blocks.map(str::parse).collect::<Result<_, _>>().map(Self::denying)
+    }
+}
+
 impl Egress {
     /// The rule that denies these blocks besides those that are never allowed.
     #[must_use]
@@ -338,7 +348,8 @@ mod tests {
         ] {
             assert!(rule.allows(fine.parse().unwrap()), "{fine}");
         }
-        let stricter = Egress::denying(vec!["10.0.0.0/8".parse().unwrap()]);
+        let stricter: Egress = "10.0.0.0/8, fd99::/16".parse().unwrap();
+        assert!("10.0.0.0/8;fd99::/16".parse::<Egress>().is_err());
         assert!(
             !stricter.allows("10.9.9.9".parse().unwrap())
                 && !stricter.allows("::ffff:10.9.9.9".parse().unwrap())

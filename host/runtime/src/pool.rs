@@ -72,6 +72,8 @@ pub(crate) struct Worker {
     from: BufReader<ChildStdout>,
     component: Option<Digest>,
     steps: u32,
+    /// Bytes that it has said in the present step.
+    said: usize,
 }
 
 impl Worker {
@@ -82,7 +84,7 @@ impl Worker {
             return Err(WorkerFailure::Start(std::io::Error::other("it has no pipe")));
         };
         let from = BufReader::new(from);
-        let mut worker = Self { process, to, from, component: None, steps: 0 };
+        let mut worker = Self { process, to, from, component: None, steps: 0, said: 0 };
         match tokio::time::timeout(limits::WORKER_START_WALL, worker.receive()).await {
             Ok(Ok(Up::Ready)) => Ok(worker),
             Ok(Ok(_)) => Err(WorkerFailure::Protocol("it did not begin with its greeting".to_owned())),
@@ -94,6 +96,7 @@ impl Worker {
     /// Begins a step.
     pub(crate) async fn begin(&mut self, run: &Down) -> Result<(), WorkerFailure> {
         self.steps = self.steps.saturating_add(1);
+        self.said = 0;
         self.send(run).await
     }
 
@@ -107,10 +110,14 @@ impl Worker {
 
     /// The next message. What comes is checked as if an attacker had written it: bounded before it is read, and whole.
     pub(crate) async fn receive(&mut self) -> Result<Up, WorkerFailure> {
-        match self.body().await? {
-            Some(body) => Ok(wire::message(&body)?),
-            None => Err(self.end().await),
+        let Some(body) = self.body().await? else { return Err(self.end().await) };
+        // A worker of ours stops its guest before; this is for one that an attacker has taken over.
+        self.said = self.said.saturating_add(body.len());
+        if self.said > limits::STEP_BYTES_MAX.saturating_add(limits::WORKER_ANSWER_BYTES_MAX) {
+            let said = format!("it said more than {} bytes in one step", limits::STEP_BYTES_MAX);
+            return Err(WorkerFailure::Protocol(said));
         }
+        Ok(wire::message(&body)?)
     }
 
     /// The bytes of the next message; none when the pipe ends before they do.

@@ -47,8 +47,11 @@ impl Pipe {
         Self { from: BufReader::new(from), to }
     }
 
-    pub(super) fn send(&mut self, message: &Up) -> Result<(), PipeError> {
-        Ok(self.to.write_all(&wire::frame(message)?)?)
+    /// Sends a message, and gives its bytes.
+    pub(super) fn send(&mut self, message: &Up) -> Result<usize, PipeError> {
+        let frame = wire::frame(message)?;
+        self.to.write_all(&frame)?;
+        Ok(frame.len())
     }
 
     pub(super) fn receive(&mut self) -> Result<Down, PipeError> {

@@ -86,7 +86,7 @@ async fn goes_on(stage: &Stage) {
 }
 
 fn what_floods_or_breaks_is_stopped_in_every_step() {
-    const ATTACKS: [(&str, &str); 11] = [
+    const ATTACKS: [(&str, &str); 12] = [
         ("loop", "fuel|processor time"),
         ("panic", "panicked"),
         ("exit", "exited within a step"),
@@ -94,6 +94,7 @@ fn what_floods_or_breaks_is_stopped_in_every_step() {
         ("recursion", "overflowed its stack|out of bounds|unreachable"),
         ("call-flood", "called the host more than 10000 times"),
         ("log-flood", "called the host more than 10000 times|processor time|fuel"),
+        ("byte-flood", "passed more than 32 MiB to the host in one step"),
         ("log-giant", "passed more than 1 MiB"),
         ("stderr-flood", "fuel|processor time"),
         ("list-giant", "passed more than 1 MiB|memory"),

@@ -34,6 +34,9 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         "log-flood" => loop {
             log!("{}", "x".repeat(64 * 1024));
         },
+        "byte-flood" => loop {
+            let _ = rotation.open(&"x".repeat(900 * 1024));
+        },
         "log-giant" => {
             log!("{}", "x".repeat(8 * 1024 * 1024));
             Ok(())
