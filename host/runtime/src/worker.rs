@@ -109,6 +109,22 @@ pub(crate) fn fits(engine: &Engine, component: &Component) -> wasmtime::Result<(
     RotatorPre::new(linker(engine)?.instantiate_pre(component)?).map(drop)
 }
 
+/// As much of a text as the host keeps of one. What a guest writes, and names that its author has chosen, can be of any length.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(limits::LOG_LINE_BYTES_MAX));
+    text
+}
+
+/// An end that fits into a message: a step whose end could not be said would seem to be one whose worker died, and be tried again.
+fn short(ended: Ended) -> Ended {
+    match ended {
+        Ended::Done => Ended::Done,
+        Ended::Transient(text) => Ended::Transient(cut(text)),
+        Ended::Permanent(text) => Ended::Permanent(cut(text)),
+        Ended::Trapped { reason, stderr } => Ended::Trapped { reason: cut(reason), stderr: cut(stderr) },
+    }
+}
+
 struct Worker {
     engine: Engine,
     ticker: Ticker,
@@ -123,12 +139,12 @@ impl Worker {
             match pipe.receive()? {
                 Down::Load { digest, artifact } => {
                     let loaded = self.load(&linker, digest, &artifact);
-                    pipe.send(&Up::Loaded(loaded.map_err(|error| plain(&error))))?;
+                    pipe.send(&Up::Loaded(loaded.map_err(|error| cut(plain(&error)))))?;
                 }
                 Down::Run { digest, step, environment, limits } => {
                     let ended;
                     (pipe, ended) = self.step(pipe, digest, step, &environment, limits)?;
-                    pipe.send(&Up::Done(ended))?;
+                    pipe.send(&Up::Done(short(ended)))?;
                 }
                 Down::Reply(_) => return Err(PipeError::Unexpected.into()),
             }

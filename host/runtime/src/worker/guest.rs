@@ -7,6 +7,7 @@ use wasmtime::Trap;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
+use super::cut;
 use super::link::{database, log, secrets};
 use super::meter::{Gate, Stop};
 use super::pipe::{Pipe, PipeError};
@@ -352,9 +353,9 @@ impl database::HostSession for Guest {
 }
 
 impl log::Host for Guest {
-    fn write(&mut self, level: log::Level, mut message: String) -> wasmtime::Result<()> {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         // The host keeps no more of it: the rest is cut off where it costs the guest's time, and not the host's.
-        message.truncate(message.floor_char_boundary(limits::LOG_LINE_BYTES_MAX));
+        let message = cut(message);
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,

@@ -86,7 +86,7 @@ async fn goes_on(stage: &Stage) {
 }
 
 fn what_floods_or_breaks_is_stopped_in_every_step() {
-    const ATTACKS: [(&str, &str); 12] = [
+    const ATTACKS: [(&str, &str); 13] = [
         ("loop", "fuel|processor time"),
         ("panic", "panicked"),
         ("exit", "exited within a step"),
@@ -95,6 +95,8 @@ fn what_floods_or_breaks_is_stopped_in_every_step() {
         ("call-flood", "called the host more than 10000 times"),
         ("log-flood", "called the host more than 10000 times|processor time|fuel"),
         ("byte-flood", "passed more than 32 MiB to the host in one step"),
+        // As long as a line of log, and said once: a worker that dies of it would seem to be worth another try.
+        ("failure-giant", "xxxxxxxx|passed more than 1 MiB"),
         ("log-giant", "passed more than 1 MiB"),
         ("stderr-flood", "fuel|processor time"),
         ("list-giant", "passed more than 1 MiB|memory"),
@@ -109,6 +111,7 @@ fn what_floods_or_breaks_is_stopped_in_every_step() {
                 let (report, took) = attack(&stage, name, step).await;
                 let text = permanent(&report);
                 assert!(reasons.split('|').any(|reason| text.contains(reason)), "{name} in {step}: {text}");
+                assert!(text.len() <= pawl_core::limits::LOG_LINE_BYTES_MAX, "{name}: {} bytes", text.len());
                 if step == Step::CreateSecret {
                     row(name, text, took);
                 }
@@ -244,6 +247,10 @@ fn refused(text: &str) -> String {
 }
 
 fn what_is_imported_without_right_is_named() {
+    // A name that would fill a history, or a person's screen.
+    let long = format!("evil:{}/secrets@0.1.0", "x".repeat(90_000));
+    let error = refused(&format!(r#"(component (import "{long}" (instance)))"#));
+    assert!(error.contains("evil:") && error.len() < 2_000, "{} bytes", error.len());
     for import in [
         "wasi:filesystem/types@0.2.6",
         "wasi:filesystem/preopens@0.2.6",
@@ -300,6 +307,10 @@ fn components_that_want_too_much_are_stopped() {
         ("text that is no UTF-8", guest(1, "", BROKEN_TEXT), ""),
     ];
     block(async {
+        // Memory that no limiter is asked about.
+        let shared = guest(1, ") (memory 1 65536 shared) (func $unused", "");
+        let error = stage.runtime.prepare(&shared).await.unwrap_err().to_string();
+        assert!(error.contains("threads must be enabled"), "{error}");
         for (name, component, reasons) in attacks {
             stage.runtime.prepare(&component).await.unwrap();
             let from = Instant::now();

@@ -34,6 +34,7 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         "log-flood" => loop {
             log!("{}", "x".repeat(64 * 1024));
         },
+        "failure-giant" => Err(Failure::Permanent("x".repeat(8 * 1024 * 1024))),
         "byte-flood" => loop {
             let _ = rotation.open(&"x".repeat(900 * 1024));
         },
