@@ -246,7 +246,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
         drivers: Arc::new(Drivers::new(databases.map(|driver| metrics.metered_driver(driver)))),
-        egress: Arc::default(),
+        egress: Arc::new(settings.egress),
         rng: rng.clone(),
     });
     let request_ids = RequestIds::new(&*rng);
