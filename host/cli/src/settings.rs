@@ -222,7 +222,7 @@ impl<'a> Environment<'a> {
     }
 
     /// As [`Environment::path`], for text.
-    fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
+    pub(crate) fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
         let Some(value) = (self.0)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
         value
             .into_string()
