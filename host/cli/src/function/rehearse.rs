@@ -172,6 +172,7 @@ fn settings(
         region: region.clone(),
         database_ca: database_ca.clone(),
         functions_dir: Some(functions_dir.clone()),
+        egress: pawl_runtime::dial::Egress::default(),
         cache_bytes: limits::REHEARSAL_CACHE_BYTES,
         dev_clock: false,
         bootstrap: None,
