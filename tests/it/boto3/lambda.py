@@ -1,4 +1,5 @@
-import base64, hashlib, io, zipfile
+import base64, hashlib, io, urllib.error, urllib.request, zipfile
+import botocore.auth, botocore.awsrequest, botocore.session
 
 lam = boto3.client("lambda", endpoint_url=os.environ["AWS_ENDPOINT_URL"],
                    config=Config(retries={"total_max_attempts": 1}, parameter_validation=False))
@@ -42,3 +43,17 @@ def no(status, call, **parameters):
 def create(name, content, **more):
     return lam.create_function(FunctionName=name, Runtime="provided.al2023", Handler="component", Role=ROLE,
                                Code={"ZipFile": content}, **more)
+
+def approve(name, grants):
+    request = botocore.awsrequest.AWSRequest(
+        method="POST", url=os.environ["AWS_ENDPOINT_URL"] + "/",
+        data=json.dumps({"FunctionName": name, "Grants": grants}).encode(),
+        headers={"X-Amz-Target": "Pawl.ApproveFunction", "Content-Type": "application/x-amz-json-1.1"})
+    keys = botocore.session.Session().get_credentials()
+    botocore.auth.SigV4Auth(keys, "pawl", "us-east-1").add_auth(request)
+    prepared = request.prepare()
+    sent = urllib.request.Request(prepared.url, data=prepared.body, headers=dict(prepared.headers), method="POST")
+    try:
+        return json.load(urllib.request.urlopen(sent))
+    except urllib.error.HTTPError as error:
+        raise AssertionError(error.read())

@@ -11,21 +11,6 @@ assert no(404, lam.get_function, FunctionName="rotator") == (
     "ResourceNotFoundException", f"Function not found: {ARN}rotator")
 assert lam.get_account_settings()["AccountUsage"] == {"TotalCodeSize": 0, "FunctionCount": 0}
 
-def approve(name, grants):
-    import botocore.auth, botocore.awsrequest, botocore.session, urllib.request, urllib.error
-    request = botocore.awsrequest.AWSRequest(
-        method="POST", url=os.environ["AWS_ENDPOINT_URL"] + "/",
-        data=json.dumps({"FunctionName": name, "Grants": grants}),
-        headers={"X-Amz-Target": "Pawl.ApproveFunction", "Content-Type": "application/x-amz-json-1.1"})
-    keys = botocore.session.Session().get_credentials()
-    botocore.auth.SigV4Auth(keys, "pawl", "us-east-1").add_auth(request)
-    prepared = request.prepare()
-    sent = urllib.request.Request(prepared.url, data=prepared.body, headers=dict(prepared.headers), method="POST")
-    try:
-        return json.load(urllib.request.urlopen(sent))
-    except urllib.error.HTTPError as error:
-        raise AssertionError(error.read())
-
 approved = approve("rotator", GRANTS)
 assert approved["ApprovedBy"] == "arn:aws:iam::000000000000:root", approved
 assert "own-target = true" in approved["Approved"] and approved["Versions"] == [], approved
