@@ -1,6 +1,7 @@
 //! Pawl's own operations, on the same wire: target prefix `Pawl.`, signing name `pawl`.
 
 mod host;
+mod logs;
 
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::target::operations;
 use crate::time::EpochSeconds;
 
 pub use self::host::*;
+pub use self::logs::*;
 
 /// The service's name in the scope of a request's signature.
 pub const SIGNING_NAME: &str = "pawl";
@@ -27,6 +29,8 @@ operations! {
     DescribeRotation;
     /// What happened to secrets, from a number on; waits a while for more.
     ListEvents;
+    /// What a function has written on this host, line by line; waits a while for more.
+    ListFunctionLogs;
     /// The rotations of a secret that there were, the newest first.
     ListRotations;
     /// The rotations to come, secret by secret.

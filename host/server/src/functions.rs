@@ -2,6 +2,9 @@
 //! were uploaded and are in the store.
 
 mod code;
+pub mod concurrency;
+pub mod invoke;
+pub mod log;
 mod stored;
 mod sweep;
 
@@ -14,7 +17,11 @@ use pawl_core::names::{AccountId, Region};
 use pawl_runtime::Component;
 use serde::Deserialize;
 
+use crate::world::SystemRng;
+
 use self::code::CodeCache;
+use self::concurrency::Concurrency;
+use self::log::FunctionLogs;
 pub use self::stored::{FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
 
@@ -74,6 +81,8 @@ struct Manifest {
 pub struct Functions {
     account: AccountId,
     code: CodeCache,
+    running: Concurrency,
+    logs: FunctionLogs,
     by_name: BTreeMap<String, Arc<Function>>,
 }
 
@@ -105,7 +114,8 @@ impl Functions {
                 }
             }
         }
-        Ok(Self { account, code: CodeCache::default(), by_name })
+        let (running, logs) = (Concurrency::default(), FunctionLogs::new(&SystemRng));
+        Ok(Self { account, code: CodeCache::default(), running, logs, by_name })
     }
 
     /// The function that an ARN names, if it is built in or from a directory. Such a function is in every region, and has one
@@ -127,6 +137,18 @@ impl Functions {
     #[must_use]
     pub fn is_reserved(&self, name: &str) -> bool {
         name.starts_with(RESERVED) || self.by_name.contains_key(name)
+    }
+
+    /// What runs of each function now.
+    #[must_use]
+    pub const fn running(&self) -> &Concurrency {
+        &self.running
+    }
+
+    /// What functions have written on this host.
+    #[must_use]
+    pub const fn logs(&self) -> &FunctionLogs {
+        &self.logs
     }
 
     /// Those that are built in or from a directory.

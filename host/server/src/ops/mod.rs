@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod host;
 mod listing;
+mod logs;
 pub(crate) mod page;
 mod password;
 mod plan;
@@ -80,6 +81,7 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
             PawlOperation::ListEvents => op!(events::list_events),
+            PawlOperation::ListFunctionLogs => op!(logs::list_function_logs),
             PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
