@@ -54,4 +54,4 @@ pub const INVOKE_LOG_BYTES_MAX: usize = 4_096;
 /// Versions of functions that have series of their own in a host's figures; of more, the rest is counted as `other`.
 pub const FUNCTION_SERIES_MAX: usize = 200;
 /// When the schedule tries again to begin a rotation whose function was missing or refused.
-pub const SCHEDULE_RETRY: Duration = Duration::from_secs(3600);
+pub const SCHEDULE_RETRY: Duration = Duration::from_secs(900);
