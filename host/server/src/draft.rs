@@ -32,6 +32,12 @@ impl Draft<'_> {
         self.news.push(News::new(kind).of(token).because(reason));
     }
 
+    /// Tells them that a rotation could not begin, and that the host tries again by itself.
+    pub(crate) fn tell_failure(&mut self, reason: impl Into<String>) {
+        let news = News::new(EventType::RotationFailed).because(reason);
+        self.news.push(News { retried: Some(true), ..news });
+    }
+
     /// Puts a value under a token, with labels, as [`Secret::put`] says.
     ///
     /// # Errors

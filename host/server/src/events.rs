@@ -85,7 +85,7 @@ pub(crate) struct News {
     token: Option<VersionId>,
     reason: Option<String>,
     step: Option<&'static str>,
-    retried: Option<bool>,
+    pub(crate) retried: Option<bool>,
 }
 
 impl News {

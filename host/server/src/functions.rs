@@ -22,7 +22,7 @@ use crate::world::SystemRng;
 use self::code::CodeCache;
 use self::concurrency::Concurrency;
 use self::log::FunctionLogs;
-pub use self::stored::{FindError, Resolved, Stored, approval, load};
+pub use self::stored::{Approved, FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
 
 /// A function that is in every region: its code, what it may reach, and how the operator has set it up.

@@ -3,13 +3,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pawl_api::pawl::FunctionLogLine;
+use pawl_api::time::EpochSeconds;
 use pawl_core::limits;
+use pawl_core::rotation::{Outcome, Step};
 use pawl_core::world::Rng;
+use pawl_runtime::{Severity, StepReport, Used};
 use tokio::sync::watch;
 
+use super::Resolved;
 use super::concurrency::FunctionKey;
+use crate::host::Host;
 
 /// The lines that are kept of each function.
 #[derive(Debug)]
@@ -101,6 +107,61 @@ impl FunctionLogs {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step that has run, as it is noted in the function's log and figures.
+pub(crate) struct Run<'a> {
+    pub(crate) function: &'a Resolved,
+    pub(crate) step: Step,
+    pub(crate) request_id: &'a str,
+    pub(crate) took: Duration,
+}
+
+impl Run<'_> {
+    /// Notes how it went.
+    pub(crate) fn note(&self, host: &Host, report: &StepReport) {
+        let Self { function, step, request_id, took } = *self;
+        let version = function.version.to_string();
+        let is_good = report.outcome == Outcome::Done;
+        host.metrics.functions.ran(&function.name, &version, is_good, took, report.used);
+        let time = EpochSeconds::from(host.app.clock().now());
+        let line = |level: &str, message: String| FunctionLogLine {
+            time,
+            version: version.clone(),
+            request_id: request_id.to_owned(),
+            step: step.name().to_owned(),
+            level: level.to_owned(),
+            message,
+        };
+        let written = report.log.iter().map(|of| line(level(of.severity), of.text.clone()));
+        let end = line("report", format!("{}; {}", ending(&report.outcome), figures(took, report.used)));
+        host.app.functions().logs().write(&function.key(), written.chain([end]));
+    }
+}
+
+/// How it ended, in words.
+fn ending(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done => "done".to_owned(),
+        Outcome::Transient(reason) => format!("failed, and may go well another time: {reason}"),
+        Outcome::Permanent(reason) => format!("failed: {reason}"),
+        Outcome::Superseded => "superseded".to_owned(),
+    }
+}
+
+/// What it took.
+fn figures(took: Duration, used: Used) -> String {
+    let (millis, memory) = (took.as_secs_f64() * 1_000.0, used.memory_bytes.div_ceil(1 << 20));
+    format!("{millis:.1} ms, {memory} MB of memory, {} of fuel", used.fuel)
+}
+
+/// The word for a line's weight.
+pub(crate) const fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Debug => "debug",
+        Severity::Info => "info",
+        Severity::Warn => "warn",
     }
 }
 

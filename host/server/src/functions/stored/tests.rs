@@ -97,7 +97,7 @@ impl Ground {
     }
 
     async fn pinned(&self, arn: &FunctionArn, digest: &Digest) -> Result<Resolved, FindError> {
-        self.functions.pinned(&self.store, arn, digest).await
+        self.functions.pinned(&self.store, arn, digest, Approved::Now).await
     }
 }
 
@@ -198,6 +198,9 @@ async fn grants_count_only_as_far_as_they_are_approved() {
         );
         assert!(refused.to_string().contains("pawl function approve mine FILE"), "{refused}");
         assert_eq!(ground.pinned(&named(""), &digest).await.unwrap_err(), refused, "nor for one that runs");
+        let functions = &ground.functions;
+        let begun = functions.pinned(&ground.store, &named(""), &digest, Approved::AtBeginning).await;
+        assert!(begun.is_ok_and(|begun| begun.grants.own_target), "a database may have its password");
     }
     ground.approve(Some(own_target())).await;
     assert!(ground.pinned(&named(""), &digest).await.is_ok());
