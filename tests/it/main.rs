@@ -16,6 +16,7 @@ mod clients;
 mod cluster;
 mod conformance;
 mod events;
+mod functions;
 mod harness;
 mod healing;
 mod kill;

@@ -33,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const TEST_EDGES: &[(&str, &[&str])] = &[
     ("pawl-runtime", &["pawl-rotators", "pawl-tests"]),
     // The benches load a million secrets without the server.
-    ("pawl-tests", &["pawl-core", "pawl-api", "pawl-keyring", "pawl-store"]),
+    ("pawl-tests", &["pawl-core", "pawl-api", "pawl-keyring", "pawl-rotators", "pawl-store"]),
 ];
 
 /// What a guest may depend on.

@@ -34,8 +34,7 @@ impl Draft<'_> {
 
     /// Tells them that a rotation could not begin, and that the host tries again by itself.
     pub(crate) fn tell_failure(&mut self, reason: impl Into<String>) {
-        let news = News::new(EventType::RotationFailed).because(reason);
-        self.news.push(News { retried: Some(true), ..news });
+        self.news.push(News::new(EventType::RotationFailed).because(reason).retried());
     }
 
     /// Puts a value under a token, with labels, as [`Secret::put`] says.

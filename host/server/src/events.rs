@@ -85,7 +85,7 @@ pub(crate) struct News {
     token: Option<VersionId>,
     reason: Option<String>,
     step: Option<&'static str>,
-    pub(crate) retried: Option<bool>,
+    retried: Option<bool>,
 }
 
 impl News {
@@ -102,6 +102,12 @@ impl News {
     /// For this reason, or with this to be said.
     pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
+        self
+    }
+
+    /// Of a failure after which the host tries again by itself.
+    pub(crate) const fn retried(mut self) -> Self {
+        self.retried = Some(true);
         self
     }
 

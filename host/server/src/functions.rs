@@ -5,6 +5,7 @@ mod code;
 pub mod concurrency;
 pub mod invoke;
 pub mod log;
+mod rehearsal;
 mod stored;
 mod sweep;
 
@@ -22,6 +23,7 @@ use crate::world::SystemRng;
 use self::code::CodeCache;
 use self::concurrency::Concurrency;
 use self::log::FunctionLogs;
+use self::rehearsal::Refused;
 pub use self::stored::{Approved, FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
 
@@ -83,6 +85,7 @@ pub struct Functions {
     code: CodeCache,
     running: Concurrency,
     logs: FunctionLogs,
+    refused: Refused,
     by_name: BTreeMap<String, Arc<Function>>,
 }
 
@@ -115,7 +118,8 @@ impl Functions {
             }
         }
         let (running, logs) = (Concurrency::default(), FunctionLogs::new(&SystemRng));
-        Ok(Self { account, code: CodeCache::default(), running, logs, by_name })
+        let refused = Refused::default();
+        Ok(Self { account, code: CodeCache::default(), running, logs, refused, by_name })
     }
 
     /// The function that an ARN names, if it is built in or from a directory. Such a function is in every region, and has one

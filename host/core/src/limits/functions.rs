@@ -55,3 +55,7 @@ pub const INVOKE_LOG_BYTES_MAX: usize = 4_096;
 pub const FUNCTION_SERIES_MAX: usize = 200;
 /// When the schedule tries again to begin a rotation whose function was missing or refused.
 pub const SCHEDULE_RETRY: Duration = Duration::from_secs(900);
+/// For how long a login that a rehearsal was refused counts against the next ones: longer than common rules watch an account.
+pub const REHEARSAL_REFUSALS_KEPT: Duration = Duration::from_secs(3600);
+/// Accounts of which such refusals are remembered.
+pub const REHEARSAL_ACCOUNTS_MAX: usize = 1_024;

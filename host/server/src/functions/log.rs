@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pawl_api::EpochSeconds;
 use pawl_api::pawl::FunctionLogLine;
-use pawl_api::time::EpochSeconds;
 use pawl_core::limits;
 use pawl_core::rotation::{Outcome, Step};
 use pawl_core::world::Rng;
@@ -91,7 +91,8 @@ impl FunctionLogs {
         let ring = kept.of.get(of);
         let later = ring.into_iter().flat_map(|ring| &ring.lines).filter(|(number, _)| *number > from);
         let found: Vec<_> = later.take(most).collect();
-        let reached = if found.len() < most { kept.last } else { found.last().map_or(from, |(number, _)| *number) };
+        let reached =
+            if found.len() < most { kept.last } else { found.last().map_or(from, |(number, _)| *number) };
         // Without a token nothing was promised.
         let dropped = ring.is_some_and(|ring| ring.dropped > from && ring.dropped > 0);
         let missed = after.is_some() && (ours.is_none() || dropped);

@@ -214,10 +214,9 @@ fn take_turn(
         return Taken::Turn(turn);
     }
     let begun = match function {
-        Ok(function) => draft
-            .secret
-            .rotate_by_schedule(token, function.pin(), now)
-            .map_err(|error| error.to_string()),
+        Ok(function) => {
+            draft.secret.rotate_by_schedule(token, function.pin(), now).map_err(|error| error.to_string())
+        }
         Err(error) => Err(error.to_string()),
     };
     let name = draft.secret.name.clone();

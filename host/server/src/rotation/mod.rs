@@ -1,6 +1,7 @@
 //! Rotations at work: who begins them, who runs them, and the door through which a rotator reaches its secret.
 
 mod ahead;
+pub(crate) mod login;
 mod pinned;
 mod port;
 mod runner;

@@ -41,9 +41,11 @@ fn outcome(function: &FunctionArn, error: &FindError) -> Outcome {
         FindError::NoCode(digest) => Outcome::Permanent(format!(
             "this host has no function {function} with the code {digest}; put it back, or name another one, then rotate again"
         )),
-        FindError::NoFunction(_) | FindError::NoVersion(_) | FindError::NotPermitted(_) => Outcome::Permanent(format!(
-            "this host has no function {function}; put it back, or name another one, then rotate again"
-        )),
+        FindError::NoFunction(_) | FindError::NoVersion(_) | FindError::NotPermitted(_) => {
+            Outcome::Permanent(format!(
+                "this host has no function {function}; put it back, or name another one, then rotate again"
+            ))
+        }
     }
 }
 

@@ -172,7 +172,7 @@ async fn a_rotation_keeps_what_it_began_with() {
     assert_eq!(ground.pinned(&named(":live"), &digest).await.unwrap().arn, begun.arn);
     ground.change(None, |f| f.delete_version(&Qualifier::Version(VersionNumber::FIRST)).unwrap()).await;
     for functions in [&ground.functions, &Functions::load(account(), None).unwrap()] {
-        let pinned = functions.pinned(&ground.store, &begun.arn, &digest).await.unwrap();
+        let pinned = functions.pinned(&ground.store, &begun.arn, &digest, Approved::Now).await.unwrap();
         assert_eq!((pinned.component.bytes(), &pinned.grants), (&b"one"[..], &begun.grants));
         assert!(pinned.environment.is_empty(), "it is nobody's any more");
     }
