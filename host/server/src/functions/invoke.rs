@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::Resolved;
 use super::log::{self, Run};
-use super::rehearsal::Rehearsal;
+use super::port::InvocationPort;
 use crate::app::Action;
 use crate::error::AppError;
 use crate::host::Host;
@@ -145,7 +145,7 @@ impl Invocation<'_> {
             return Answer::refused(error.into());
         }
         let function = Caller::rotation(&self.function.arn, self.caller.region.clone(), &token);
-        let port = match Rehearsal::new(host, function, held, (token, step)).await {
+        let port = match InvocationPort::new(host, function, held, (token, step)).await {
             Ok(port) => Arc::new(port),
             Err(error) => return Answer::refused(error),
         };
@@ -159,7 +159,7 @@ impl Invocation<'_> {
         Ok(Answer::of(step, report, port.would()))
     }
 
-    async fn run(&mut self, port: &Arc<Rehearsal>, step: Step) -> StepReport {
+    async fn run(&mut self, port: &Arc<InvocationPort>, step: Step) -> StepReport {
         port.begin(step);
         let began = Instant::now();
         let function = self.function;

@@ -4,7 +4,9 @@ mod ahead;
 pub(crate) mod login;
 mod pinned;
 mod port;
+mod rehearsal;
 mod runner;
 mod scheduler;
 
+pub use self::rehearsal::{Ended, Opens, Ran, Rehearsal, RehearsalError};
 pub(crate) use self::scheduler::run as run_scheduler;

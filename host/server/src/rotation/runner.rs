@@ -267,7 +267,7 @@ async fn host_holds(host: &Host, claim: &Claim) -> Option<bool> {
     left.ok().map(|left| left.is_some())
 }
 
-fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
+pub(super) fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
     LogLine { step, level: log::level(line.severity).to_owned(), message: line.text }
 }
 

@@ -49,7 +49,7 @@ impl Refused {
 }
 
 /// The port of one rehearsal.
-pub(super) struct Rehearsal {
+pub(super) struct InvocationPort {
     host: Arc<Host>,
     caller: Caller,
     held: Arc<Held>,
@@ -64,7 +64,7 @@ struct Now {
     would: Vec<String>,
 }
 
-impl Rehearsal {
+impl InvocationPort {
     /// A rehearsal on a secret as it is now. Its pending version is the stored one where there is one, or may be.
     pub(super) async fn new(
         host: &Arc<Host>,
@@ -117,7 +117,7 @@ impl Rehearsal {
     }
 }
 
-impl SecretsPort for Rehearsal {
+impl SecretsPort for InvocationPort {
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
         Box::pin(async move {
             let labels = &self.held.secret.labels;
