@@ -16,7 +16,7 @@ use pawl_core::names::VersionId;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_runtime::port::{PortError, SecretsPort, StoredVersion, Which};
-use pawl_runtime::{AdmitError, Allowance, Admitted, LoginJob, NoLogin, StepJob, StepReport};
+use pawl_runtime::{AdmitError, Admitted, Allowance, LoginJob, NoLogin, StepJob, StepReport};
 use pawl_store::{Claim, StoreError};
 
 use self::cut::Cut;
