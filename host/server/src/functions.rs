@@ -2,8 +2,12 @@
 //! were uploaded and are in the store.
 
 mod code;
+pub mod concurrency;
 mod error;
+pub mod invoke;
+pub mod log;
 pub(crate) mod package;
+mod port;
 mod stored;
 mod sweep;
 
@@ -13,14 +17,18 @@ use std::sync::Arc;
 
 use pawl_core::function::{Digest, Environment, FunctionArn, Grants};
 use pawl_core::names::{AccountId, Region};
-use pawl_runtime::Component;
+use pawl_runtime::{Admitted, Component};
 use serde::Deserialize;
 
 use self::code::CodeCache;
+use self::concurrency::Concurrency;
 pub use self::error::FunctionError;
+use self::log::FunctionLogs;
 pub use self::package::PackageError;
-pub use self::stored::{FindError, Resolved, Stored, approval, load};
+use self::port::Refused;
+pub use self::stored::{Approved, FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
+use crate::world::SystemRng;
 
 /// A function that is in every region: its code, what it may reach, and how the operator has set it up.
 #[derive(Debug)]
@@ -64,7 +72,7 @@ pub enum FunctionsError {
     },
 }
 
-/// What stands in `NAME.toml` beside `NAME.wasm`. Without the file, nothing is granted.
+/// What stands in `NAME.toml` beside `NAME.wasm`. Without the file, what the component's own manifest asks for is granted.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Manifest {
@@ -78,6 +86,9 @@ struct Manifest {
 pub struct Functions {
     account: AccountId,
     code: CodeCache,
+    running: Concurrency,
+    logs: FunctionLogs,
+    refused: Refused,
     by_name: BTreeMap<String, Arc<Function>>,
 }
 
@@ -109,7 +120,9 @@ impl Functions {
                 }
             }
         }
-        Ok(Self { account, code: CodeCache::default(), by_name })
+        let (running, logs) = (Concurrency::default(), FunctionLogs::new(&SystemRng));
+        let refused = Refused::default();
+        Ok(Self { account, code: CodeCache::default(), running, logs, refused, by_name })
     }
 
     /// The function that an ARN names, if it is built in or from a directory. Such a function is in every region, and has one
@@ -131,6 +144,18 @@ impl Functions {
     #[must_use]
     pub fn is_reserved(&self, name: &str) -> bool {
         name.starts_with(RESERVED) || self.by_name.contains_key(name)
+    }
+
+    /// What runs of each function now.
+    #[must_use]
+    pub const fn running(&self) -> &Concurrency {
+        &self.running
+    }
+
+    /// What functions have written on this host.
+    #[must_use]
+    pub const fn logs(&self) -> &FunctionLogs {
+        &self.logs
     }
 
     /// The one of this name that is built in or from a directory.
@@ -171,7 +196,7 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
     let beside = path.with_extension("toml");
     let manifest = match std::fs::read_to_string(&beside) {
         Ok(text) => manifest(&beside, &text)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Manifest::default(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => embedded(path, &bytes)?,
         Err(source) => return Err(io(&beside, source)),
     };
     Ok(Function {
@@ -180,6 +205,18 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
         grants: Arc::new(manifest.grants),
         environment: Arc::new(manifest.environment),
     })
+}
+
+/// What a component's own manifest asks for: who put the component into the directory without a word of their own has granted it.
+fn embedded(path: &Path, component: &[u8]) -> Result<Manifest, FunctionsError> {
+    // What is no component at all is told when it is compiled.
+    let Ok(Admitted { manifest: Some(text), .. }) = Admitted::read(component) else {
+        return Ok(Manifest::default());
+    };
+    match pawl_core::function::Manifest::parse(&text) {
+        Ok(asked) => Ok(Manifest { grants: asked.grants, environment: Environment::default() }),
+        Err(reason) => Err(FunctionsError::Manifest { path: path.to_owned(), reason }),
+    }
 }
 
 fn manifest(path: &Path, text: &str) -> Result<Manifest, FunctionsError> {
@@ -226,5 +263,36 @@ mod tests {
         std::fs::rename(&manifest, dir.path().join("pawl-postgres-alternating.toml")).unwrap();
         let unknown = Functions::load(account, Some(dir.path())).unwrap_err();
         assert!(unknown.to_string().contains("no built-in function of this name"), "{unknown}");
+    }
+
+    /// A built-in rotator's component with this text as its manifest.
+    fn with_manifest(text: &str) -> Vec<u8> {
+        let section = pawl_core::function::Manifest::SECTION;
+        let content = [&[u8::try_from(section.len()).unwrap()], section.as_bytes(), text.as_bytes()].concat();
+        let length = u8::try_from(content.len()).unwrap();
+        assert!(length < 0x80, "one byte of LEB128");
+        [pawl_rotators::ALL[0].bytes, &[0, length], &content].concat()
+    }
+
+    #[test]
+    fn a_component_s_own_manifest_counts_unless_the_operator_says_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.wasm");
+        std::fs::write(&path, with_manifest("[grants]\nown-target = true\n")).unwrap();
+        let load = || {
+            let account: AccountId = "000000000000".parse().unwrap();
+            let functions = Functions::load(account.clone(), Some(dir.path()))?;
+            let arn = FunctionArn::new(&"us-east-1".parse().unwrap(), &account, "shop");
+            Ok::<_, FunctionsError>(functions.find(&arn).unwrap().grants.own_target)
+        };
+        assert!(load().unwrap());
+        std::fs::write(dir.path().join("shop.toml"), "").unwrap();
+        assert!(!load().unwrap(), "the operator's file grants nothing");
+        std::fs::remove_file(dir.path().join("shop.toml")).unwrap();
+        std::fs::write(&path, with_manifest("[grants]\neverything = true\n")).unwrap();
+        let wrong = load().unwrap_err().to_string();
+        assert!(wrong.contains("shop.wasm") && wrong.contains("everything"), "{wrong}");
+        std::fs::write(&path, b"no component").unwrap();
+        assert!(!load().unwrap());
     }
 }
