@@ -6,7 +6,7 @@ assert "engines" in approve("f", '[grants]\nengines = ["postgres"]\n')["Approved
 
 # What is no package, or no rotator.
 for content, words in [
-    (b"", "provide a source"),
+    (b"", "Could not unzip uploaded file"),
     (b"#!/bin/sh\n", "Could not unzip uploaded file"),
     (zipped(), "holds no component"),
     (zipped(("a.wasm", plain), ("b.wasm", plain)), "more than one component"),
