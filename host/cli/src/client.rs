@@ -254,6 +254,8 @@ fn target_header(target: pawl_api::Target) -> &'static str {
     match target {
         pawl_api::Target::SecretsManager(operation) => operation.target(),
         pawl_api::Target::Pawl(operation) => operation.target(),
+        // Named by paths, not by a header.
+        pawl_api::Target::Lambda(_) => "",
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rotations at work: who begins them, who runs them, and the door through which a rotator reaches its secret.
 
 mod ahead;
+pub(crate) mod login;
+mod pinned;
 mod port;
 mod rehearsal;
 mod runner;

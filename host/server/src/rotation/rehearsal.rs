@@ -16,7 +16,7 @@ use pawl_core::names::VersionId;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_runtime::port::{PortError, SecretsPort, StoredVersion, Which};
-use pawl_runtime::{AdmitError, Admitted, LoginJob, NoLogin, StepJob, StepReport};
+use pawl_runtime::{AdmitError, Admitted, Allowance, LoginJob, NoLogin, StepJob, StepReport};
 use pawl_store::{Claim, StoreError};
 
 use self::cut::Cut;
@@ -253,6 +253,8 @@ impl Rehearsal {
             environment: function.environment.clone(),
             grants: function.grants.clone(),
             port: port.clone(),
+            allowance: Allowance::default(),
+            rehearsal: false,
         });
         let report = tokio::select! {
             report = Box::pin(work) => report,
