@@ -1,5 +1,6 @@
 //! Pawl's own operations, on the same wire: target prefix `Pawl.`, signing name `pawl`.
 
+mod grants;
 mod host;
 
 use pawl_core::limits;
@@ -10,6 +11,7 @@ use crate::shape::{Request, shapes};
 use crate::target::operations;
 use crate::time::EpochSeconds;
 
+pub use self::grants::*;
 pub use self::host::*;
 
 /// The service's name in the scope of a request's signature.
@@ -19,8 +21,12 @@ operations! {
     "Pawl", "pawl",
     /// Moves the development clock forward. Only with `pawl serve --dev-clock`.
     AdvanceClock;
+    /// Approves what functions of a name may ask to reach.
+    ApproveFunction;
     /// Whether the logins that a secret's versions hold open their database.
     CheckSecret;
+    /// What functions of a name may reach, and what their versions ask.
+    DescribeFunctionGrants;
     /// What the host is and how it is.
     DescribeHost;
     /// The last rotation of a secret: where it stands, or how it ended.

@@ -2,6 +2,8 @@
 //! were uploaded and are in the store.
 
 mod code;
+mod error;
+pub(crate) mod package;
 mod stored;
 mod sweep;
 
@@ -15,6 +17,8 @@ use pawl_runtime::{Admitted, Component};
 use serde::Deserialize;
 
 use self::code::CodeCache;
+pub use self::error::FunctionError;
+pub use self::package::PackageError;
 pub use self::stored::{FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
 
@@ -127,6 +131,12 @@ impl Functions {
     #[must_use]
     pub fn is_reserved(&self, name: &str) -> bool {
         name.starts_with(RESERVED) || self.by_name.contains_key(name)
+    }
+
+    /// The one of this name that is built in or from a directory.
+    #[must_use]
+    pub fn own(&self, name: &str) -> Option<&Arc<Function>> {
+        self.by_name.get(name)
     }
 
     /// Those that are built in or from a directory.

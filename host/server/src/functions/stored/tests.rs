@@ -32,7 +32,8 @@ fn now() -> Timestamp {
 
 fn uploaded(bytes: &[u8], grants: &Grants) -> (Code, StoredCode) {
     let component = Component::new(bytes.to_vec());
-    let code = Code { digest: component.digest(), bytes: bytes.len() as u64, grants: grants.clone() };
+    let code =
+        Code { digest: component.digest(), bytes: bytes.len() as u64, grants: grants.clone(), package: None };
     let document = serde_json::to_string(&code).unwrap();
     let stored = StoredCode { digest: code.digest, document, component: bytes.to_vec() };
     (code, stored)
