@@ -8,6 +8,7 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod adversarial;
 mod alternating_mysql;
 mod alternating_postgres;
 mod backup;
@@ -16,6 +17,7 @@ mod clients;
 mod cluster;
 mod conformance;
 mod events;
+mod functions;
 mod harness;
 mod healing;
 mod kill;

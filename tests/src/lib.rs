@@ -19,6 +19,7 @@ pub mod database;
 pub mod history;
 pub mod http;
 pub mod mariadb;
+pub mod needles;
 pub mod pair;
 pub mod pawl;
 pub mod postgres;

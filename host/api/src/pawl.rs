@@ -2,6 +2,7 @@
 
 mod grants;
 mod host;
+mod logs;
 
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::time::EpochSeconds;
 
 pub use self::grants::*;
 pub use self::host::*;
+pub use self::logs::*;
 
 /// The service's name in the scope of a request's signature.
 pub const SIGNING_NAME: &str = "pawl";
@@ -33,6 +35,8 @@ operations! {
     DescribeRotation;
     /// What happened to secrets, from a number on; waits a while for more.
     ListEvents;
+    /// What a function has written on this host, line by line; waits a while for more.
+    ListFunctionLogs;
     /// The rotations of a secret that there were, the newest first.
     ListRotations;
     /// The rotations to come, secret by secret.

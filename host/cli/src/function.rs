@@ -3,12 +3,12 @@
 mod approval;
 mod build;
 mod deploy;
+mod drill;
 mod inspect;
 mod logs;
 mod manifest;
 mod project;
 mod registry;
-mod rehearse;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -16,10 +16,10 @@ use std::path::Path;
 
 use pawl_core::limits;
 
-use crate::{CommandError, connect};
 use crate::arguments::FunctionCommand;
 use crate::output::Printer;
 use crate::settings::Environment;
+use crate::{CommandError, connect};
 
 /// Runs one of the commands.
 pub(crate) fn run(
@@ -46,7 +46,7 @@ pub(crate) fn run(
         FunctionCommand::Logs { name, follow, connection } => {
             logs::run(&connect(connection, environment)?, name, *follow, printer)
         }
-        FunctionCommand::Test(args) => rehearse::run(args, environment, printer),
+        FunctionCommand::Test(args) => drill::run(args, environment, printer),
         FunctionCommand::Inspect { file } => inspect::run(file, printer),
     }
 }

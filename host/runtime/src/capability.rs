@@ -37,6 +37,8 @@ pub(crate) struct CapabilityConfig {
     pub(crate) drivers: Arc<Drivers>,
     pub(crate) egress: Arc<Egress>,
     pub(crate) rng: Arc<dyn Rng>,
+    /// Whether accounts are left as they are.
+    pub(crate) rehearsal: bool,
 }
 
 /// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
@@ -52,6 +54,8 @@ pub(crate) struct Capabilities {
     /// Accounts that this step has logged in as, with versions of the secret under rotation.
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
+    /// What a rehearsal has not done.
+    would: Vec<String>,
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -71,6 +75,7 @@ impl Capabilities {
             proof: Proof::default(),
             own_logins: BTreeSet::new(),
             changed_at: None,
+            would: Vec::new(),
         }
     }
 
@@ -133,6 +138,18 @@ impl Capabilities {
     /// When a server took the pending version's password in place of the current one's.
     pub(crate) const fn changed_at(&self) -> Option<Instant> {
         self.changed_at
+    }
+
+    /// What a rehearsal has not done, in words, and forgets it.
+    pub(crate) fn take_would(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.would)
+    }
+
+    /// Notes what is not done because this is a rehearsal.
+    fn would(&mut self, text: &str) {
+        if self.would.len() < limits::LOG_LINES_MAX {
+            self.would.push(journal::line(text));
+        }
     }
 
     /// The lines that the guest has logged, and forgets them.

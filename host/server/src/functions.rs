@@ -2,8 +2,12 @@
 //! were uploaded and are in the store.
 
 mod code;
+pub mod concurrency;
 mod error;
+pub mod invoke;
+pub mod log;
 pub(crate) mod package;
+mod port;
 mod stored;
 mod sweep;
 
@@ -16,10 +20,15 @@ use pawl_core::names::{AccountId, Region};
 use pawl_runtime::{Admitted, Component};
 use serde::Deserialize;
 
+use crate::world::SystemRng;
+
 use self::code::CodeCache;
+use self::concurrency::Concurrency;
 pub use self::error::FunctionError;
+use self::log::FunctionLogs;
 pub use self::package::PackageError;
-pub use self::stored::{FindError, Resolved, Stored, approval, load};
+use self::port::Refused;
+pub use self::stored::{Approved, FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
 
 /// A function that is in every region: its code, what it may reach, and how the operator has set it up.
@@ -78,6 +87,9 @@ struct Manifest {
 pub struct Functions {
     account: AccountId,
     code: CodeCache,
+    running: Concurrency,
+    logs: FunctionLogs,
+    refused: Refused,
     by_name: BTreeMap<String, Arc<Function>>,
 }
 
@@ -109,7 +121,9 @@ impl Functions {
                 }
             }
         }
-        Ok(Self { account, code: CodeCache::default(), by_name })
+        let (running, logs) = (Concurrency::default(), FunctionLogs::new(&SystemRng));
+        let refused = Refused::default();
+        Ok(Self { account, code: CodeCache::default(), running, logs, refused, by_name })
     }
 
     /// The function that an ARN names, if it is built in or from a directory. Such a function is in every region, and has one
@@ -137,6 +151,18 @@ impl Functions {
     #[must_use]
     pub fn own(&self, name: &str) -> Option<&Arc<Function>> {
         self.by_name.get(name)
+    }
+
+    /// What runs of each function now.
+    #[must_use]
+    pub const fn running(&self) -> &Concurrency {
+        &self.running
+    }
+
+    /// What functions have written on this host.
+    #[must_use]
+    pub const fn logs(&self) -> &FunctionLogs {
+        &self.logs
     }
 
     /// Those that are built in or from a directory.

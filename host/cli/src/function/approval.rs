@@ -40,7 +40,8 @@ fn text(file: &Path) -> Result<String, CommandError> {
         let manifest = Inspection::of(bytes).map_err(|why| failed(file, why))?.into_manifest();
         return toml::to_string(&manifest).map_err(|error| failed(file, error));
     }
-    let text = String::from_utf8(bytes).map_err(|_| failed(file, "it is neither a manifest nor a component"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| failed(file, "it is neither a manifest nor a component"))?;
     Manifest::parse(&text).map_err(|why| failed(file, why))?;
     Ok(text)
 }
@@ -105,7 +106,10 @@ mod tests {
         };
         let text = lines(&answer).join("\n");
         assert!(text.starts_with("approved for shop\n  own-target: "), "{text}");
-        assert!(text.contains("version $LATEST asks for more, and is not run\n  targets: reach db:1"), "{text}");
+        assert!(
+            text.contains("version $LATEST asks for more, and is not run\n  targets: reach db:1"),
+            "{text}"
+        );
         assert!(text.ends_with("version 1 asks for no more"), "{text}");
         let none = FunctionGrantsResponse { function_name: "shop".to_owned(), ..Default::default() };
         assert_eq!(lines(&none), ["nothing is approved for shop: it can reach nothing"]);

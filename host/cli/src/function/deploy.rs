@@ -122,11 +122,7 @@ fn approved(client: &Client, package: &Package) -> Result<(), CommandError> {
     )))
 }
 
-fn upload(
-    client: &Client,
-    args: &FunctionDeployArgs,
-    package: &Package,
-) -> Result<Deployed, CommandError> {
+fn upload(client: &Client, args: &FunctionDeployArgs, package: &Package) -> Result<Deployed, CommandError> {
     let publish = args.publish || args.alias.is_some();
     let path = format!("{FUNCTIONS}/{}", package.name);
     let code = STANDARD.encode(&package.bytes);
@@ -161,7 +157,12 @@ fn upload(
 }
 
 /// Moves an alias to a version, or makes it.
-fn point(client: &Client, path: &str, alias: &str, version: &str) -> Result<AliasConfiguration, CommandError> {
+fn point(
+    client: &Client,
+    path: &str,
+    alias: &str,
+    version: &str,
+) -> Result<AliasConfiguration, CommandError> {
     let moved = client.rest(
         "PUT",
         (&format!("{path}/aliases/{alias}"), ""),
@@ -211,5 +212,6 @@ fn tell(
     }
     printer.line(&format!("allowed   {ROTATES} may invoke it, to rotate secrets"))?;
     let qualifier = args.alias.as_ref().map(|alias| format!(":{alias}")).unwrap_or_default();
-    Ok(printer.line(&format!("rotate    pawl rotate SECRET --function {}{qualifier} --wait", package.name))?)
+    Ok(printer
+        .line(&format!("rotate    pawl rotate SECRET --function {}{qualifier} --wait", package.name))?)
 }

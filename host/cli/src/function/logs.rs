@@ -149,8 +149,12 @@ mod tests {
     #[test]
     fn following_outlives_a_server_and_says_what_it_missed() {
         let gone = ClientError::Unreachable { url: "u".to_owned(), why: "no connection".to_owned() };
-        let pages =
-            [Ok(page("a", &["one"], None)), Err(gone), Ok(page("b", &["two"], Some(true))), Ok(page("b", &[], None))];
+        let pages = [
+            Ok(page("a", &["one"], None)),
+            Err(gone),
+            Ok(page("b", &["two"], Some(true))),
+            Ok(page("b", &[], None)),
+        ];
         let mut script = Script(pages.into(), Vec::new());
         let (text, ended) = text(&mut script, true);
         assert!(ended.is_err(), "the script's end");

@@ -15,6 +15,8 @@ use crate::wire::{self, Handle, LoginError, SecretError, VersionHandle};
 
 /// The field whose value is the account's password.
 pub(super) const PASSWORD: &str = "password";
+/// What is said of a password that was in use before: it may be known to somebody, the rotator's author among them.
+const NOT_MADE_HERE: &str = "the pending version's password must come from random-password in the same step";
 
 type Answered<T> = Result<Result<T, SecretError>, Violation>;
 
@@ -128,9 +130,7 @@ impl Capabilities {
                     let held = self.handles.sensitive(handle)?;
                     // A password that was in use before may be known to somebody, the rotator's author among them.
                     if change.field == PASSWORD && held.origin != Origin::Generated {
-                        let text =
-                            "the pending version's password must come from random-password in the same step";
-                        return Ok(Err(SecretError::Refused(text.to_owned())));
+                        return Ok(Err(SecretError::Refused(NOT_MADE_HERE.to_owned())));
                     }
                     NewValue::Sensitive(held.value.duplicate())
                 }
@@ -141,7 +141,8 @@ impl Capabilities {
             Ok(value) => value,
             Err(error) => return Ok(Err(SecretError::Refused(journal::line(&error.to_string())))),
         };
-        if let Err(error) = self.turned(&value).await {
+        let makes_password = new.iter().any(|(field, _)| field == PASSWORD);
+        if let Err(error) = self.turned(&value, makes_password).await {
             return Ok(Err(error));
         }
         match self.config.port.put_pending(value).await {
@@ -150,13 +151,32 @@ impl Capabilities {
         }
     }
 
+    /// Checks that no password from before comes back with the base that a pending value was made of.
+    async fn turned_with(
+        &mut self,
+        pending: &Document,
+        current: &Document,
+        makes_password: bool,
+    ) -> Result<(), SecretError> {
+        let Some(password) = pending.sensitive(PASSWORD).filter(|_| !makes_password) else { return Ok(()) };
+        if current.sensitive(PASSWORD).is_some_and(|held| held.same_as(&password)) {
+            return Ok(());
+        }
+        let stored = self.document(Which::Pending).await?.and_then(|stored| stored.sensitive(PASSWORD));
+        if stored.is_some_and(|held| held.same_as(&password)) {
+            return Ok(());
+        }
+        Err(SecretError::Refused(NOT_MADE_HERE.to_owned()))
+    }
+
     /// Checks that a pending value is a step onward from the current one: another value, on the same server.
-    async fn turned(&mut self, value: &SecretValue) -> Result<(), SecretError> {
+    async fn turned(&mut self, value: &SecretValue, makes_password: bool) -> Result<(), SecretError> {
         let refused = |text: String| Err(SecretError::Refused(text));
         let Some(current) = self.document(Which::Current).await? else {
             return refused("the secret has no AWSCURRENT version with a value".to_owned());
         };
         let pending = Document::parse(value).map_err(|error| super::malformed(&error))?;
+        self.turned_with(&pending, &current, makes_password).await?;
         // Whatever the grants say and whichever version was the base: applications take AWSCURRENT's credentials to the
         // server that it names, and rotation must not send them elsewhere or without TLS.
         for field in TARGET_FIELDS {

@@ -256,6 +256,7 @@ struct World {
     database: Arc<Scripted>,
     grants: Grants,
     environment: Environment,
+    rehearsal: bool,
 }
 
 fn world() -> World {
@@ -271,6 +272,7 @@ fn world() -> World {
         database,
         grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
         environment: Environment::new(),
+        rehearsal: false,
     }
 }
 
@@ -285,6 +287,7 @@ impl World {
             drivers: Arc::new(Drivers::new([driver])),
             egress: Arc::default(),
             rng: Arc::new(Counting::default()),
+            rehearsal: self.rehearsal,
         }))
     }
 
@@ -523,6 +526,37 @@ async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
     assert!(matches!(&put, Err(SecretError::Refused(text)) if text.contains("host")), "{put:?}");
     guest.put(current, vec![password(), ("username", text("app_clone"))]).await.unwrap();
     assert!(world.pending().contains("app_clone"));
+}
+
+#[tokio::test]
+async fn no_older_password_comes_back_with_the_version_that_a_pending_one_is_made_of() {
+    let mut world = world();
+    world.grants.pending_fields = ["username", "password", "x"].map(str::to_owned).into();
+    world.port.with(|memory| memory.previous = Some(with_password("older-canary")));
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let previous = guest.version(Call::Previous).await;
+    let x = guest.sensitive(current, "x").await.unwrap();
+    // Known to whoever has read the secret before, or to a rotator's author who has once had it: and never named here.
+    let changes: [Vec<(&str, NewValue)>; 3] = [
+        vec![],
+        vec![("username", NewValue::Text("app_clone".to_owned()))],
+        vec![("x", NewValue::Sensitive(x))],
+    ];
+    for changes in changes {
+        let put = guest.put(previous, changes).await;
+        assert!(
+            matches!(&put, Err(SecretError::Refused(text)) if text.contains("random-password")),
+            "{put:?}"
+        );
+    }
+    assert!(world.port.with(|memory| memory.pending.is_none()));
+    // With a password of its own it is as good a base as any.
+    let new = guest.random(PasswordRules::default()).await.unwrap();
+    let put = guest.put(previous, vec![("password", NewValue::Sensitive(new))]).await.unwrap();
+    // And what is stored already may be stored again.
+    guest.put(put, vec![]).await.unwrap();
+    assert!(!world.pending().contains("canary"));
 }
 
 #[tokio::test]
@@ -878,6 +912,25 @@ async fn an_account_is_mirrored_only_within_the_pair_and_by_who_has_a_login_of_i
 }
 
 #[tokio::test]
+async fn no_account_outside_of_the_pair_takes_a_password() {
+    let world = alternating();
+    // The grants let a pending version name any user, and the database would obey its superuser.
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"postgres\""));
+    let mut guest = world.step();
+    let (pending, master) = (guest.pending().await, guest.open("db/master").await.unwrap());
+    let (session, password) =
+        (guest.login(master).await.unwrap(), guest.sensitive(pending, "password").await.unwrap());
+    let set = guest.set(session, "postgres", password).await;
+    assert!(matches!(&set, Err(DatabaseError::Refused(text)) if text.contains("alternate")), "{set:?}");
+    // The other of the two is within.
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"app_clone\""));
+    let pending = guest.pending().await;
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    let set = guest.set(session, "app_clone", password).await;
+    assert!(matches!(set, Err(DatabaseError::Rejected(_))), "the database is asked: {set:?}");
+}
+
+#[tokio::test]
 async fn privileges_are_proved_by_finding_no_difference() {
     let world = alternating();
     let mut guest = world.step();
@@ -903,4 +956,23 @@ async fn privileges_are_proved_by_finding_no_difference() {
     assert!(!guest.0.proof().privileges);
     assert!(differences(&mut guest, "app", "app_clone").await.unwrap().is_empty());
     assert!(guest.0.proof().privileges);
+}
+
+#[tokio::test]
+async fn a_rehearsal_logs_in_and_leaves_every_account_as_it_is() {
+    let world = World { rehearsal: true, ..world() };
+    world.pend(
+        r#"{"engine":"postgres","host":"db.internal","port":5432,"username":"app","password":"new-canary"}"#,
+    );
+    let mut guest = world.step();
+    let Reply::Version(Ok(Some(pending))) = guest.call(Call::Pending).await else { panic!() };
+    let password = guest.sensitive(pending.handle, "password").await.unwrap();
+    let current = guest.current().await;
+    let session = guest.login(current).await.unwrap();
+    guest.set(session, "app", password).await.unwrap();
+    assert!(guest.set(session, "other", password).await.is_err(), "the rules hold as ever");
+    assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+    assert!(!world.port.with(|memory| memory.standing.exposed));
+    assert_eq!(guest.0.take_would().len(), 1);
+    assert!(guest.0.changed_at().is_none());
 }

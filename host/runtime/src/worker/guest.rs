@@ -7,6 +7,7 @@ use wasmtime::Trap;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
+use super::cut;
 use super::link::{database, log, secrets};
 use super::meter::{Gate, Stop};
 use super::pipe::{Pipe, PipeError};
@@ -22,6 +23,7 @@ use crate::wire::{
 pub(super) struct Guest {
     pipe: Pipe,
     calls: u32,
+    bytes: usize,
     gate: Gate,
     version_ids: BTreeMap<Handle, String>,
     wasi: WasiCtx,
@@ -43,6 +45,7 @@ impl Guest {
         Self {
             pipe,
             calls: 0,
+            bytes: 0,
             gate: Gate::new(limits.memory_bytes),
             version_ids: BTreeMap::new(),
             wasi: wasi.build(),
@@ -53,6 +56,11 @@ impl Guest {
 
     pub(super) const fn gate(&mut self) -> &mut Gate {
         &mut self.gate
+    }
+
+    /// Memory that the guest has had. None is ever given back before its end.
+    pub(super) const fn memory_bytes(&self) -> u64 {
+        self.gate.used()
     }
 
     pub(super) fn into_pipe(self) -> Pipe {
@@ -98,12 +106,17 @@ impl Guest {
         if self.calls > limits::HOSTCALLS_MAX {
             return Err(wasmtime::Error::new(Stop::Calls));
         }
-        self.pipe.send(&Up::Call(call)).map_err(|error| {
+        let sent = self.pipe.send(&Up::Call(call)).map_err(|error| {
             wasmtime::Error::new(match error {
                 PipeError::Frame(FrameError::TooLong(_)) => Stop::Bytes,
                 _ => Stop::Pipe,
             })
-        })
+        })?;
+        self.bytes = self.bytes.saturating_add(sent);
+        if self.bytes > limits::STEP_BYTES_MAX {
+            return Err(wasmtime::Error::new(Stop::AllBytes));
+        }
+        Ok(())
     }
 
     fn forget(&mut self, handle: Handle) -> wasmtime::Result<()> {
@@ -346,6 +359,8 @@ impl database::HostSession for Guest {
 
 impl log::Host for Guest {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        // The host keeps no more of it: the rest is cut off where it costs the guest's time, and not the host's.
+        let message = cut(message);
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,

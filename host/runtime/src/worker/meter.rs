@@ -20,6 +20,8 @@ pub(super) enum Stop {
     Calls,
     #[error("bytes in one call")]
     Bytes,
+    #[error("bytes in one step")]
+    AllBytes,
     #[error("the host says: {0}")]
     Violation(String),
     #[error("the pipe to the host broke")]
@@ -44,6 +46,12 @@ impl Stop {
                 format!(
                     "passed more than {} to the host in one call",
                     mebibytes(limits::HOSTCALL_BYTES_MAX as u64)
+                )
+            }
+            Self::AllBytes => {
+                format!(
+                    "passed more than {} to the host in one step",
+                    mebibytes(limits::STEP_BYTES_MAX as u64)
                 )
             }
             Self::Violation(text) => format!("broke a rule: {text}"),
@@ -104,6 +112,11 @@ impl Gate {
             elements_left: limits::GUEST_TABLE_ELEMENTS_MAX,
             denied: false,
         }
+    }
+
+    /// Bytes that were granted.
+    pub(super) const fn used(&self) -> u64 {
+        self.memory_bytes.saturating_sub(self.memory_left)
     }
 
     /// What is said of the rotator if it was refused memory.
@@ -197,7 +210,7 @@ mod tests {
         let mut gate = Gate::new(64 * 1024 * 1024);
         assert!(gate.memory_growing(0, 40 * 1024 * 1024, None).unwrap());
         assert!(gate.memory_growing(0, 24 * 1024 * 1024, None).unwrap());
-        assert_eq!(gate.words(), None);
+        assert_eq!((gate.words(), gate.used()), (None, 64 * 1024 * 1024));
         assert!(!gate.memory_growing(0, 65_536, None).unwrap());
         assert_eq!(gate.words().unwrap(), "used more than 64 MiB of memory");
     }

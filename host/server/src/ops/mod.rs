@@ -6,6 +6,7 @@ mod grants;
 mod host;
 pub mod lambda;
 mod listing;
+mod logs;
 pub(crate) mod page;
 mod password;
 mod plan;
@@ -85,6 +86,7 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
             PawlOperation::ListEvents => op!(events::list_events),
+            PawlOperation::ListFunctionLogs => op!(logs::list_function_logs),
             PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
