@@ -74,12 +74,23 @@ fn figures_are_right_and_name_no_secret() {
     assert_eq!(refused.code(), "ResourceNotFoundException");
     let page = figures(&pawl);
     let requests = |operation: &str, code: &str| {
-        figure(&page, &format!("pawl_requests_total{{service=\"secretsmanager\",operation=\"{operation}\",code=\"{code}\"}}"))
+        figure(
+            &page,
+            &format!(
+                "pawl_requests_total{{service=\"secretsmanager\",operation=\"{operation}\",code=\"{code}\"}}"
+            ),
+        )
     };
     assert_eq!(requests("CreateSecret", "OK"), 1.0);
     assert_eq!(requests("GetSecretValue", "OK"), 3.0);
     assert_eq!(requests("GetSecretValue", "ResourceNotFoundException"), 1.0);
-    assert_eq!(figure(&page, "pawl_request_duration_seconds_count{service=\"secretsmanager\",operation=\"GetSecretValue\"}"), 4.0);
+    assert_eq!(
+        figure(
+            &page,
+            "pawl_request_duration_seconds_count{service=\"secretsmanager\",operation=\"GetSecretValue\"}"
+        ),
+        4.0
+    );
     assert_eq!(figure(&page, "pawl_requests_in_flight"), 0.0);
     assert_eq!(figure(&page, "pawl_store_up"), 1.0);
     assert!(figure(&page, "pawl_store_commit_duration_seconds_count") >= 1.0);

@@ -20,8 +20,6 @@ use pawl_core::names::{AccountId, Region};
 use pawl_runtime::{Admitted, Component};
 use serde::Deserialize;
 
-use crate::world::SystemRng;
-
 use self::code::CodeCache;
 use self::concurrency::Concurrency;
 pub use self::error::FunctionError;
@@ -30,6 +28,7 @@ pub use self::package::PackageError;
 use self::port::Refused;
 pub use self::stored::{Approved, FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
+use crate::world::SystemRng;
 
 /// A function that is in every region: its code, what it may reach, and how the operator has set it up.
 #[derive(Debug)]
@@ -147,12 +146,6 @@ impl Functions {
         name.starts_with(RESERVED) || self.by_name.contains_key(name)
     }
 
-    /// The one of this name that is built in or from a directory.
-    #[must_use]
-    pub fn own(&self, name: &str) -> Option<&Arc<Function>> {
-        self.by_name.get(name)
-    }
-
     /// What runs of each function now.
     #[must_use]
     pub const fn running(&self) -> &Concurrency {
@@ -163,6 +156,12 @@ impl Functions {
     #[must_use]
     pub const fn logs(&self) -> &FunctionLogs {
         &self.logs
+    }
+
+    /// The one of this name that is built in or from a directory.
+    #[must_use]
+    pub fn own(&self, name: &str) -> Option<&Arc<Function>> {
+        self.by_name.get(name)
     }
 
     /// Those that are built in or from a directory.

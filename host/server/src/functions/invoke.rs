@@ -204,7 +204,7 @@ impl Invocation<'_> {
         Invoked {
             payload: Zeroizing::new(answer.payload.to_string().into_bytes()),
             function_error: answer.failed.then_some("Unhandled"),
-            log: last(log, limits::INVOKE_LOG_BYTES_MAX),
+            log: last(log, limits::INVOKE_LOG_TAIL_BYTES),
             version,
         }
     }
