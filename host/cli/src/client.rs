@@ -318,6 +318,8 @@ fn target_header(target: pawl_api::Target) -> &'static str {
     match target {
         pawl_api::Target::SecretsManager(operation) => operation.target(),
         pawl_api::Target::Pawl(operation) => operation.target(),
+        // Those are named by method and path, and none of their shapes is a request of this kind.
+        pawl_api::Target::Lambda(operation) => operation.name(),
     }
 }
 
