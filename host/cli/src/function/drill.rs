@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use pawl_core::function::{Engine, Manifest};
+use pawl_core::function::Engine;
 use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
@@ -133,8 +133,7 @@ async fn test(
     for asked in built.asks() {
         report.say(&format!("  granted here, as its manifest asks: {asked}"))?;
     }
-    let made_there = makes_keys_there(&built.manifest);
-    let stopped = Checks::new(&mut stage, &mut report, made_there).run().await;
+    let stopped = Checks::new(&mut stage, &mut report).run().await;
     // The test has rotated what the file opens: it must go on to open it.
     if let Target::File(file) = target {
         keep(file, &stage, &mut report).await?;
@@ -144,11 +143,6 @@ async fn test(
         Err(Stop::Drill(error)) => Err(told(error)),
         Err(Stop::Output(error)) => Err(error.into()),
     }
-}
-
-/// Whether a key is made by the target, in createSecret.
-fn makes_keys_there(_manifest: &Manifest) -> bool {
-    false
 }
 
 /// How a host is started, each time anew.

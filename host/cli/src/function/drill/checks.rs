@@ -38,17 +38,15 @@ pub(super) struct Checks<'a, 'p> {
     report: &'a mut Report<'p>,
     /// Whether the secret is a login that the host itself can try.
     is_login: bool,
-    /// Whether the target makes the new key itself, in createSecret, so that it opens from then on.
-    made_there: bool,
     leaks: Leaks,
     slowest: BTreeMap<Step, Duration>,
     memory_bytes: u64,
 }
 
 impl<'a, 'p> Checks<'a, 'p> {
-    pub(super) fn new(stage: &'a mut Drill, report: &'a mut Report<'p>, made_there: bool) -> Self {
+    pub(super) fn new(stage: &'a mut Drill, report: &'a mut Report<'p>) -> Self {
         let (leaks, slowest) = (Leaks::default(), BTreeMap::new());
-        Self { stage, report, is_login: false, made_there, leaks, slowest, memory_bytes: 0 }
+        Self { stage, report, is_login: false, leaks, slowest, memory_bytes: 0 }
     }
 
     /// Makes all of them, or as many as make sense.
@@ -143,10 +141,6 @@ impl<'a, 'p> Checks<'a, 'p> {
                 "it succeeds and AWSCURRENT has not moved: give the error of `Rotation::promote` back",
             ),
         };
-        if step == Step::TestSecret && self.made_there {
-            let why = "the manifest captures a key that the target makes: it opens as soon as it is made";
-            return Ok(self.report.skipped(name, why)?);
-        }
         let before = self.stage.stored(Which::Current).await?.map(|current| current.0);
         let Ran::Ended(ended) = self.stage.run(step, None).await? else { return Err(Stop::Failed) };
         self.hear(&ended);
