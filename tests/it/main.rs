@@ -11,6 +11,7 @@
 mod adversarial;
 mod alternating_mysql;
 mod alternating_postgres;
+mod authors;
 mod backup;
 mod canary;
 mod clients;
