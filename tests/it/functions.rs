@@ -5,7 +5,7 @@ mod registry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pawl_core::function::{AliasRequest, FunctionVersion, Grants, Routing, Weight};
+use pawl_core::function::{AliasRequest, FunctionVersion, Grants, PublishRequest, Routing, Weight};
 use pawl_tests::aws::{self, Signer};
 use pawl_tests::http::Answer;
 use pawl_tests::pawl::{Options, Pawl, Store};
@@ -108,6 +108,12 @@ impl Ground {
         *self.plan.lock().unwrap() = Some((moment, deed));
     }
 
+    /// Waits until the server has been killed, and starts it again.
+    fn comes_back(&mut self) {
+        eventually("the server is dead", SOON, || self.pawl.server().id().is_none().then_some(()));
+        self.pawl.resume();
+    }
+
     fn is_done(&self) -> bool {
         self.plan.lock().unwrap().is_none()
     }
@@ -205,9 +211,7 @@ fn a_rotation_keeps_its_code_when_that_is_updated_or_the_function_deleted() {
     ground.at_and_kill(Moment::HasPassword, move || registry.delete());
     let token = ground.pawl.rotate("db", FUNCTION);
     let mut ground = ground;
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     assert_eq!(ground.ends_well("db", &token).1, registry::digest(3));
 }
 
@@ -216,12 +220,12 @@ fn an_alias_is_decided_once_for_each_rotation() {
     let ground = Ground::new();
     ground.registry.change(|function, rng| {
         let now = function.created_at;
-        let _ = function.publish(Default::default(), now, rng).unwrap();
+        let _ = function.publish(PublishRequest::default(), now, rng).unwrap();
     });
     ground.registry.update(2);
     ground.registry.change(|function, rng| {
         let now = function.created_at;
-        let _ = function.publish(Default::default(), now, rng).unwrap();
+        let _ = function.publish(PublishRequest::default(), now, rng).unwrap();
         let routing = Routing { version: "2".parse().unwrap(), weight: Weight::from_fraction(0.5).unwrap() };
         let request =
             AliasRequest { version: Some(version(1)), routing: Some(Some(routing)), ..Default::default() };
@@ -311,9 +315,7 @@ fn a_throttle_holds_up_no_rotation_whose_password_the_database_has() {
     ground.at_and_kill(Moment::HasPassword, move || registry.reserve(Some(0)));
     let token = ground.pawl.rotate("db", FUNCTION);
     let mut ground = ground;
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     let _ = ground.ends_well("db", &token);
 }
 
@@ -325,9 +327,7 @@ fn an_approval_that_is_taken_back_strands_nothing() {
     ground.at_and_kill(Moment::LoggedIn, move || registry.approve(Some(Grants::default())));
     let token = ground.pawl.rotate("db", FUNCTION);
     let mut ground = ground;
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     eventually("the rotation waits", SOON, || {
         let reason = ground.pawl.rotation("db")["Failure"]["Reason"].as_str().unwrap_or_default().to_owned();
         (reason.contains("operator") && reason.contains("own-target")).then_some(())
@@ -340,9 +340,7 @@ fn an_approval_that_is_taken_back_strands_nothing() {
     let registry = ground.registry.clone();
     ground.at_and_kill(Moment::HasPassword, move || registry.approve(None));
     let token = ground.pawl.rotate("db", FUNCTION);
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     let _ = ground.ends_well("db", &token);
     let refused = ground.refused("db").to_string();
     assert!(
