@@ -22,6 +22,7 @@ mod harness;
 mod healing;
 mod kill;
 mod labels;
+mod lambda;
 mod mariadb;
 mod matrix;
 mod model;

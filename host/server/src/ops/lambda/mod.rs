@@ -3,6 +3,7 @@
 mod alias;
 mod change;
 mod code;
+mod invoke;
 mod look;
 mod page;
 mod permission;
@@ -96,7 +97,7 @@ async fn answer(request: &Request<'_>) -> Result<Reply, FunctionError> {
         Operation::GetFunctionRecursionConfig => without!(look::get_function_recursion_config),
         Operation::GetPolicy => without!(permission::get_policy),
         Operation::GetRuntimeManagementConfig => without!(look::get_runtime_management_config),
-        Operation::Invoke => Err(FunctionError::invalid("not yet")),
+        Operation::Invoke => invoke::invoke(request).await,
         Operation::ListAliases => without!(alias::list_aliases),
         Operation::ListFunctions => without!(look::list_functions),
         Operation::ListTags => without!(tag::list_tags),
