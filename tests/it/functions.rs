@@ -110,7 +110,7 @@ impl Ground {
 
     /// Waits until the server has been killed, and starts it again.
     fn comes_back(&mut self) {
-        eventually("the server is dead", SOON, || self.pawl.server().id().is_none().then_some(()));
+        eventually("the server is dead", SOON, || (!self.pawl.server().is_running()).then_some(()));
         self.pawl.resume();
     }
 
