@@ -5,9 +5,10 @@ mod registry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
 use pawl_core::function::{AliasRequest, FunctionVersion, Grants, PublishRequest, Routing, Weight};
 use pawl_tests::aws::{self, Signer};
-use pawl_tests::http::Answer;
+use pawl_tests::http::{Answer, Request};
 use pawl_tests::pawl::{Options, Pawl, Store};
 use pawl_tests::postgres::{Login, Postgres};
 use pawl_tests::process::Server;
@@ -145,6 +146,23 @@ impl Ground {
     fn pawls(&self, operation: &str, body: &Value) -> Answer {
         let request = self.pawl.request(&format!("Pawl.{operation}"), body.to_string().as_bytes());
         let signer = Signer { service: "pawl".to_owned(), ..self.pawl.signer() };
+        signer.sign(request, aws::now()).send(self.pawl.address())
+    }
+
+    /// Lambda's Invoke, with a rotation event.
+    fn invoke(&self, step: &str, secret: &str) -> Answer {
+        self.invoke_with(&json!({"Step": step, "SecretId": secret, "ClientRequestToken": aws::token()}))
+    }
+
+    fn invoke_with(&self, event: &Value) -> Answer {
+        let request = Request {
+            method: "POST".to_owned(),
+            path: "/2015-03-31/functions/mine/invocations".to_owned(),
+            headers: Vec::new(),
+            body: event.to_string().into_bytes(),
+        };
+        let request = request.header("host", "localhost").header("x-amz-log-type", "Tail");
+        let signer = Signer { service: "lambda".to_owned(), ..self.pawl.signer() };
         signer.sign(request, aws::now()).send(self.pawl.address())
     }
 
@@ -347,4 +365,63 @@ fn an_approval_that_is_taken_back_strands_nothing() {
         refused.contains("AccessDeniedException") && refused.contains("pawl function approve mine"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_rehearsal_by_invoke_tries_every_step_and_changes_nothing() {
+    let ground = Ground::permitted();
+    let before =
+        ground.pawl.call("ListSecretVersionIds", json!({"SecretId": "db", "IncludeDeprecated": true}));
+    let versions = |listed: &Value| listed["Versions"].as_array().unwrap().len();
+    for (step, would) in [
+        ("createSecret", "store a new value"),
+        ("setSecret", "change the password of db"),
+        ("testSecret", ""),
+        ("finishSecret", "move AWSCURRENT"),
+    ] {
+        let answer = ground.invoke(step, "db");
+        assert_eq!(
+            (answer.status, answer.header("x-amz-function-error")),
+            (200, None),
+            "{step}: {}",
+            answer.body
+        );
+        assert_eq!(answer.header("x-amz-executed-version"), Some("$LATEST"));
+        let told = answer.json();
+        assert_eq!((&told["step"], &told["outcome"]), (&json!(step), &json!("done")));
+        assert!(told["would"].to_string().contains(would), "{step}: {told}");
+        let log =
+            base64::engine::general_purpose::STANDARD.decode(answer.header("x-amz-log-result").unwrap());
+        let log = String::from_utf8(log.unwrap()).unwrap();
+        for line in ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "Max Memory Used: "] {
+            assert!(log.contains(line), "{log}");
+        }
+        assert!(!log.contains("Max Memory Used: 0 MB") && !log.contains("first-password"), "{log}");
+    }
+    let after =
+        ground.pawl.call("ListSecretVersionIds", json!({"SecretId": "db", "IncludeDeprecated": true}));
+    assert_eq!((versions(&before), versions(&after)), (1, 1), "{after}");
+    let described = ground.pawl.call("DescribeSecret", json!({"SecretId": "db"}));
+    assert!(described["RotationLambdaARN"].is_null(), "{described}");
+    assert_eq!(ground.postgres.login("db", "first-password"), Login::Accepted);
+    assert!(!ground.postgres.log().contains("PASSWORD 'SCRAM"), "nothing reached the wire");
+    assert!(ground.postgres.refused_logins().is_empty(), "{:?}", ground.postgres.refused_logins());
+
+    // What goes wrong is the function's answer, as on AWS.
+    let absent = ground.invoke("testSecret", "absent");
+    assert_eq!((absent.status, absent.header("x-amz-function-error")), (200, Some("Unhandled")));
+    assert_eq!(absent.json()["errorType"], "ResourceNotFoundException", "{}", absent.body);
+    let no_event = ground.invoke_with(&json!({"key1": "value1"}));
+    assert_eq!(no_event.header("x-amz-function-error"), Some("Unhandled"), "{}", no_event.body);
+    ground.registry.reserve(Some(0));
+    assert_eq!(ground.invoke("testSecret", "db").status, 429);
+    ground.registry.reserve(None);
+
+    // Rehearsals cannot lock an account.
+    ground.postgres.create_role("wrong", "the-real-one");
+    let _ = ground.pawl.create("db/wrong", &database_secret(ground.proxy.port(), "wrong", "another"));
+    let answers: Vec<_> = (0..6).map(|_| ground.invoke("setSecret", "db/wrong")).collect();
+    assert!(answers.iter().all(|answer| answer.header("x-amz-function-error") == Some("Unhandled")));
+    assert!(answers.last().unwrap().body.contains("in a row"), "{}", answers.last().unwrap().body);
+    assert_eq!(ground.postgres.refused_logins().len(), 4);
 }
