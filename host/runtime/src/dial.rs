@@ -1,11 +1,13 @@
 //! The one door to the network for guests: grant, resolve, check the address, connect.
 
 use std::fmt;
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use pawl_core::function::Grants;
+use pawl_core::function::{Grants, HttpGrant};
 use pawl_core::limits;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -104,17 +106,50 @@ const NEVER: &[Cidr] = &[
     Cidr::v6([0xff00, 0, 0], 0, 8),
 ];
 
+/// The addresses of a host name.
+pub type Addresses<'a> = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+
+/// Finds the addresses of host names.
+pub trait Resolve: Send + Sync + fmt::Debug {
+    /// The addresses of `host`, each with `port`.
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a>;
+}
+
+/// The operating system's way.
+#[derive(Clone, Copy, Debug, Default)]
+struct SystemNames;
+
+impl Resolve for SystemNames {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a> {
+        Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
+    }
+}
+
 /// The operator's rule on addresses. Loopback and private networks are allowed: Pawl stands beside the databases.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Egress {
     denied: Vec<Cidr>,
+    names: Arc<dyn Resolve>,
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self::denying(Vec::new())
+    }
 }
 
 impl Egress {
     /// The rule that denies these blocks besides those that are never allowed.
     #[must_use]
-    pub const fn denying(denied: Vec<Cidr>) -> Self {
-        Self { denied }
+    pub fn denying(denied: Vec<Cidr>) -> Self {
+        Self { denied, names: Arc::new(SystemNames) }
+    }
+
+    /// The same rule, with host names found in another way.
+    #[must_use]
+    pub fn with_names(mut self, names: Arc<dyn Resolve>) -> Self {
+        self.names = names;
+        self
     }
 
     /// Whether a guest may be connected to `address`.
@@ -167,7 +202,13 @@ impl Destination {
         Err(DialError::NotGranted(format!("the function's grants do not cover {host}:{port}")))
     }
 
-    /// The host, as the secret names it.
+    /// The server that a grant of requests names. A name that is granted may still lead nowhere, by the rule on addresses.
+    #[must_use]
+    pub fn of_http(grant: &HttpGrant, egress: Arc<Egress>) -> Self {
+        Self { host: grant.origin.host().to_owned(), port: grant.origin.port(), egress }
+    }
+
+    /// The host, as the secret or the grant names it.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -179,14 +220,15 @@ impl Destination {
         self.port
     }
 
-    /// Resolves the host, checks the addresses, and connects to the first allowed one that answers.
+    /// Resolves the host, once, checks the addresses, and connects to the first allowed one of them that answers: whatever the
+    /// name leads to a moment later.
     ///
     /// # Errors
     /// When the egress rule allows none of the addresses, or none answers.
     pub async fn connect(&self) -> Result<TcpStream, DialError> {
-        let resolved = timeout(limits::LOGIN_TIMEOUT, lookup_host((self.host.as_str(), self.port))).await;
+        let resolved = timeout(limits::LOGIN_TIMEOUT, self.egress.names.resolve(&self.host, self.port)).await;
         let addresses: Vec<SocketAddr> = match resolved {
-            Ok(Ok(addresses)) => addresses.collect(),
+            Ok(Ok(addresses)) => addresses,
             Ok(Err(_)) => {
                 return Err(DialError::Unreachable(format!(
                     "the host name `{}` does not resolve",
@@ -325,6 +367,48 @@ mod tests {
         let target = Target::try_from("*.internal:5432".to_owned()).unwrap();
         let named = Grants { targets: [target].into(), ..Grants::default() };
         assert!(at(&named, None, "a.internal", 5432).is_ok() && at(&named, None, "a.internal", 1).is_err());
+    }
+
+    /// Leads to another address at every question.
+    #[derive(Debug)]
+    struct Rebinding(std::sync::Mutex<Vec<Vec<SocketAddr>>>);
+
+    impl Resolve for Rebinding {
+        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Addresses<'a> {
+            let next = self.0.lock().unwrap().pop().unwrap_or_default();
+            Box::pin(async move { Ok(next) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_elsewhere_after_the_check_is_dialled_where_it_was_checked() {
+        let (first, second) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.2:0").await.unwrap(),
+        );
+        let (fine, denied) = (first.local_addr().unwrap(), second.local_addr().unwrap());
+        let rule = || Egress::denying(vec!["127.0.0.2/32".parse().unwrap()]);
+        let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
+        // The answers, the last one first.
+        for (answers, reached) in [
+            (vec![vec![denied], vec![fine]], Some(fine)),
+            (vec![vec![fine], vec![denied]], None),
+            (vec![vec![fine], vec![metadata]], None),
+            (vec![vec![metadata], vec![denied, metadata, fine]], Some(fine)),
+        ] {
+            let left = answers.len() - 1;
+            let names = Arc::new(Rebinding(std::sync::Mutex::new(answers)));
+            let egress = Arc::new(rule().with_names(Arc::clone(&names) as Arc<dyn Resolve>));
+            let grant =
+                serde_json::json!({"origin": "http://rebind.example", "methods": ["GET"], "paths": ["/"]});
+            let grant: HttpGrant = serde_json::from_value(grant).unwrap();
+            let stream = Destination::of_http(&grant, egress).connect().await;
+            match reached {
+                Some(address) => assert_eq!(stream.unwrap().peer_addr().unwrap(), address),
+                None => assert!(matches!(stream, Err(DialError::NotGranted(_)))),
+            }
+            assert_eq!(names.0.lock().unwrap().len(), left, "one question");
+        }
     }
 
     #[tokio::test]

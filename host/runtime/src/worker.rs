@@ -6,6 +6,7 @@
 
 pub(crate) mod confine;
 mod guest;
+mod http;
 mod link;
 mod meter;
 mod pipe;

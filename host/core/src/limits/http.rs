@@ -31,3 +31,5 @@ pub const HTTP_SENSITIVE_BYTES_MIN: usize = 16;
 pub const HTTP_ECHO_BYTES: usize = 12;
 /// Values shorter than `HTTP_ECHO_BYTES` are looked for whole, down to this length.
 pub const HTTP_ECHO_BYTES_MIN: usize = 8;
+/// Bytes of sensitive values that are looked for in one answer, all versions of the secret together.
+pub const HTTP_LOOKED_FOR_BYTES_MAX: usize = 16 * 1024;

@@ -126,10 +126,10 @@ impl Capabilities {
                 wire::NewValue::Text(text) => NewValue::Text(text),
                 wire::NewValue::Sensitive(handle) => {
                     let held = self.handles.sensitive(handle)?;
-                    // A password that was in use before may be known to somebody, the rotator's author among them.
-                    if change.field == PASSWORD && held.origin != Origin::Generated {
-                        let text =
-                            "the pending version's password must come from random-password in the same step";
+                    // A value that was in use before may be known to somebody, the rotator's author among them.
+                    if held.origin != Origin::Generated {
+                        let text = "the pending version's new sensitive values (its password, its key) must come from \
+                                    random-password in the same step";
                         return Ok(Err(SecretError::Refused(text.to_owned())));
                     }
                     NewValue::Sensitive(held.value.duplicate())
@@ -182,15 +182,25 @@ impl Capabilities {
         self.config.port.promote().await.map_err(|error| secret_error(self.noted(error)))
     }
 
+    /// The login that a version describes, if it is one to a database that this host can log in to.
+    pub(super) fn describes_database(&self, document: &Document) -> Option<Login> {
+        Login::parse(document).ok().filter(|login| self.config.drivers.get(login.engine).is_some())
+    }
+
     /// Insists, whatever the rotator has made of testSecret, that the host itself has seen the new login work, and that another
     /// account can do what the current one can.
     async fn proven(&mut self) -> Result<(), SecretError> {
         let standing = self.standing().await?;
         let Some(pending) = self.document(Which::Pending).await? else { return Ok(()) };
-        // What describes no login to a database that the host knows is the rotator's own to test.
-        let Ok(login) = Login::parse(&pending) else { return Ok(()) };
-        if self.config.drivers.get(login.engine).is_none() {
-            return Ok(());
+        if self.describes_database(&pending).is_none() {
+            // Where the host carries the requests it sees what is answered to them; elsewhere it is the rotator's own to test.
+            return if self.config.grants.http.is_empty() || standing.proof.login {
+                Ok(())
+            } else {
+                let text = "no server has accepted the pending version's new values yet: testSecret must make a request that \
+                            carries them, and have a 2xx answer";
+                Err(SecretError::Refused(text.to_owned()))
+            };
         }
         if !standing.proof.login
             && let Err(error) = self.logged_in(&pending, Of::Pending).await
