@@ -128,18 +128,21 @@ impl<'a> Text<'a> {
     }
 
     fn lent(&self) -> Vec<http::Part<'_>> {
-        let part = |part: &'a Part<'a>| -> http::Part<'a> {
-            match part {
-                Part::Text(text) => http::Part::Text(text.clone()),
-                Part::Sensitive(value) => http::Part::Sensitive(value.raw()),
-                Part::Json(value) => http::Part::Json(value.raw()),
-                Part::Percent(value) => http::Part::Percent(value.raw()),
-                Part::Basic(user, password) => {
-                    http::Part::Basic(http::Basic { user: user.clone(), password: password.raw() })
-                }
+        self.0.iter().map(Part::lent).collect()
+    }
+}
+
+impl Part<'_> {
+    fn lent(&self) -> http::Part<'_> {
+        match self {
+            Self::Text(text) => http::Part::Text(text.clone()),
+            Self::Sensitive(value) => http::Part::Sensitive(value.raw()),
+            Self::Json(value) => http::Part::Json(value.raw()),
+            Self::Percent(value) => http::Part::Percent(value.raw()),
+            Self::Basic(user, password) => {
+                http::Part::Basic(http::Basic { user: user.clone(), password: password.raw() })
             }
-        };
-        self.0.iter().map(part).collect()
+        }
     }
 }
 
@@ -254,17 +257,19 @@ impl<'a> Request<'a> {
     }
 
     fn exchange(&self, answer: http::Answer) -> Result<http::Response, HttpError> {
-        let header =
-            |(name, value): &'a (String, Text<'a>)| http::Header { name: name.clone(), value: value.lent() };
         let request = http::Request {
             method: self.method.clone(),
             url: self.url.clone(),
-            headers: self.headers.iter().map(header).collect(),
+            headers: self.headers.iter().map(lent).collect(),
             body: self.body.lent(),
             answer,
         };
         Ok(http::send(&request)?)
     }
+}
+
+fn lent<'a>((name, value): &'a (String, Text<'_>)) -> http::Header<'a> {
+    http::Header { name: name.clone(), value: value.lent() }
 }
 
 /// An answer's status.

@@ -18,6 +18,7 @@ mod conformance;
 mod events;
 mod harness;
 mod healing;
+mod http_rotator;
 mod kill;
 mod labels;
 mod mariadb;

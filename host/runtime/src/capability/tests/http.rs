@@ -24,7 +24,7 @@ impl Service {
     async fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let (asked, connections): (Arc<Mutex<Vec<String>>>, Arc<AtomicUsize>) = Arc::default();
+        let (asked, connections): (Arc<Mutex<Vec<String>>>, Arc<AtomicUsize>) = <_>::default();
         let service = Self { origin, asked: Arc::clone(&asked), connections: Arc::clone(&connections) };
         let answer = Arc::new(answer);
         tokio::spawn(async move {
