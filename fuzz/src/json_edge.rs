@@ -2,8 +2,8 @@
 
 use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::pawl::{
-    AdvanceClockRequest, CheckSecretRequest, DescribeHostRequest, DescribeRotationRequest, ListEventsRequest,
-    ListRotationsRequest, PlanRotationsRequest,
+    AdvanceClockRequest, ApproveFunctionRequest, CheckSecretRequest, DescribeFunctionGrantsRequest,
+    DescribeHostRequest, DescribeRotationRequest, ListEventsRequest, ListRotationsRequest, PlanRotationsRequest,
 };
 use pawl_api::secrets_manager::Operation;
 use pawl_api::secrets_manager::shapes::{
@@ -108,12 +108,16 @@ fn check_body(target: Target, body: &[u8]) -> bool {
             check_shape::<ValidateResourcePolicyRequest>(target, body)
         }
         Target::Pawl(operation) => check_own(operation, target, body),
+        // Its operations are named by paths, and no header leads to them.
+        Target::Lambda(_) => false,
     }
 }
 
 /// The same for Pawl's own operations.
 fn check_own(operation: PawlOperation, target: Target, body: &[u8]) -> bool {
     match operation {
+        PawlOperation::ApproveFunction => check_shape::<ApproveFunctionRequest>(target, body),
+        PawlOperation::DescribeFunctionGrants => check_shape::<DescribeFunctionGrantsRequest>(target, body),
         PawlOperation::AdvanceClock => check_shape::<AdvanceClockRequest>(target, body),
         PawlOperation::DescribeHost => check_shape::<DescribeHostRequest>(target, body),
         PawlOperation::DescribeRotation => check_shape::<DescribeRotationRequest>(target, body),

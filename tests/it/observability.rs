@@ -74,12 +74,23 @@ fn figures_are_right_and_name_no_secret() {
     assert_eq!(refused.code(), "ResourceNotFoundException");
     let page = figures(&pawl);
     let requests = |operation: &str, code: &str| {
-        figure(&page, &format!("pawl_requests_total{{operation=\"{operation}\",code=\"{code}\"}}"))
+        figure(
+            &page,
+            &format!(
+                "pawl_requests_total{{service=\"secretsmanager\",operation=\"{operation}\",code=\"{code}\"}}"
+            ),
+        )
     };
     assert_eq!(requests("CreateSecret", "OK"), 1.0);
     assert_eq!(requests("GetSecretValue", "OK"), 3.0);
     assert_eq!(requests("GetSecretValue", "ResourceNotFoundException"), 1.0);
-    assert_eq!(figure(&page, "pawl_request_duration_seconds_count{operation=\"GetSecretValue\"}"), 4.0);
+    assert_eq!(
+        figure(
+            &page,
+            "pawl_request_duration_seconds_count{service=\"secretsmanager\",operation=\"GetSecretValue\"}"
+        ),
+        4.0
+    );
     assert_eq!(figure(&page, "pawl_requests_in_flight"), 0.0);
     assert_eq!(figure(&page, "pawl_store_up"), 1.0);
     assert!(figure(&page, "pawl_store_commit_duration_seconds_count") >= 1.0);
@@ -95,7 +106,7 @@ fn figures_are_right_and_name_no_secret() {
         let _ = get(&pawl, &format!("/made/{number}"));
     }
     let page = figures(&pawl);
-    let unknown = "pawl_requests_total{operation=\"unknown\",code=\"MissingAuthenticationTokenException\"}";
+    let unknown = "pawl_requests_total{service=\"unknown\",operation=\"unknown\",code=\"MissingAuthenticationTokenException\"}";
     assert_eq!(figure(&page, unknown), 40.0);
     assert!(!page.contains("Made") && !page.contains("made"));
 

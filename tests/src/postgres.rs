@@ -88,6 +88,12 @@ impl Postgres {
         self.port
     }
 
+    /// The superuser's login to a database, as a URL.
+    #[must_use]
+    pub fn superuser_url(&self, database: &str) -> String {
+        format!("postgres://{SUPERUSER}:{SUPERUSER_PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
     /// Its data directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {

@@ -89,6 +89,26 @@ codes! {
     RequestEntityTooLargeException, 413, Common;
     /// More requests than the server takes.
     ThrottlingException, 400, Common;
+    /// Lambda: more code than there is room for.
+    CodeStorageExceededException, 400, Modelled;
+    /// Lambda: a parameter that cannot be right.
+    InvalidParameterValueException, 400, Modelled;
+    /// Lambda: a body that is not the JSON that the operation takes.
+    InvalidRequestContentException, 400, Modelled;
+    /// Lambda: a resource policy that is too long.
+    PolicyLengthExceededException, 400, Modelled;
+    /// Lambda: the resource is not as the caller has seen it.
+    PreconditionFailedException, 412, Modelled;
+    /// Lambda: a body longer than the operation takes.
+    RequestTooLargeException, 413, Modelled;
+    /// Lambda: the name is taken, or the resource is in the way.
+    ResourceConflictException, 409, Modelled;
+    /// Lambda: the server's own fault.
+    ServiceException, 500, Modelled;
+    /// Lambda: more invocations at once than there may be.
+    TooManyRequestsException, 429, Modelled;
+    /// Lambda: a body of another kind than JSON.
+    UnsupportedMediaTypeException, 415, Modelled;
 }
 
 impl ErrorCode {
@@ -188,7 +208,17 @@ mod tests {
              400 message InvalidSignatureException\n\
              400 message UnrecognizedClientException\n\
              413 message RequestEntityTooLargeException\n\
-             400 message ThrottlingException\n"
+             400 message ThrottlingException\n\
+             400 Message CodeStorageExceededException\n\
+             400 Message InvalidParameterValueException\n\
+             400 Message InvalidRequestContentException\n\
+             400 Message PolicyLengthExceededException\n\
+             412 Message PreconditionFailedException\n\
+             413 Message RequestTooLargeException\n\
+             409 Message ResourceConflictException\n\
+             500 Message ServiceException\n\
+             429 Message TooManyRequestsException\n\
+             415 Message UnsupportedMediaTypeException\n"
         );
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::from_wire(code.as_str()), Some(*code));

@@ -1,6 +1,8 @@
 //! Pawl's own operations, on the same wire: target prefix `Pawl.`, signing name `pawl`.
 
+mod grants;
 mod host;
+mod logs;
 
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,9 @@ use crate::shape::{Request, shapes};
 use crate::target::operations;
 use crate::time::EpochSeconds;
 
+pub use self::grants::*;
 pub use self::host::*;
+pub use self::logs::*;
 
 /// The service's name in the scope of a request's signature.
 pub const SIGNING_NAME: &str = "pawl";
@@ -19,14 +23,20 @@ operations! {
     "Pawl", "pawl",
     /// Moves the development clock forward. Only with `pawl serve --dev-clock`.
     AdvanceClock;
+    /// Approves what functions of a name may ask to reach.
+    ApproveFunction;
     /// Whether the logins that a secret's versions hold open their database.
     CheckSecret;
+    /// What functions of a name may reach, and what their versions ask.
+    DescribeFunctionGrants;
     /// What the host is and how it is.
     DescribeHost;
     /// The last rotation of a secret: where it stands, or how it ended.
     DescribeRotation;
     /// What happened to secrets, from a number on; waits a while for more.
     ListEvents;
+    /// What a function has written on this host, line by line; waits a while for more.
+    ListFunctionLogs;
     /// The rotations of a secret that there were, the newest first.
     ListRotations;
     /// The rotations to come, secret by secret.

@@ -1,18 +1,20 @@
 //! Which service and operation a request is for.
 
 use crate::error::{ApiError, ErrorCode};
-use crate::{pawl, secrets_manager};
+use crate::{lambda, pawl, secrets_manager};
 
 /// The header that names the operation.
 pub const X_AMZ_TARGET: &str = "x-amz-target";
 
-/// The operation that a request's `X-Amz-Target` names.
+/// The operation that a request names: by its `X-Amz-Target`, or, of Lambda, by its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// AWS Secrets Manager.
     SecretsManager(secrets_manager::Operation),
     /// Pawl's own.
     Pawl(pawl::Operation),
+    /// AWS Lambda.
+    Lambda(lambda::Operation),
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
         match self {
             Self::SecretsManager(_) => secrets_manager::SIGNING_NAME,
             Self::Pawl(_) => pawl::SIGNING_NAME,
+            Self::Lambda(_) => lambda::SIGNING_NAME,
         }
     }
 
@@ -48,6 +51,7 @@ impl Target {
         match self {
             Self::SecretsManager(operation) => operation.action(),
             Self::Pawl(operation) => operation.action(),
+            Self::Lambda(operation) => operation.action(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Target {
         match self {
             Self::SecretsManager(operation) => operation.name(),
             Self::Pawl(operation) => operation.name(),
+            Self::Lambda(operation) => operation.name(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use pawl_core::function::FunctionName;
+use pawl_core::function::{AliasName, FunctionName};
 use pawl_core::limits;
 
 use crate::output::Format;
@@ -276,6 +276,52 @@ pub(crate) enum FunctionCommand {
     /// Run the four steps against a throw-away target, each twice and with crashes, in a host's own sandbox, and report like a test
     /// runner. Starts no server and needs none.
     Test(FunctionTestArgs),
+    /// Upload a component to a server as a function, or as a new version of one, and let it rotate secrets.
+    Deploy(FunctionDeployArgs),
+    /// List the functions of a server.
+    List {
+        /// List the versions of this function.
+        #[arg(long, value_name = "NAME")]
+        versions_of: Option<FunctionName>,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+    /// Delete a function. A rotation that runs goes on with what it began with.
+    Delete {
+        /// The function.
+        name: FunctionName,
+        /// Only this version of it.
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u64>,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+    /// Approve what functions of a name may reach: what the manifest asks for, and no longer anything else.
+    Approve {
+        /// The function, which need not exist yet.
+        name: FunctionName,
+        /// A `pawl.toml`, or a component that carries one.
+        file: PathBuf,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+    /// Show what is approved for a function, and what its versions ask for.
+    Grants {
+        /// The function.
+        name: FunctionName,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+    /// Print what a function has written, and what each step of it took.
+    Logs {
+        /// The function.
+        name: FunctionName,
+        /// Print each line as it comes, until Ctrl-C.
+        #[arg(long)]
+        follow: bool,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
     /// Show what a component imports and asks for, and whether a server would take it.
     Inspect {
         /// The component.
@@ -291,6 +337,30 @@ pub(crate) struct FunctionBuildArgs {
     /// A component that something else than Cargo has built.
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct FunctionDeployArgs {
+    /// A project's directory, which is built, or a component.
+    #[arg(value_name = "DIR|FILE", default_value = ".")]
+    pub(crate) what: PathBuf,
+    /// A component that something else than Cargo has built, to be given the project's manifest.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) component: Option<PathBuf>,
+    /// The function's name; that of the component when nothing is said.
+    #[arg(long)]
+    pub(crate) name: Option<FunctionName>,
+    /// Publish it as a version with a number.
+    #[arg(long)]
+    pub(crate) publish: bool,
+    /// Publish it, and point this alias to the version.
+    #[arg(long, value_name = "NAME", value_parser = alias)]
+    pub(crate) alias: Option<String>,
+    /// Do not allow secretsmanager.amazonaws.com to invoke it. No secret can be rotated by it without.
+    #[arg(long)]
+    pub(crate) no_permission: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
 }
 
 #[derive(Args)]
@@ -340,6 +410,10 @@ pub(crate) enum ClockCommand {
         #[command(flatten)]
         connection: ConnectionArgs,
     },
+}
+
+fn alias(text: &str) -> Result<String, String> {
+    text.parse::<AliasName>().map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

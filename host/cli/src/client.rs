@@ -8,6 +8,7 @@ use pawl_core::world::{Clock, Timestamp};
 use pawl_iam::sigv4::{Head, sign};
 use pawl_server::world::SystemClock;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use ureq::http::{Response, Uri};
 use zeroize::Zeroizing;
 
@@ -79,11 +80,34 @@ pub(crate) struct Health {
     pub(crate) took: Duration,
 }
 
+/// What is signed and sent.
+struct Sent<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    service: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a [u8],
+}
+
+/// What came back.
+struct Answer {
+    status: u16,
+    /// The error's code, where it stands in a header.
+    code: Option<String>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+/// The header that holds an error's code.
+const ERROR_TYPE: &str = "x-amzn-errortype";
+/// Lambda's name in a signature's scope.
+const LAMBDA: &str = "lambda";
+
 /// The body of an error.
 #[derive(Deserialize)]
 struct ErrorBody {
     #[serde(rename = "__type")]
-    code: String,
+    code: Option<String>,
     #[serde(default, alias = "Message")]
     message: String,
 }
@@ -149,48 +173,86 @@ impl Client {
 
     /// Calls the operation that takes `request`.
     pub(crate) fn call<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
-        let credentials = self.credentials.as_ref().ok_or(ClientError::NoCredentials)?;
-        let broken = |why: String| ClientError::Broken { url: self.url.clone(), why };
-        let body =
-            serde_json::to_vec(request).map_err(|_| broken("the request could not be written".to_owned()))?;
+        let body = serde_json::to_vec(request)
+            .map_err(|_| self.broken("the request could not be written".to_owned()))?;
         let body = Zeroizing::new(body);
         let target = target_header(R::TARGET);
+        let answer = self.send(&Sent {
+            method: "POST",
+            path: &self.path,
+            query: "",
+            service: R::TARGET.signing_name(),
+            headers: &[("content-type", CONTENT_TYPE), (X_AMZ_TARGET, target)],
+            body: &body,
+        })?;
+        // TagResource and UntagResource answer without a byte.
+        let body = if answer.is_empty() { b"{}" } else { answer.as_slice() };
+        serde_json::from_slice(body).map_err(|_| self.unknown(R::TARGET.name()))
+    }
 
-        let mut headers: Vec<(&str, &[u8])> = vec![
-            ("content-type", CONTENT_TYPE.as_bytes()),
-            ("host", self.host.as_bytes()),
-            (X_AMZ_TARGET, target.as_bytes()),
-        ];
+    /// Calls an operation of Lambda's, which is named by method and path. A query is in the order of its names.
+    pub(crate) fn rest<A: DeserializeOwned>(
+        &self,
+        method: &str,
+        (path, query): (&str, &str),
+        body: Option<&serde_json::Value>,
+    ) -> Result<A, ClientError> {
+        let body = body.map(serde_json::Value::to_string).unwrap_or_default();
+        let path = format!("{}{path}", self.path.trim_end_matches('/'));
+        let json: &[_] = if body.is_empty() { &[] } else { &[("content-type", "application/json")] };
+        let (service, body) = (LAMBDA, body.as_bytes());
+        let answer = self.send(&Sent { method, path: &path, query, service, headers: json, body })?;
+        let body = if answer.is_empty() { b"null" } else { answer.as_slice() };
+        serde_json::from_slice(body).map_err(|_| self.unknown(&format!("{method} {path}")))
+    }
+
+    fn broken(&self, why: String) -> ClientError {
+        ClientError::Broken { url: self.url.clone(), why }
+    }
+
+    fn unknown(&self, operation: &str) -> ClientError {
+        self.broken(format!("its answer to {operation} is not what this version knows"))
+    }
+
+    /// Signs and sends; the body of an answer that is no error.
+    fn send(&self, sent: &Sent<'_>) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        let credentials = self.credentials.as_ref().ok_or(ClientError::NoCredentials)?;
+        let mut headers: Vec<(&str, &[u8])> = vec![("host", self.host.as_bytes())];
+        headers.extend(sent.headers.iter().map(|(name, value)| (*name, value.as_bytes())));
         if let Some(token) = &credentials.session_token {
             headers.push(("x-amz-security-token", token.expose()));
         }
-        let head = Head { method: "POST", path: &self.path, query: "", headers: &headers };
+        let head = Head { method: sent.method, path: sent.path, query: sent.query, headers: &headers };
         let signature = sign(
             &head,
-            &body,
+            sent.body,
             &credentials.access_key_id,
             &credentials.secret,
             &self.region,
-            R::TARGET.signing_name(),
+            sent.service,
             self.clock.wall(),
         );
-
-        let mut http = self.agent.post(format!("http://{}{}", self.host, self.path));
+        let question = if sent.query.is_empty() { "" } else { "?" };
+        let mut http = ureq::http::Request::builder()
+            .method(sent.method)
+            .uri(format!("http://{}{}{question}{}", self.host, sent.path, sent.query));
         for (name, value) in &headers {
             http = http.header(*name, *value);
         }
         for (name, value) in &signature {
             http = http.header(name, value);
         }
-        let (status, answer) = self.read(http.send(body.as_slice()))?;
-        if status == 200 {
-            // TagResource and UntagResource answer without a byte.
-            let answer = if answer.is_empty() { b"{}" } else { answer.as_slice() };
-            return serde_json::from_slice(answer).map_err(|_| {
-                broken(format!("its answer to {} is not what this version knows", R::TARGET.name()))
-            });
+        let unwritten = |_| self.broken("the request could not be written".to_owned());
+        let received = if sent.body.is_empty() {
+            self.agent.run(http.body(()).map_err(unwritten)?)
+        } else {
+            self.agent.run(http.body(sent.body).map_err(unwritten)?)
+        };
+        let answer = self.read(received)?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer.body);
         }
-        Err(self.refusal(status, &answer, &credentials.source))
+        Err(self.refusal(&answer, &credentials.source))
     }
 
     /// An unsigned GET of `path`.
@@ -201,14 +263,11 @@ impl Client {
             .as_ref()
             .ok()
             .and_then(|answer| answer.headers().get("date")?.to_str().ok().map(str::to_owned));
-        let (status, _) = self.read(sent)?;
+        let Answer { status, .. } = self.read(sent)?;
         Ok(Health { status, date, took: started.elapsed() })
     }
 
-    fn read(
-        &self,
-        sent: Result<Response<ureq::Body>, ureq::Error>,
-    ) -> Result<(u16, Zeroizing<Vec<u8>>), ClientError> {
+    fn read(&self, sent: Result<Response<ureq::Body>, ureq::Error>) -> Result<Answer, ClientError> {
         let url = || self.url.clone();
         let mut answer = sent.map_err(|error| match error {
             ureq::Error::Io(why) => ClientError::Unreachable { url: url(), why: why.to_string() },
@@ -224,19 +283,24 @@ impl Client {
             other => ClientError::Broken { url: url(), why: other.to_string() },
         })?;
         let status = answer.status().as_u16();
+        let code = answer.headers().get(ERROR_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = answer
             .body_mut()
             .with_config()
             .limit(limits::CLIENT_ANSWER_BYTES_MAX)
             .read_to_vec()
             .map_err(|error| ClientError::Broken { url: url(), why: error.to_string() })?;
-        Ok((status, Zeroizing::new(body)))
+        Ok(Answer { status, code, body: Zeroizing::new(body) })
     }
 
-    fn refusal(&self, status: u16, body: &[u8], source: &Source) -> ClientError {
-        let Ok(ErrorBody { code, message }) = serde_json::from_slice(body) else {
-            let why = format!("HTTP status {status} without an error of AWS's form; is it Pawl?");
-            return ClientError::Broken { url: self.url.clone(), why };
+    fn refusal(&self, answer: &Answer, source: &Source) -> ClientError {
+        let body = serde_json::from_slice(&answer.body).ok();
+        // Lambda has the code in the header alone, with a URL behind it.
+        let of_header = answer.code.as_deref().and_then(|code| code.split(':').next());
+        let named = |body: ErrorBody| Some((body.code.or(of_header.map(str::to_owned))?, body.message));
+        let Some((code, message)) = body.and_then(named) else {
+            let status = answer.status;
+            return self.broken(format!("HTTP status {status} without an error of AWS's form; is it Pawl?"));
         };
         match ErrorCode::from_wire(&code) {
             Some(
@@ -254,6 +318,8 @@ fn target_header(target: pawl_api::Target) -> &'static str {
     match target {
         pawl_api::Target::SecretsManager(operation) => operation.target(),
         pawl_api::Target::Pawl(operation) => operation.target(),
+        // Those are named by method and path, and none of their shapes is a request of this kind.
+        pawl_api::Target::Lambda(operation) => operation.name(),
     }
 }
 

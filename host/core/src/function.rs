@@ -26,7 +26,7 @@ pub use self::name::{
 };
 pub use self::permission::{Invocation, Permission, PermissionError, Policy, StatementId};
 pub use self::release::{
-    Code, Configuration, Memory, Release, ReservedConcurrency, RevisionId, SettingError, Timeout,
+    Code, Configuration, Memory, Package, Release, ReservedConcurrency, RevisionId, SettingError, Timeout,
     checked_description, checked_environment,
 };
 pub use self::stored::{

@@ -350,11 +350,11 @@ pub const CLOCK_SKEW_WARN: Duration = Duration::from_secs(60);
 /// Bytes of a file that holds credentials or settings.
 pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Tries of a step that fails for a while, in `pawl function test`.
-pub const REHEARSAL_TRIES_MAX: u32 = 5;
+pub const DRILL_TRIES_MAX: u32 = 5;
 /// Calls of a step before each of which `pawl function test` lets the host die once.
-pub const REHEARSAL_CRASHES_MAX: u32 = 40;
+pub const DRILL_CRASHES_MAX: u32 = 40;
 /// Bytes of memory for sealed secrets of the host of `pawl function test`.
-pub const REHEARSAL_CACHE_BYTES: u64 = 1024 * 1024;
+pub const DRILL_CACHE_BYTES: u64 = 1024 * 1024;
 /// How long each server of `pawl demo` may take to start.
 pub const DEMO_START_WALL: Duration = Duration::from_secs(60);
 /// How long they may take to stop, together, before they are killed.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::rotating::{Rotate, RotateError, RotationDeedError};
+pub use self::rotating::{Pin, Rotate, RotateError, RotationDeedError};
 pub use self::scheduled::{CatchUp, NextWindow, PlanWarning, Planned, Turn};
 use crate::arn::SecretArn;
 use crate::function::FunctionArn;

@@ -20,7 +20,7 @@ pub use error::{AuthError, Malformed, ScopePart};
 pub use key::SigningKey;
 pub use present::{Presented, present};
 pub use sign::sign;
-pub use verify::verify;
+pub use verify::{verify, verify_head};
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,8 @@ pub(crate) struct CapabilityConfig {
     /// Which step; none for what is done outside of one.
     pub(crate) step: Option<Step>,
     pub(crate) rng: Arc<dyn Rng>,
+    /// Whether accounts are left as they are.
+    pub(crate) rehearsal: bool,
 }
 
 /// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
@@ -57,7 +59,12 @@ pub(crate) struct Capabilities {
     /// Accounts that this step has logged in as, with versions of the secret under rotation.
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
+<<<<<<< HEAD
     requests: self::http::Requests,
+=======
+    /// What a rehearsal has not done.
+    would: Vec<String>,
+>>>>>>> main
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -77,7 +84,11 @@ impl Capabilities {
             proof: Proof::default(),
             own_logins: BTreeSet::new(),
             changed_at: None,
+<<<<<<< HEAD
             requests: self::http::Requests::default(),
+=======
+            would: Vec::new(),
+>>>>>>> main
         }
     }
 
@@ -142,6 +153,18 @@ impl Capabilities {
     /// When a server took the pending version's password in place of the current one's.
     pub(crate) const fn changed_at(&self) -> Option<Instant> {
         self.changed_at
+    }
+
+    /// What a rehearsal has not done, in words, and forgets it.
+    pub(crate) fn take_would(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.would)
+    }
+
+    /// Notes what is not done because this is a rehearsal.
+    fn would(&mut self, text: &str) {
+        if self.would.len() < limits::LOG_LINES_MAX {
+            self.would.push(journal::line(text));
+        }
     }
 
     /// The lines that the guest has logged, and forgets them.

@@ -149,7 +149,8 @@ fn embedded(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
             [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => {
                 [v4(high, low), None]
             }
-            // Where it ends, and within it: a prefix of one's own may be shorter than the well-known one (RFC 6052, 2.2).
+            // Where it ends; and in the middle where the prefix is shorter than the well-known one (RFC 6052, 2.2).
+            [0x64, 0xff9b, _, 0, 0, 0, high, low] => [v4(high, low), None],
             [0x64, 0xff9b, _, a, b, c, high, low] => [v4(high, low), v4(a, b << 8 | c >> 8)],
             [0x2002, high, low, ..] => [v4(high, low), None],
             // The server, and the client's address with all bits turned.

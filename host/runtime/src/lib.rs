@@ -31,5 +31,6 @@ pub use capability::{LogLine, LoginJob, NoLogin, Severity, TriedLogin};
 pub use compile::{AdmitError, Admitted, compile_main};
 pub use pool::WorkerCounts;
 pub use runtime::{Component, Runtime, RuntimeConfig};
-pub use step::{StepJob, StepLimits, StepReport};
+pub use step::{Allowance, StepJob, StepLimits, StepReport};
+pub use wire::Used;
 pub use worker::worker_main;

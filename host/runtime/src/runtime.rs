@@ -21,6 +21,7 @@ use crate::engine::Identity;
 use crate::pool::{Leased, Pool, WorkerCounts, WorkerFailure};
 use crate::program::Program;
 use crate::step::{self, Ran, StepJob, StepLimits, StepReport};
+use crate::wire::Used;
 
 /// A component's bytes and their digest.
 #[derive(Clone)]
@@ -196,33 +197,40 @@ impl Runtime {
             tls: self.tls.clone(),
             step: Some(job.step),
             rng: Arc::clone(&self.rng),
+            rehearsal: job.rehearsal,
         });
-        let (outcome, printed) = self.outcome(&job, &mut capabilities).await;
+        let (outcome, printed, used) = self.outcome(&job, &mut capabilities).await;
         let mut log = capabilities.take_log();
         if let Some(text) = printed {
             log.push(LogLine { severity: Severity::Warn, text });
         }
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
-        StepReport { outcome, log, proof: capabilities.proof(), changed_at: capabilities.changed_at() }
+        let (proof, changed_at) = (capabilities.proof(), capabilities.changed_at());
+        StepReport { outcome, log, proof, changed_at, used, would: capabilities.take_would() }
     }
 
     /// Runs the step, and once more on another worker if the first died before the guest had asked for anything.
-    async fn outcome(&self, job: &StepJob, capabilities: &mut Capabilities) -> (Outcome, Option<String>) {
+    async fn outcome(
+        &self,
+        job: &StepJob,
+        capabilities: &mut Capabilities,
+    ) -> (Outcome, Option<String>, Used) {
+        let allowed = self.limits.within(job.allowance);
         let mut deaths = 0;
         loop {
             let ran = match self.ready(&job.component).await {
                 Ok(leased) => {
                     let what = (&job.component, job.step, job.environment.as_ref());
-                    step::run(leased, &self.limits, what, capabilities).await
+                    step::run(leased, &allowed, what, capabilities).await
                 }
                 Err(NotRun::Worker(failure @ WorkerFailure::Gone(_))) => Ran::Died(failure),
-                Err(error) => return (error.outcome(), None),
+                Err(error) => return (error.outcome(), None, Used::default()),
             };
             match ran {
-                Ran::Ended { outcome, printed } => return (outcome, printed),
+                Ran::Ended { outcome, printed, used } => return (outcome, printed, used),
                 Ran::Died(failure) if deaths == limits::WORKER_DEATHS_MAX => {
-                    return (failure.outcome(), None);
+                    return (failure.outcome(), None, Used::default());
                 }
                 Ran::Died(failure) => {
                     tracing::warn!(error = %failure, "a worker process died; its step is given to another one");
@@ -244,6 +252,7 @@ impl Runtime {
             tls: self.tls.clone(),
             step: None,
             rng: Arc::clone(&self.rng),
+            rehearsal: true,
         });
         let mut tried = Vec::new();
         for version in job.versions {

@@ -13,7 +13,7 @@ use crate::line::line;
 use crate::pool::{Leased, Worker, WorkerFailure};
 use crate::port::SecretsPort;
 use crate::runtime::Component;
-use crate::wire::{Call, Down, Ended, GuestLimits, Reply, Up};
+use crate::wire::{Call, Down, Ended, GuestLimits, Reply, Up, Used};
 
 /// What one step may use up. By default what `core::limits` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,26 @@ impl StepLimits {
     }
 }
 
+/// What a function's version is set up to use up at most. The host's own limits hold besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Wall-clock time.
+    pub wall: Option<Duration>,
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+}
+
+impl StepLimits {
+    /// These, and no more than the allowance.
+    pub(crate) fn within(self, allowance: Allowance) -> Self {
+        Self {
+            wall: allowance.wall.map_or(self.wall, |wall| wall.min(self.wall)),
+            memory_bytes: allowance.memory_bytes.map_or(self.memory_bytes, |of| of.min(self.memory_bytes)),
+            ..self
+        }
+    }
+}
+
 /// One step to run.
 pub struct StepJob {
     /// The rotator.
@@ -61,6 +81,11 @@ pub struct StepJob {
     pub grants: Arc<Grants>,
     /// The secret under rotation, bound to this rotation's token and lease.
     pub port: Arc<dyn SecretsPort>,
+    /// What the function's version is set up to use up.
+    pub allowance: Allowance,
+    /// Whether databases are left as they are: logins are tried, and what would change an account is told instead of done. The
+    /// port of a rehearsal keeps the secret as it is.
+    pub rehearsal: bool,
 }
 
 /// How a step went.
@@ -74,19 +99,23 @@ pub struct StepReport {
     pub proof: Proof,
     /// When a server took the pending version's password in place of the current one's.
     pub changed_at: Option<Instant>,
+    /// What it has used up.
+    pub used: Used,
+    /// Of a rehearsal: what it would have changed in databases, in words.
+    pub would: Vec<String>,
 }
 
 /// What became of giving a step to a worker.
 pub(crate) enum Ran {
     /// It ended; and what the guest had printed when it broke.
-    Ended { outcome: Outcome, printed: Option<String> },
+    Ended { outcome: Outcome, printed: Option<String>, used: Used },
     /// The worker died before the guest had asked the host for anything: nothing has happened.
     Died(WorkerFailure),
 }
 
-impl From<Outcome> for Ran {
-    fn from(outcome: Outcome) -> Self {
-        Self::Ended { outcome, printed: None }
+impl Ran {
+    const fn ended(outcome: Outcome, used: Used) -> Self {
+        Self::Ended { outcome, printed: None, used }
     }
 }
 
@@ -100,8 +129,10 @@ pub(crate) async fn run(
     let digest = *component.digest().as_bytes();
     let run = Down::Run { digest, step, environment: environment.clone(), limits: limits.guest() };
     let at = Whereabouts::default();
-    let conversation = converse(leased.worker(), &run, capabilities, &at);
-    let outcome = match tokio::time::timeout(limits.wall, conversation).await {
+    let mut used = Used::default();
+    let conversation = converse(leased.worker(), &run, capabilities, (&at, &mut used));
+    let ended = tokio::time::timeout(limits.wall, conversation).await;
+    let outcome = match ended {
         Ok(Ok(Ended::Done)) => Outcome::Done,
         Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&text)),
         Ok(Ok(Ended::Permanent(text))) => Outcome::Permanent(line(&text)),
@@ -109,19 +140,20 @@ pub(crate) async fn run(
         Ok(Ok(Ended::Trapped { reason, stderr })) => {
             let printed = Some(line(&stderr)).filter(|text| !text.is_empty());
             let outcome = Outcome::Permanent(line(&format!("the rotator {reason}")));
-            return Ran::Ended { outcome, printed };
+            return Ran::Ended { outcome, printed, used };
         }
         Ok(Err(Stopped::Violation(text))) => {
-            return Outcome::Permanent(line(&format!("the rotator broke a rule: {text}"))).into();
+            let outcome = Outcome::Permanent(line(&format!("the rotator broke a rule: {text}")));
+            return Ran::ended(outcome, used);
         }
         Ok(Err(Stopped::Worker(failure @ WorkerFailure::Gone(_)))) if !at.has_asked.into_inner() => {
             return Ran::Died(failure);
         }
-        Ok(Err(Stopped::Worker(failure))) => return failure.outcome().into(),
-        Err(_) => return too_slow(limits.wall, at.host.into_inner()).into(),
+        Ok(Err(Stopped::Worker(failure))) => return Ran::ended(failure.outcome(), used),
+        Err(_) => return Ran::ended(too_slow(limits.wall, at.host.into_inner()), used),
     };
     leased.give_back();
-    outcome.into()
+    Ran::ended(outcome, used)
 }
 
 /// What it means that a step took too long: a slow database may be faster next time, a rotator that sleeps will not.
@@ -172,14 +204,19 @@ async fn converse(
     worker: &mut Worker,
     run: &Down,
     capabilities: &mut Capabilities,
-    at: &Whereabouts,
+    (at, used): (&Whereabouts, &mut Used),
 ) -> Result<Ended, Stopped> {
     worker.begin(run).await?;
+    let mut has_told = false;
     loop {
         let call = match worker.receive().await? {
             Up::Call(call) => call,
             Up::Done(ended) => return Ok(ended),
-            Up::Ready | Up::Loaded(_) => {
+            Up::Used(told) if !has_told => {
+                (*used, has_told) = (told, true);
+                continue;
+            }
+            Up::Used(_) | Up::Ready | Up::Loaded(_) => {
                 return Err(WorkerFailure::Protocol("it spoke out of turn".to_owned()).into());
             }
         };

@@ -44,7 +44,18 @@ pub(crate) enum Up {
     Ready,
     Loaded(Result<(), String>),
     Call(Call),
+    /// What the step has used up. At most once, before [`Up::Done`].
+    Used(Used),
     Done(Ended),
+}
+
+/// What a step has used up, as its worker says: a figure for people, on which nothing rests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// Bytes of memory, most.
+    pub memory_bytes: u64,
+    /// Fuel: roughly wasm instructions.
+    pub fuel: u64,
 }
 
 /// How a step ended inside of the worker.

@@ -28,7 +28,7 @@ use self::meter::Ticker;
 use self::pipe::{Pipe, PipeError};
 use crate::compile::plain;
 use crate::engine;
-use crate::wire::{Down, Ended, GuestLimits, Up};
+use crate::wire::{Down, Ended, GuestLimits, Up, Used};
 
 /// Why a worker cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +143,9 @@ impl Worker {
                     pipe.send(&Up::Loaded(loaded.map_err(|error| cut(plain(&error)))))?;
                 }
                 Down::Run { digest, step, environment, limits } => {
-                    let ended;
-                    (pipe, ended) = self.step(pipe, digest, step, &environment, limits)?;
+                    let (used, ended);
+                    (pipe, used, ended) = self.step(pipe, digest, step, &environment, limits)?;
+                    pipe.send(&Up::Used(used))?;
                     pipe.send(&Up::Done(short(ended)))?;
                 }
                 Down::Reply(_) => return Err(PipeError::Unexpected.into()),
@@ -176,10 +177,10 @@ impl Worker {
         step: Step,
         environment: &BTreeMap<String, String>,
         limits: GuestLimits,
-    ) -> Result<(Pipe, Ended), WorkerError> {
+    ) -> Result<(Pipe, Used, Ended), WorkerError> {
         let Some((_, prepared)) = self.component.as_ref().filter(|(loaded, _)| *loaded == digest) else {
             let reason = "was not loaded".to_owned();
-            return Ok((pipe, Ended::Trapped { reason, stderr: String::new() }));
+            return Ok((pipe, Used::default(), Ended::Trapped { reason, stderr: String::new() }));
         };
         let mut store = self.store(pipe, environment, limits)?;
 
@@ -187,9 +188,11 @@ impl Worker {
         let ended = link::call(prepared, &mut store, step);
         drop(ticking);
 
+        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let guest = store.into_data();
+        let used = Used { memory_bytes: guest.memory_bytes(), fuel };
         let ended = ended.unwrap_or_else(|error| guest.explain(&error, limits));
-        Ok((guest.into_pipe(), ended))
+        Ok((guest.into_pipe(), used, ended))
     }
 
     /// What one step's guest lives in.

@@ -4,6 +4,7 @@
 mod access;
 mod coherence;
 mod commit;
+mod functions;
 mod regions;
 mod rows;
 
@@ -24,6 +25,7 @@ use tokio::sync::Notify;
 use self::access::AccessLog;
 use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
+pub use self::functions::FunctionFate;
 pub use self::regions::Wanted;
 pub(crate) use self::rows::rotation_state;
 use self::rows::{decode, hold};

@@ -32,6 +32,11 @@ impl Draft<'_> {
         self.news.push(News::new(kind).of(token).because(reason));
     }
 
+    /// Tells them that a rotation could not begin, and that the host tries again by itself.
+    pub(crate) fn tell_failure(&mut self, reason: impl Into<String>) {
+        self.news.push(News::new(EventType::RotationFailed).because(reason).retried());
+    }
+
     /// Puts a value under a token, with labels, as [`Secret::put`] says.
     ///
     /// # Errors

@@ -105,6 +105,12 @@ impl News {
         self
     }
 
+    /// Of a failure after which the host tries again by itself.
+    pub(crate) const fn retried(mut self) -> Self {
+        self.retried = Some(true);
+        self
+    }
+
     /// The event, as it is stored.
     pub(crate) fn record(self, secret: &Secret, now: Timestamp, rng: &dyn Rng) -> EventRecord {
         EventRecord {

@@ -2,6 +2,12 @@
 //! were uploaded and are in the store.
 
 mod code;
+pub mod concurrency;
+mod error;
+pub mod invoke;
+pub mod log;
+pub(crate) mod package;
+mod port;
 mod stored;
 mod sweep;
 
@@ -15,8 +21,14 @@ use pawl_runtime::{Admitted, Component};
 use serde::Deserialize;
 
 use self::code::CodeCache;
-pub use self::stored::{FindError, Resolved, Stored, approval, load};
+use self::concurrency::Concurrency;
+pub use self::error::FunctionError;
+use self::log::FunctionLogs;
+pub use self::package::PackageError;
+use self::port::Refused;
+pub use self::stored::{Approved, FindError, Resolved, Stored, approval, load};
 pub(crate) use self::sweep::sweep;
+use crate::world::SystemRng;
 
 /// A function that is in every region: its code, what it may reach, and how the operator has set it up.
 #[derive(Debug)]
@@ -74,6 +86,9 @@ struct Manifest {
 pub struct Functions {
     account: AccountId,
     code: CodeCache,
+    running: Concurrency,
+    logs: FunctionLogs,
+    refused: Refused,
     by_name: BTreeMap<String, Arc<Function>>,
 }
 
@@ -105,7 +120,9 @@ impl Functions {
                 }
             }
         }
-        Ok(Self { account, code: CodeCache::default(), by_name })
+        let (running, logs) = (Concurrency::default(), FunctionLogs::new(&SystemRng));
+        let refused = Refused::default();
+        Ok(Self { account, code: CodeCache::default(), running, logs, refused, by_name })
     }
 
     /// The function that an ARN names, if it is built in or from a directory. Such a function is in every region, and has one
@@ -127,6 +144,24 @@ impl Functions {
     #[must_use]
     pub fn is_reserved(&self, name: &str) -> bool {
         name.starts_with(RESERVED) || self.by_name.contains_key(name)
+    }
+
+    /// What runs of each function now.
+    #[must_use]
+    pub const fn running(&self) -> &Concurrency {
+        &self.running
+    }
+
+    /// What functions have written on this host.
+    #[must_use]
+    pub const fn logs(&self) -> &FunctionLogs {
+        &self.logs
+    }
+
+    /// The one of this name that is built in or from a directory.
+    #[must_use]
+    pub fn own(&self, name: &str) -> Option<&Arc<Function>> {
+        self.by_name.get(name)
     }
 
     /// Those that are built in or from a directory.

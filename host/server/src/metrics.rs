@@ -4,6 +4,7 @@
 //! be asked when it is wanted (the cache, the process, the workers) is asked by [`Metrics::render`] and counted nowhere else.
 
 mod databases;
+mod functions;
 mod histogram;
 mod process;
 mod requests;
@@ -24,9 +25,11 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::databases::MeteredDriver;
 pub(crate) use self::requests::{Answered, InFlight};
+pub(crate) use self::rotations::UNKNOWN;
 pub(crate) use self::store::MeteredStore;
 
 use self::databases::Logins;
+use self::functions::Functions;
 use self::requests::Requests;
 use self::rotations::Rotations;
 use self::store::StoreFigures;
@@ -41,6 +44,7 @@ pub struct Metrics {
     store: Arc<StoreFigures>,
     logins: Logins,
     pub(crate) rotations: Rotations,
+    pub(crate) functions: Functions,
     pub(crate) webhook: Webhook,
 }
 
@@ -57,8 +61,9 @@ impl Metrics {
         registry.register_collector(Box::new(store.clone()));
         let logins = Logins::registered(&mut registry);
         let rotations = Rotations::registered(&mut registry);
+        let functions = Functions::registered(&mut registry);
         let webhook = Webhook::registered(&mut registry);
-        Self { registry, started_at, requests, store, logins, rotations, webhook }
+        Self { registry, started_at, requests, store, logins, rotations, functions, webhook }
     }
 
     /// Begins to count a request; it has ended when what this gives is dropped.

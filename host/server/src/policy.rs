@@ -87,6 +87,8 @@ actions! {
     ValidateResourcePolicy = "secretsmanager:ValidateResourcePolicy";
     /// Pawl's own operation of this name.
     ListEvents = "pawl:ListEvents";
+    /// Pawl's own operation of this name.
+    ListFunctionLogs = "pawl:ListFunctionLogs";
     /// Noting that a value was read, after the reading was allowed.
     NoteAccess = "pawl:NoteAccess";
     /// A step of a rotation, by the rotation's own function.

@@ -53,8 +53,8 @@ pub(crate) fn request_signed(caller: &Caller) {
 }
 
 /// Notes how a request ended, and logs it.
-pub(crate) fn request_ended(span: &Span, answered: Answered, took: Duration) {
-    let (code, status) = (answered.code(), answered.status());
+pub(crate) fn request_ended(span: &Span, answered: Answered, status: u16, took: Duration) {
+    let code = answered.code();
     span.in_scope(|| tracing::debug!(target: ACCESS, status, code, ?took, "answered"));
     if recorded() {
         span.record("code", code).record("status", status);

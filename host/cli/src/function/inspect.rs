@@ -56,6 +56,11 @@ impl Inspection {
         &self.refused
     }
 
+    /// What it says of itself and asks for; of one that carries no manifest, nothing.
+    pub(super) fn into_manifest(self) -> Manifest {
+        self.manifest.unwrap_or_default()
+    }
+
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("digest    {}", self.digest), format!("size      {} bytes", self.size)];
         match &self.manifest {

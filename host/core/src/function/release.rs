@@ -183,12 +183,32 @@ impl fmt::Display for RevisionId {
 /// A component, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
-    /// Its digest: where its bytes are found. AWS's CodeSha256 is the same, in base64.
+    /// Its digest: where its bytes are found.
     pub digest: Digest,
-    /// Its length in bytes: AWS's CodeSize.
+    /// Its length in bytes.
     pub bytes: u64,
     /// What its manifest asks to reach. It counts as far as the operator approved.
     pub grants: Grants,
+    /// The package in which it was uploaded; none when it came as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
+}
+
+/// What a component was uploaded in. It is not kept; those who uploaded it know it by this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// SHA-256 of it.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+impl Code {
+    /// What was uploaded: AWS's CodeSha256 and CodeSize are of the package, whatever is in it.
+    #[must_use]
+    pub fn uploaded(&self) -> Package {
+        self.package.unwrap_or(Package { digest: self.digest, bytes: self.bytes })
+    }
 }
 
 /// How a function is set up. What AWS has and Pawl does not use is kept and given back as it came.
@@ -232,7 +252,9 @@ impl Release {
     /// Whether somebody who runs the one could not tell it from the other.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        self.code.digest == other.code.digest && self.configuration == other.configuration
+        self.code.digest == other.code.digest
+            && self.code.uploaded() == other.code.uploaded()
+            && self.configuration == other.configuration
     }
 }
 

@@ -79,7 +79,7 @@ pub enum UpdateError {
 pub struct PublishRequest<'a> {
     /// A description of the version, instead of the function's.
     pub description: Option<String>,
-    /// Only this code.
+    /// Only the code of this package: AWS's CodeSha256.
     pub digest: Option<Digest>,
     /// Only `$LATEST` with this RevisionId.
     pub expected: Option<&'a str>,
@@ -243,7 +243,7 @@ impl Function {
         if !self.latest.revision_id.is_expected(request.expected) {
             return Err(PublishError::StaleRevision);
         }
-        if request.digest.is_some_and(|digest| digest != self.latest.code.digest) {
+        if request.digest.is_some_and(|digest| digest != self.latest.code.uploaded().digest) {
             return Err(PublishError::OtherCode);
         }
         if let Some((number, last)) = self.versions.last_key_value()

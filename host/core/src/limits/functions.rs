@@ -41,3 +41,40 @@ pub const FUNCTION_CODE_KEPT: Duration = Duration::from_secs(3600);
 pub const FUNCTION_CODE_SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// Bytes of uploaded components that a host keeps in memory.
 pub const FUNCTION_CACHE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Characters of what names a function in a request: an ARN with a version at most (AWS: 170).
+pub const FUNCTION_REFERENCE_CHARS_MAX: usize = 170;
+/// Bytes of the lines that a host keeps of one function's log.
+pub const FUNCTION_LOG_BYTES_MAX: usize = 256 * 1024;
+/// Functions of whose log a host keeps lines: of more, those go that have written nothing for the longest time.
+pub const FUNCTION_LOGS_MAX: usize = 64;
+/// Lines of one page of a function's log: most, and when nothing is said.
+pub const FUNCTION_LOG_PAGE_MAX: u32 = 1_000;
+/// Versions of functions that have series of their own in a host's figures; of more, the rest is counted as `other`.
+pub const FUNCTION_SERIES_MAX: usize = 200;
+/// When the schedule tries again to begin a rotation whose function was missing or refused.
+pub const SCHEDULE_RETRY: Duration = Duration::from_secs(900);
+/// For how long a login that a rehearsal was refused counts against the next ones: longer than common rules watch an account.
+pub const REHEARSAL_REFUSALS_KEPT: Duration = Duration::from_secs(3600);
+/// Accounts of which such refusals are remembered.
+pub const REHEARSAL_ACCOUNTS_MAX: usize = 1_024;
+
+// Lambda's API.
+
+/// Bytes of an uploaded package, a zip or a component (AWS: 50 MB).
+pub const PACKAGE_BYTES_MAX: usize = 50 * 1024 * 1024;
+/// Bytes of the body of a request that uploads code: the longest package in base64, and its configuration (AWS's figure).
+pub const CODE_BODY_BYTES_MAX: usize = 70_167_211;
+/// How long a client may take to send such a body.
+pub const CODE_BODY_READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// Such bodies that a host receives and unpacks at once; more wait.
+pub const CODE_UPLOADS_AT_ONCE: usize = 2;
+/// Bytes of the body of an invocation (AWS: 6 MB).
+pub const INVOKE_BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Bytes of an invocation's log that are answered, its last ones (AWS: 4 KB).
+pub const INVOKE_LOG_TAIL_BYTES: usize = 4 * 1024;
+/// Entries of an uploaded zip, folders included. One of them is a component.
+pub const PACKAGE_ENTRIES_MAX: usize = 64;
+/// Characters of AWS's Runtime and Handler, which are kept and not used (AWS).
+pub const FUNCTION_HANDLER_CHARS_MAX: usize = 128;
+/// Items that a caller may ask for in one page of Lambda's; it gets `FUNCTIONS_PAGE_MAX` at most (AWS).
+pub const FUNCTIONS_ASKED_MAX: u32 = 10_000;

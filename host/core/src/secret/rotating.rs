@@ -2,7 +2,7 @@
 
 use super::{Put, Secret};
 use crate::arn::SecretArn;
-use crate::function::Digest;
+use crate::function::{Digest, FunctionArn};
 use crate::limits;
 use crate::names::{Label, VersionId};
 use crate::rotation::{Account, Outcome, Rotation, Status, Step, StepRun};
@@ -25,6 +25,21 @@ pub enum RotateError {
         /// The secret.
         arn: SecretArn,
     },
+}
+
+/// What a rotation begins with, from its first step to its last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The version of the function; none for what the configuration names, which then has one version only.
+    pub function: Option<FunctionArn>,
+    /// The code.
+    pub digest: Digest,
+}
+
+impl From<Digest> for Pin {
+    fn from(digest: Digest) -> Self {
+        Self { function: None, digest }
+    }
 }
 
 /// What RotateSecret did.
@@ -61,12 +76,13 @@ impl Secret {
     pub fn rotate(
         &mut self,
         token: &VersionId,
-        digest: Digest,
+        by: impl Into<Pin>,
         now: Timestamp,
     ) -> Result<Rotate, RotateError> {
         let Some(config) = &mut self.rotation_config else { return Err(RotateError::NoFunction) };
         config.enabled = true;
-        let function = config.function.clone();
+        let Pin { function, digest } = by.into();
+        let function = function.unwrap_or_else(|| config.function.clone());
         self.touch(now);
         // A trial makes way: what is asked for now proves more.
         self.end_check(now);
@@ -110,14 +126,14 @@ impl Secret {
     pub fn rotate_by_schedule(
         &mut self,
         token: &VersionId,
-        digest: Digest,
+        by: impl Into<Pin>,
         now: Timestamp,
     ) -> Result<Option<Rotate>, RotateError> {
         if !self.schedule_may_rotate() {
             return Ok(None);
         }
         let refusals = self.rotation.as_deref().map(|rotation| rotation.refusals.clone());
-        let begun = self.rotate(token, digest, now)?;
+        let begun = self.rotate(token, by, now)?;
         if let Some((rotation, refusals)) = self.rotation.as_mut().zip(refusals) {
             rotation.refusals = refusals;
         }
@@ -133,11 +149,12 @@ impl Secret {
     pub fn begin_check(
         &mut self,
         token: &VersionId,
-        digest: Digest,
+        by: impl Into<Pin>,
         now: Timestamp,
     ) -> Result<Option<VersionId>, RotateError> {
         let Some(config) = &self.rotation_config else { return Err(RotateError::NoFunction) };
-        let function = config.function.clone();
+        let Pin { function, digest } = by.into();
+        let function = function.unwrap_or_else(|| config.function.clone());
         if self.rotation.as_ref().is_some_and(|r| r.check && r.token == *token && !r.swept) {
             return Ok(None); // The same request again.
         }

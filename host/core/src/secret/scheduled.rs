@@ -201,6 +201,22 @@ impl Secret {
         decision.turn
     }
 
+    /// The rotation of a turn that was taken in the window `of` could not begin, and nothing of it is recorded: there is another
+    /// turn at `at`, in that window still, or where its rule lets missed ones be made up for. Else the next window is left to do it.
+    pub fn try_turn_again(&mut self, of: Option<NextWindow>, at: Timestamp, now: Timestamp) {
+        let Some(schedule) = self.schedule() else { return };
+        if self.next_rotation_at.is_some_and(|next| next <= at) {
+            return;
+        }
+        let makes_up = self.placing().missed.unwrap_or(schedule.when_missed()) == Missed::MakeUp;
+        let window = Window { opens: now, closes: at + limits::CATCH_UP_WINDOW };
+        let made_up = NextWindow { window, counted_from: now, made_up: true };
+        let open = of.filter(|of| at <= of.window.last_start() && (makes_up || !of.made_up));
+        if let Some(next) = open.or_else(|| makes_up.then_some(made_up)) {
+            self.plan(Some((at, next)));
+        }
+    }
+
     /// The rotations to come, up to and at `until`, the first of them as it is recorded. None for a secret that no schedule
     /// rotates.
     pub fn planned(&self, until: Timestamp) -> impl Iterator<Item = Planned> {

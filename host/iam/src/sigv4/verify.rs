@@ -32,16 +32,7 @@ pub fn verify(
     key: &SigningKey,
     wall: Timestamp,
 ) -> Result<(), AuthError> {
-    if presented.date() != presented.moment.day() {
-        return Err(AuthError::ScopeDate {
-            scope: presented.date().to_owned(),
-            day: presented.moment.day().to_owned(),
-            date: presented.moment.text.clone().into_owned(),
-        });
-    }
-    in_time(&presented.moment, presented.expires, wall)?;
-    covered(head, presented)?;
-
+    claims(head, presented, wall)?;
     let body_hash = canonical::hash(body);
     if head.single("x-amz-content-sha256")?.is_some_and(|given| given != body_hash) {
         return Err(AuthError::BodyHash);
@@ -54,6 +45,39 @@ pub fn verify(
         PathForm::Normal,
     );
     matches(presented, &canonical, key)
+}
+
+/// What [`verify`] can tell before the body has come: whether the request's date and headers would do and, of a request that
+/// signs its body's hash in `x-amz-content-sha256`, whether the signature is right. Not instead of it.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_head(
+    head: &Head<'_>,
+    presented: &Presented<'_>,
+    key: &SigningKey,
+    wall: Timestamp,
+) -> Result<(), AuthError> {
+    claims(head, presented, wall)?;
+    let Some(given) = head.single("x-amz-content-sha256")? else { return Ok(()) };
+    let body_hash = given.try_into().map_err(|_| AuthError::BodyHash)?;
+    let presigned = presented.is_presigned();
+    let canonical =
+        canonical::request(head, &presented.signed_headers, presigned, body_hash, PathForm::Normal);
+    matches(presented, &canonical, key)
+}
+
+/// Whether what the request says of its signature could be right at this time.
+fn claims(head: &Head<'_>, presented: &Presented<'_>, wall: Timestamp) -> Result<(), AuthError> {
+    if presented.date() != presented.moment.day() {
+        return Err(AuthError::ScopeDate {
+            scope: presented.date().to_owned(),
+            day: presented.moment.day().to_owned(),
+            date: presented.moment.text.clone().into_owned(),
+        });
+    }
+    in_time(&presented.moment, presented.expires, wall)?;
+    covered(head, presented)
 }
 
 /// Whether the signature is that of this canonical request.

@@ -35,6 +35,11 @@ impl Capabilities {
         if let Err(error) = self.may_mirror(&pending, like, account).await {
             return Ok(Err(error));
         }
+        if self.config.rehearsal {
+            let at = format!("at {}:{}", held.host, held.port);
+            self.would(&format!("make the account {account} like {like}, with a new password, {at}"));
+            return Ok(Ok(()));
+        }
         if let Err(error) = self.fence().await {
             return Ok(Err(database_error(error)));
         }

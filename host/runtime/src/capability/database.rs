@@ -152,6 +152,10 @@ impl Capabilities {
             Ok(pending) => pending,
             Err(error) => return Ok(Err(error)),
         };
+        if self.config.rehearsal {
+            self.would(&format!("change the password of {account} at {}:{}", held.host, held.port));
+            return Ok(Ok(()));
+        }
         // Before the statement, so that nothing is sent for a rotation that is lost; and once more at its very end. What AWSCURRENT
         // opens is about to change: that is noted first.
         let in_place = match self.replaces_current(&pending).await {

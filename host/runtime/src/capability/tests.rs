@@ -263,6 +263,7 @@ struct World {
     database: Arc<Scripted>,
     grants: Grants,
     environment: Environment,
+    rehearsal: bool,
 }
 
 fn world() -> World {
@@ -279,6 +280,7 @@ fn world() -> World {
         database,
         grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
         environment: Environment::new(),
+        rehearsal: false,
     }
 }
 
@@ -295,6 +297,7 @@ impl World {
             tls: crate::database::TlsRoots::load(None).unwrap(),
             step: Some(self.step),
             rng: Arc::new(Counting::default()),
+            rehearsal: self.rehearsal,
         }))
     }
 
@@ -963,4 +966,23 @@ async fn privileges_are_proved_by_finding_no_difference() {
     assert!(!guest.0.proof().privileges);
     assert!(differences(&mut guest, "app", "app_clone").await.unwrap().is_empty());
     assert!(guest.0.proof().privileges);
+}
+
+#[tokio::test]
+async fn a_rehearsal_logs_in_and_leaves_every_account_as_it_is() {
+    let world = World { rehearsal: true, ..world() };
+    world.pend(
+        r#"{"engine":"postgres","host":"db.internal","port":5432,"username":"app","password":"new-canary"}"#,
+    );
+    let mut guest = world.step();
+    let Reply::Version(Ok(Some(pending))) = guest.call(Call::Pending).await else { panic!() };
+    let password = guest.sensitive(pending.handle, "password").await.unwrap();
+    let current = guest.current().await;
+    let session = guest.login(current).await.unwrap();
+    guest.set(session, "app", password).await.unwrap();
+    assert!(guest.set(session, "other", password).await.is_err(), "the rules hold as ever");
+    assert_eq!(*world.database.password.lock().unwrap(), "old-canary");
+    assert!(!world.port.with(|memory| memory.standing.exposed));
+    assert_eq!(guest.0.take_would().len(), 1);
+    assert!(guest.0.changed_at().is_none());
 }

@@ -100,7 +100,7 @@ impl Bench {
 
         self.host.write_all(&self.promoted)?;
         let from = Instant::now();
-        let (pipe, ended) = self.worker.step(pipe, DIGEST, Step::FinishSecret, &environment, limits)?;
+        let (pipe, _, ended) = self.worker.step(pipe, DIGEST, Step::FinishSecret, &environment, limits)?;
         let step = from.elapsed();
         self.pipe = Some(pipe);
         match ended {

@@ -60,6 +60,11 @@ impl Guest {
         &mut self.gate
     }
 
+    /// Memory that the guest has had. None is ever given back before its end.
+    pub(super) const fn memory_bytes(&self) -> u64 {
+        self.gate.used()
+    }
+
     pub(super) fn into_pipe(self) -> Pipe {
         self.pipe
     }

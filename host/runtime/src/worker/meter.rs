@@ -114,6 +114,11 @@ impl Gate {
         }
     }
 
+    /// Bytes that were granted.
+    pub(super) const fn used(&self) -> u64 {
+        self.memory_bytes.saturating_sub(self.memory_left)
+    }
+
     /// What is said of the rotator if it was refused memory.
     pub(super) fn words(&self) -> Option<String> {
         self.denied.then(|| format!("used more than {} of memory", mebibytes(self.memory_bytes)))
@@ -205,7 +210,7 @@ mod tests {
         let mut gate = Gate::new(64 * 1024 * 1024);
         assert!(gate.memory_growing(0, 40 * 1024 * 1024, None).unwrap());
         assert!(gate.memory_growing(0, 24 * 1024 * 1024, None).unwrap());
-        assert_eq!(gate.words(), None);
+        assert_eq!((gate.words(), gate.used()), (None, 64 * 1024 * 1024));
         assert!(!gate.memory_growing(0, 65_536, None).unwrap());
         assert_eq!(gate.words().unwrap(), "used more than 64 MiB of memory");
     }

@@ -122,6 +122,7 @@ fn a_step_of_a_cached_component_costs_little() {
         .map(|_| {
             let from = std::time::Instant::now();
             to.write_all(&run).unwrap();
+            assert!(matches!(receive(), Up::Used(_)));
             assert!(matches!(receive(), Up::Done(Ended::Done)));
             from.elapsed()
         })

@@ -14,7 +14,7 @@ use pawl_runtime::database::{
 };
 use pawl_runtime::dial::{Destination, Egress};
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
-use pawl_runtime::{Component, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
+use pawl_runtime::{Allowance, Component, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
 
 pub(crate) const STEPS: [Step; 4] =
     [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
@@ -307,6 +307,8 @@ impl Stage {
                 environment: Arc::new(environment),
                 grants: Arc::new(grants),
                 port: Arc::clone(&self.secret) as Arc<dyn SecretsPort>,
+                allowance: Allowance::default(),
+                rehearsal: false,
             })
             .await
     }

@@ -144,7 +144,7 @@ async fn with_function(store: &dyn Store, name: &str, bytes: usize) -> Digest {
     let component = vec![0x5a; bytes];
     let digest = Digest::from_bytes(sha2::Sha256::digest(&component).into());
     let now = Timestamp::from_millis(1_800_000_000_000);
-    let code = Code { digest, bytes: bytes as u64, grants: Grants::default() };
+    let code = Code { digest, bytes: bytes as u64, grants: Grants::default(), package: None };
     let document = serde_json::to_string(&code).unwrap();
     let (region, name) = ("us-east-1".parse().unwrap(), name.parse().unwrap());
     let function = Function::create(region, name, code, Configuration::default(), now, &SystemRng);

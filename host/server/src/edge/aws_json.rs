@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, request};
 use pawl_api::error::{ApiError, ErrorCode};
@@ -13,17 +12,17 @@ use pawl_iam::sigv4::Head;
 use tracing::Instrument as _;
 
 use super::listener::Peer;
-use super::sign::authenticate;
+use super::sign::{authenticate, must_be_for};
 use crate::host::Host;
 use crate::metrics::Answered;
 use crate::{ops, spans};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+pub(super) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 
 /// Answers one request.
-pub(super) async fn handle(State(host): State<Arc<Host>>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<Body> {
     let mut counted = host.metrics.begin_request();
     let request_id = host.request_ids.next();
     let (parts, body) = request.into_parts();
@@ -37,7 +36,7 @@ pub(super) async fn handle(State(host): State<Arc<Host>>, request: Request<Body>
     let answer = answering.instrument(span.clone()).await;
     let answered = answer.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
     counted.answered(answered);
-    spans::request_ended(&span, answered, counted.took());
+    spans::request_ended(&span, answered, answered.status(), counted.took());
     let mut response = match answer {
         Ok(body) => Response::new(Body::from(Bytes::from_owner(body))),
         Err(error) => refusal(&error),
@@ -78,7 +77,7 @@ fn target(parts: &request::Parts) -> Result<Target, ApiError> {
 }
 
 /// A body, which may hold a secret.
-struct Wiped(Bytes);
+pub(super) struct Wiped(pub(super) Bytes);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
@@ -109,12 +108,7 @@ async fn answer(
     let caller = signed.caller.from_address(peer);
     spans::request_signed(&caller);
     let target = target?;
-    if signed.service != target.signing_name() {
-        return Err(ApiError::new(
-            ErrorCode::InvalidSignatureException,
-            format!("Credential should be scoped to correct service: '{}'.", target.signing_name()),
-        ));
-    }
+    must_be_for(target.signing_name(), &signed.service)?;
     ops::perform(host, &caller, target, &body.0).await
 }
 

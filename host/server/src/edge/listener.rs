@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -89,7 +88,7 @@ impl Service<Request<Incoming>> for Peered {
         request.extensions_mut().insert(Peer(self.peer));
         // Nearly all there is, and the router has nothing to decide about it.
         if request.method() == Method::POST && request.uri().path() == "/" {
-            let answering = aws_json::handle(State(self.host.clone()), request.map(Body::new));
+            let answering = aws_json::handle(self.host.clone(), request.map(Body::new));
             return Box::pin(async { Ok(answering.await) });
         }
         Box::pin(self.router.call(request))

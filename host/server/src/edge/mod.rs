@@ -2,6 +2,7 @@
 
 mod aws_json;
 mod health;
+mod lambda;
 mod listener;
 mod metrics;
 mod sign;
@@ -9,7 +10,11 @@ mod sign;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, Response};
 use axum::routing::{any, get};
+use pawl_api::lambda::Route;
 
 pub(crate) use self::listener::serve;
 use crate::host::Host;
@@ -20,6 +25,15 @@ fn router(host: Arc<Host>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::figures))
-        .fallback(any(aws_json::handle))
+        .fallback(any(service))
         .with_state(host)
+}
+
+/// A request to one of AWS's services, told apart as AWS's own are.
+async fn service(State(host): State<Arc<Host>>, request: Request<Body>) -> Response<Body> {
+    if Route::is_for(request.uri().path()) {
+        lambda::handle(host, request).await
+    } else {
+        aws_json::handle(host, request).await
+    }
 }

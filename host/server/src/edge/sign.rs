@@ -1,8 +1,10 @@
 //! Who signed a request: nothing of it is looked at before this is known.
 
+use std::sync::Arc;
+
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_core::names::Region;
-use pawl_iam::sigv4::{AuthError, Head, present, verify};
+use pawl_iam::sigv4::{AuthError, Head, Presented, SigningKey, present, verify, verify_head};
 
 use crate::host::Host;
 use crate::identity::Caller;
@@ -23,6 +25,43 @@ pub(super) fn authenticate(
     body: &[u8],
     request_id: String,
 ) -> Result<Signed, ApiError> {
+    let Known { presented, region, key } = known(host, head)?;
+    verify(head, &presented, body, &key, host.app.clock().wall()).map_err(|error| refused(&error))?;
+    let caller = Caller::root(host.app.account(), region, request_id);
+    Ok(Signed { caller, service: presented.service().to_owned() })
+}
+
+/// Whether it is worth while to receive a request's body: the access key is known, the request is recent and for this service,
+/// and the signature is right as far as that can be told without the body. It is still to be verified with it.
+///
+/// # Errors
+/// As [`authenticate`].
+pub(super) fn worth_a_body(host: &Host, head: &Head<'_>, service: &str) -> Result<(), ApiError> {
+    let Known { presented, key, .. } = known(host, head)?;
+    must_be_for(service, presented.service())?;
+    verify_head(head, &presented, &key, host.app.clock().wall()).map_err(|error| refused(&error))
+}
+
+/// Whether a signature's scope names the service that a request is for.
+///
+/// # Errors
+/// `InvalidSignatureException`.
+pub(super) fn must_be_for(service: &str, signed: &str) -> Result<(), ApiError> {
+    if signed == service {
+        return Ok(());
+    }
+    let message = format!("Credential should be scoped to correct service: '{service}'.");
+    Err(ApiError::new(ErrorCode::InvalidSignatureException, message))
+}
+
+/// A signature of an access key that there is.
+struct Known<'a> {
+    presented: Presented<'a>,
+    region: Region,
+    key: Arc<SigningKey>,
+}
+
+fn known<'a>(host: &Host, head: &Head<'a>) -> Result<Known<'a>, ApiError> {
     let presented = present(head).map_err(|error| refused(&error))?;
     if presented.access_key_id() != host.root_key.id || presented.session_token().is_some() {
         return Err(refused(&AuthError::UnknownKey));
@@ -35,9 +74,7 @@ pub(super) fn authenticate(
         )
     })?;
     let key = host.signing_keys.of(&host.root_key, date, region, service);
-    verify(head, &presented, body, &key, host.app.clock().wall()).map_err(|error| refused(&error))?;
-    let caller = Caller::root(host.app.account(), region_name, request_id);
-    Ok(Signed { caller, service: service.to_owned() })
+    Ok(Known { region: region_name, key, presented })
 }
 
 fn refused(error: &AuthError) -> ApiError {

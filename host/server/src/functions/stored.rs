@@ -9,12 +9,14 @@ use pawl_core::function::{
 };
 use pawl_core::limits;
 use pawl_core::names::Region;
+use pawl_core::secret::Pin;
 use pawl_core::world::Rng;
-use pawl_runtime::Component;
+use pawl_runtime::{Allowance, Component};
 use pawl_store::{Expect, FunctionChange, FunctionRow, Store, StoreError};
 
 use super::Functions;
 use super::code::Kept;
+use super::concurrency::FunctionKey;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,8 @@ mod tests;
 pub struct Resolved {
     /// The ARN of this very version: what a rotation is begun with, to find it again by [`Functions::pinned`].
     pub arn: FunctionArn,
+    /// Where it is.
+    pub region: Region,
     /// The function's name.
     pub name: String,
     /// Which version.
@@ -40,6 +44,36 @@ pub struct Resolved {
     pub memory_bytes: usize,
     /// How many of its invocations may run at once, all versions together; none for as many as the host can.
     pub reserved_concurrency: Option<u32>,
+}
+
+impl Resolved {
+    /// The function, whichever version of it.
+    #[must_use]
+    pub fn key(&self) -> FunctionKey {
+        (self.region.clone(), self.name.clone())
+    }
+
+    /// What a rotation is begun with.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        Pin { function: Some(self.arn.clone()), digest: self.component.digest() }
+    }
+
+    /// What one step of it may use up.
+    #[must_use]
+    pub fn allowance(&self) -> Allowance {
+        let memory_bytes = u64::try_from(self.memory_bytes).unwrap_or(u64::MAX);
+        Allowance { wall: Some(self.timeout), memory_bytes: Some(memory_bytes) }
+    }
+}
+
+/// Whether what a rotation began with must be approved still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approved {
+    /// It must: the rotation can stop where it is, and nobody is locked out.
+    Now,
+    /// It was when the rotation began, and that has to do: a database may have the new password already (ADR 17).
+    AtBeginning,
 }
 
 /// Why there is no function to run.
@@ -182,7 +216,8 @@ impl Functions {
             configuration: Some(&picked.release.configuration),
             reserved_concurrency: function.reserved_concurrency.map(u32::from),
         };
-        self.ready(store, &named, kept, &setup).await
+        must_be_approved(store, &named, &kept).await?;
+        Ok(self.ready(&named, kept, &setup))
     }
 
     /// What a rotation began with: the code of this digest, whatever became of the function since. Set up as the version that
@@ -196,6 +231,7 @@ impl Functions {
         store: &dyn Store,
         arn: &FunctionArn,
         digest: &Digest,
+        approved: Approved,
     ) -> Result<Resolved, FindError> {
         if let Some(resolved) = self.built_in(arn) {
             return Ok(resolved);
@@ -210,7 +246,10 @@ impl Functions {
             reserved_concurrency: function.and_then(|of| of.reserved_concurrency).map(u32::from),
         };
         let kept = self.code.get(store, digest).await?.ok_or(FindError::NoCode(*digest))?;
-        self.ready(store, &named, kept, &setup).await
+        if approved == Approved::Now {
+            must_be_approved(store, &named, &kept).await?;
+        }
+        Ok(self.ready(&named, kept, &setup))
     }
 
     /// A function that is in every region has everything that the host can give.
@@ -218,6 +257,7 @@ impl Functions {
         let function = self.find(arn)?;
         Some(Resolved {
             arn: arn.clone(),
+            region: arn.parse().ok()?.region?,
             name: function.name.clone(),
             version: FunctionVersion::Latest,
             component: function.component.clone(),
@@ -236,22 +276,12 @@ impl Functions {
         Some(Named { region, name, qualifier })
     }
 
-    async fn ready(
-        &self,
-        store: &dyn Store,
-        named: &Named,
-        kept: Kept,
-        setup: &SetUp<'_>,
-    ) -> Result<Resolved, FindError> {
-        let approval = approval(store, &named.region, &named.name).await?;
-        let beyond = kept.grants.beyond(&approval.map(|approval| approval.grants).unwrap_or_default());
-        if !beyond.is_empty() {
-            return Err(FindError::NotApproved { name: named.name.clone(), beyond });
-        }
+    fn ready(&self, named: &Named, kept: Kept, setup: &SetUp<'_>) -> Resolved {
         let name = named.name.as_str();
         let configuration = setup.configuration;
-        Ok(Resolved {
+        Resolved {
             arn: FunctionArn::qualified(&named.region, &self.account, name, &setup.version.into()),
+            region: named.region.clone(),
             name: name.to_owned(),
             version: setup.version,
             component: kept.component,
@@ -262,8 +292,14 @@ impl Functions {
                 .min(limits::STEP_WALL),
             memory_bytes: configuration.map_or(limits::GUEST_MEMORY_BYTES_MAX, memory_bytes),
             reserved_concurrency: setup.reserved_concurrency,
-        })
+        }
     }
+}
+
+async fn must_be_approved(store: &dyn Store, named: &Named, kept: &Kept) -> Result<(), FindError> {
+    let approval = approval(store, &named.region, &named.name).await?;
+    let beyond = kept.grants.beyond(&approval.map(|approval| approval.grants).unwrap_or_default());
+    if beyond.is_empty() { Ok(()) } else { Err(FindError::NotApproved { name: named.name.clone(), beyond }) }
 }
 
 /// How a version is set up; by nobody, when it is gone.

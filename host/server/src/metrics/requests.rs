@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pawl_api::error::ErrorCode;
-use pawl_api::{Target, pawl, secrets_manager};
+use pawl_api::{Target, lambda, pawl, secrets_manager};
 use pawl_core::limits;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -75,6 +75,8 @@ pub(super) struct Requests {
 
 #[derive(Debug)]
 struct Operation {
+    /// Two services may have operations of one name.
+    service: &'static str,
     name: &'static str,
     took: Histogram,
     /// In the order of [`Answered::all`].
@@ -82,30 +84,36 @@ struct Operation {
 }
 
 impl Operation {
-    fn new(name: &'static str) -> Self {
+    fn new((service, name): (&'static str, &'static str)) -> Self {
         let answered = Answered::all().map(|_| AtomicU64::new(0)).collect();
-        Self { name, took: Histogram::new(limits::REQUEST_SECONDS_BUCKETS), answered }
+        Self { service, name, took: Histogram::new(limits::REQUEST_SECONDS_BUCKETS), answered }
     }
 }
 
 /// The place of an operation's figures; what names none comes last.
 const fn place(target: Option<Target>) -> usize {
     let secrets_manager = secrets_manager::Operation::ALL.len();
+    let pawl = secrets_manager + pawl::Operation::ALL.len();
     match target {
         Some(Target::SecretsManager(operation)) => operation as usize,
         Some(Target::Pawl(operation)) => secrets_manager + operation as usize,
-        None => secrets_manager + pawl::Operation::ALL.len(),
+        Some(Target::Lambda(operation)) => pawl + operation as usize,
+        None => pawl + lambda::Operation::ALL.len(),
     }
+}
+
+/// Every target, in the order of [`place`].
+fn targets() -> impl Iterator<Item = Target> {
+    let secrets_manager = secrets_manager::Operation::ALL.iter().copied().map(Target::SecretsManager);
+    let pawl = pawl::Operation::ALL.iter().copied().map(Target::Pawl);
+    secrets_manager.chain(pawl).chain(lambda::Operation::ALL.iter().copied().map(Target::Lambda))
 }
 
 impl Default for Requests {
     fn default() -> Self {
-        let names = secrets_manager::Operation::ALL.iter().map(|operation| operation.name());
-        let names = names.chain(pawl::Operation::ALL.iter().map(|operation| operation.name()));
-        Self {
-            in_flight: AtomicI64::new(0),
-            operations: names.chain([UNKNOWN]).map(Operation::new).collect(),
-        }
+        let names = targets().map(|target| (target.signing_name(), target.name()));
+        let operations = names.chain([(UNKNOWN, UNKNOWN)]).map(Operation::new).collect();
+        Self { in_flight: AtomicI64::new(0), operations }
     }
 }
 
@@ -132,7 +140,11 @@ impl Collector for Requests {
             for (code, count) in Answered::all().zip(&operation.answered) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    let labels = [("operation", operation.name), ("code", code.code())];
+                    let labels = [
+                        ("service", operation.service),
+                        ("operation", operation.name),
+                        ("code", code.code()),
+                    ];
                     ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
                 }
             }
@@ -143,7 +155,8 @@ impl Collector for Requests {
         let mut family =
             encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
         for operation in self.operations.iter().filter(|operation| !operation.took.is_empty()) {
-            operation.took.encode(family.encode_family(&[("operation", operation.name)])?)?;
+            let labels = [("service", operation.service), ("operation", operation.name)];
+            operation.took.encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }
@@ -202,10 +215,9 @@ mod tests {
     #[test]
     fn every_operation_and_every_code_has_a_place_of_its_own() {
         let requests = Requests::default();
-        let sm = secrets_manager::Operation::ALL.iter().copied().map(Target::SecretsManager);
-        let targets = sm.chain(pawl::Operation::ALL.iter().copied().map(Target::Pawl));
-        for target in targets {
-            assert_eq!(requests.operations[place(Some(target))].name, target.name());
+        for target in targets() {
+            let operation = &requests.operations[place(Some(target))];
+            assert_eq!((operation.service, operation.name), (target.signing_name(), target.name()));
         }
         assert_eq!(requests.operations[place(None)].name, UNKNOWN);
         assert!(Answered::all().enumerate().all(|(place, answered)| answered.place() == place));
@@ -223,9 +235,9 @@ mod tests {
         let page = page(&requests);
         for line in [
             "pawl_requests_in_flight 0\n",
-            "pawl_requests_total{operation=\"GetSecretValue\",code=\"hung-up\"} 1\n",
-            "pawl_requests_total{operation=\"unknown\",code=\"InvalidSignatureException\"} 1\n",
-            "pawl_request_duration_seconds_count{operation=\"GetSecretValue\"} 1\n",
+            "pawl_requests_total{service=\"secretsmanager\",operation=\"GetSecretValue\",code=\"hung-up\"} 1\n",
+            "pawl_requests_total{service=\"unknown\",operation=\"unknown\",code=\"InvalidSignatureException\"} 1\n",
+            "pawl_request_duration_seconds_count{service=\"secretsmanager\",operation=\"GetSecretValue\"} 1\n",
         ] {
             assert!(page.contains(line), "{page}");
         }

@@ -10,12 +10,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::functions::Functions;
+use super::functions::Bounded;
 
-/// What names a function of this host's; any other is [`UNKNOWN`], so that callers cannot make up labels.
 type Labels<const N: usize> = [(&'static str, String); N];
 
-const UNKNOWN: &str = "unknown";
+/// What a function is called that could not be had.
+pub(crate) const UNKNOWN: &str = "unknown";
 
 /// The rotations that this host works on.
 #[derive(Clone)]
@@ -25,11 +25,14 @@ pub(crate) struct Rotations {
     steps: Family<Labels<3>, Counter>,
     took: Family<Labels<2>, Histogram, StepBuckets>,
     lost: Counter,
+    not_begun: Counter,
+    /// Functions that have series of their own.
+    known: Bounded<String>,
 }
 
 /// A step may wait for a worker and a compilation, so seconds rather than milliseconds.
 #[derive(Clone)]
-struct StepBuckets;
+pub(super) struct StepBuckets;
 
 impl MetricConstructor<Histogram> for StepBuckets {
     fn new_metric(&self) -> Histogram {
@@ -45,6 +48,8 @@ impl Rotations {
             steps: Family::default(),
             took: Family::new_with_constructor(StepBuckets),
             lost: Counter::default(),
+            not_begun: Counter::default(),
+            known: Bounded::default(),
         };
         registry.register(
             "pawl_rotations_running",
@@ -62,6 +67,8 @@ impl Rotations {
         );
         let help = "Rotations that another host took over while this one worked on them";
         registry.register("pawl_leases_lost", help, rotations.lost.clone());
+        let help = "Turns of schedules that came to nothing, because the function was missing or refused";
+        registry.register("pawl_rotations_not_begun", help, rotations.not_begun.clone());
         rotations
     }
 
@@ -76,16 +83,14 @@ impl Rotations {
         self.lost.inc();
     }
 
-    /// A step has ended.
-    pub(crate) fn step_ended(
-        &self,
-        functions: &Functions,
-        rotation: &Rotation,
-        step: Step,
-        outcome: &Outcome,
-        took: Duration,
-    ) {
-        let function = name(functions, rotation);
+    /// A schedule's turn came to nothing.
+    pub(crate) fn did_not_begin(&self) {
+        self.not_begun.inc();
+    }
+
+    /// A step of the function of this name has ended.
+    pub(crate) fn step_ended(&self, function: &str, step: Step, outcome: &Outcome, took: Duration) {
+        let function = self.known.label(function);
         let outcome = match outcome {
             Outcome::Done => "done",
             Outcome::Transient(_) => "transient",
@@ -98,8 +103,8 @@ impl Rotations {
         self.steps.get_or_create(&[function, step, ("outcome", outcome.to_owned())]).inc();
     }
 
-    /// A rotation has ended.
-    pub(crate) fn ended(&self, functions: &Functions, rotation: &Rotation) {
+    /// A rotation by the function of this name has ended.
+    pub(crate) fn ended(&self, function: &str, rotation: &Rotation) {
         let status = match rotation.status {
             Status::Running { .. } => return,
             Status::Succeeded => "succeeded",
@@ -108,7 +113,7 @@ impl Rotations {
             Status::Cancelled => "cancelled",
             Status::Abandoned => "abandoned",
         };
-        let labels = [("function", name(functions, rotation)), ("status", status.to_owned())];
+        let labels = [("function", self.known.label(function)), ("status", status.to_owned())];
         self.ended.get_or_create(&labels).inc();
     }
 }
@@ -122,10 +127,6 @@ pub(super) fn show_states(registry: &mut Registry, states: &RotationStates) {
     }
     let help = "Secrets of the whole store by how their rotation stands, where somebody may want to know";
     registry.register("pawl_rotation_states", help, family);
-}
-
-fn name(functions: &Functions, rotation: &Rotation) -> String {
-    functions.find(&rotation.function).map_or_else(|| UNKNOWN.to_owned(), |function| function.name.clone())
 }
 
 /// A rotation that is worked on.

@@ -13,9 +13,9 @@ use pawl_runtime::port::{Answer as PortAnswer, PortError, SecretsPort, Standing,
 use pawl_runtime::{LoginJob, NoLogin, TriedLogin};
 
 use super::Answer;
+use super::rotation::{Named, resolve};
 use crate::app::Action;
 use crate::cache::Held;
-use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -38,12 +38,8 @@ pub(super) async fn check_secret(
     if secret.rotation.as_ref().is_some_and(|rotation| rotation.status.running().is_some()) {
         return Ok(answer(Drift::Rotating, Vec::new()));
     }
-    let config = secret.rotation_config.as_ref().ok_or(RotateError::NoFunction)?;
-    let function = host
-        .app
-        .functions()
-        .find(&config.function)
-        .ok_or_else(|| AppError::Api(pawl_api::secrets_manager::refusal::function_not_invocable()))?;
+    let named = Named::of(secret, None).ok_or(RotateError::NoFunction)?;
+    let function = resolve(host, &named).await?;
     let candidates = candidates(secret);
     let mut versions = Vec::with_capacity(candidates.len());
     for id in &candidates {

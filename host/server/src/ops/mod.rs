@@ -2,8 +2,11 @@
 
 mod batch;
 mod check;
+mod grants;
 mod host;
+pub mod lambda;
 mod listing;
+mod logs;
 pub(crate) mod page;
 mod password;
 mod plan;
@@ -77,13 +80,18 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
         },
         Target::Pawl(operation) => match operation {
             PawlOperation::AdvanceClock => op!(host::advance_clock),
+            PawlOperation::ApproveFunction => op!(grants::approve_function),
             PawlOperation::CheckSecret => op!(check::check_secret),
+            PawlOperation::DescribeFunctionGrants => op!(grants::describe_function_grants),
             PawlOperation::DescribeHost => op!(host::describe_host),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
             PawlOperation::ListEvents => op!(events::list_events),
+            PawlOperation::ListFunctionLogs => op!(logs::list_function_logs),
             PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
+        // They are named by paths, and come by another way.
+        Target::Lambda(_) => Err(ApiError::internal()),
     }
 }
 

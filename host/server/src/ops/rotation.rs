@@ -1,7 +1,5 @@
 //! Rotations: asked for, scheduled, cancelled, looked at.
 
-use std::sync::Arc;
-
 use pawl_api::error::ErrorCode;
 use pawl_api::pawl::{
     DescribeRotationRequest, DescribeRotationResponse, Failure, LogLine, RotationStatus, StepOutcome, StepRun,
@@ -10,17 +8,19 @@ use pawl_api::secrets_manager::refusal;
 use pawl_api::secrets_manager::shapes::{
     CancelRotateSecretRequest, RotateSecretRequest, RotateSecretResponse, RotationRules,
 };
-use pawl_core::function::FunctionArn;
+use pawl_core::arn::SecretArn;
+use pawl_core::function::{FunctionArn, Invocation};
+use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::rotation::{Rotation, Status, Step};
 use pawl_core::schedule::Schedule;
-use pawl_core::secret::{Rotate, RotateError, RotationConfig, Secret, Turn};
+use pawl_core::secret::{Pin, Rotate, RotateError, RotationConfig, Secret, Turn};
 use pawl_core::world::Timestamp;
 
 use super::Answer;
 use crate::app::{Action, Ask, Draft};
 use crate::error::{AppError, refuse};
-use crate::functions::Function;
+use crate::functions::{FindError, Resolved};
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -56,69 +56,116 @@ pub(super) async fn rotate_secret(
         .with("secretsmanager:RotationLambdaARN", asked.function.as_ref())
         .with("secretsmanager:RotateImmediately", input.rotate_immediately)
         .with("secretsmanager:ModifyRotationRules", asked.schedule.as_ref().map(|_| true));
-    let (held, rotate) = host
-        .app
-        .change(caller, ask, &input.secret_id, |draft| {
+    // Somebody who names another function meanwhile has it looked for again.
+    for _ in 0..limits::CHANGE_TRIES_MAX {
+        let held = host.app.read(caller, ask.clone(), &input.secret_id).await?;
+        held.secret.must_be_primary()?;
+        held.secret.must_live()?;
+        let function = Named::of(&held.secret, asked.function.as_ref()).ok_or(RotateError::NoFunction)?;
+        let resolved = resolve(host, &function).await?;
+        let begun = host.app.change(caller, ask.clone(), &input.secret_id, |draft| {
             draft.secret.must_live()?;
-            configure(host, draft, &asked)?;
-            if asked.immediately {
-                begin(host, draft, &asked.token)
-            } else {
-                check(host, draft, &asked.token).map(|()| Rotate::Begun(asked.token.clone()))
+            if Named::of(&draft.secret, asked.function.as_ref()).as_ref() != Some(&function) {
+                return Ok(None);
             }
-        })
-        .await?;
-    host.app.nudge().notify_one();
-    match rotate {
-        Rotate::EarlierResumed(_) => Err(AppError::EarlierRotation),
-        Rotate::Begun(_) => Ok(RotateSecretResponse {
-            arn: held.secret.arn.to_string(),
-            name: held.secret.name.to_string(),
-            version_id: Some(asked.token.into()),
-        }),
+            configure(draft, &asked, &function.arn);
+            if asked.immediately {
+                Ok(Some(draft.secret.rotate(&asked.token, resolved.pin(), draft.now)?))
+            } else {
+                check(draft, &asked.token, resolved.pin())?;
+                Ok(Some(Rotate::Begun(asked.token.clone())))
+            }
+        });
+        let (held, Some(rotate)) = begun.await? else { continue };
+        host.app.nudge().notify_one();
+        return match rotate {
+            Rotate::EarlierResumed(_) => Err(AppError::EarlierRotation),
+            Rotate::Begun(_) => Ok(RotateSecretResponse {
+                arn: held.secret.arn.to_string(),
+                name: held.secret.name.to_string(),
+                version_id: Some(asked.token.into()),
+            }),
+        };
+    }
+    Err(AppError::LostRace)
+}
+
+/// A secret, and the function that is to rotate it.
+#[derive(PartialEq, Eq)]
+pub(super) struct Named {
+    secret: SecretArn,
+    arn: FunctionArn,
+}
+
+impl Named {
+    /// The function that is given, else the one that is configured.
+    pub(super) fn of(secret: &Secret, given: Option<&FunctionArn>) -> Option<Self> {
+        let configured = || secret.rotation_config.as_ref().map(|config| &config.function);
+        Some(Self { secret: secret.arn.clone(), arn: given.or_else(configured)?.clone() })
+    }
+}
+
+/// The version of a function that rotates a secret if it begins now: what Secrets Manager would invoke, with leave to do so.
+pub(super) async fn find(host: &Host, named: &Named) -> Result<Resolved, FindError> {
+    let invocation = Invocation {
+        principal: "secretsmanager.amazonaws.com",
+        source_arn: Some(named.secret.as_str()),
+        source_account: Some(host.app.account()),
+    };
+    let (functions, rng) = (host.app.functions(), host.app.rng());
+    functions.resolve(host.app.queue(), &named.arn, Some(&invocation), &**rng).await
+}
+
+/// [`find`], with AWS's words for why it cannot be.
+pub(super) async fn resolve(host: &Host, named: &Named) -> Result<Resolved, AppError> {
+    find(host, named).await.map_err(not_invocable)
+}
+
+fn not_invocable(error: FindError) -> AppError {
+    match error {
+        FindError::Store(error) => AppError::Store(error),
+        FindError::NoFunction(_) | FindError::NoVersion(_) | FindError::NotPermitted(_) => {
+            AppError::Api(refusal::function_not_invocable())
+        }
+        FindError::NotApproved { .. } | FindError::NoCode(_) => refuse(
+            ErrorCode::AccessDeniedException,
+            format!("Secrets Manager cannot invoke the specified Lambda function: {error}"),
+        ),
     }
 }
 
 /// `RotateImmediately` false: testSecret alone, on a temporary AWSPENDING version that holds the current value.
-fn check(host: &Host, draft: &mut Draft<'_>, token: &VersionId) -> Result<(), AppError> {
-    let (now, digest) = (draft.now, configured(host, draft)?.digest());
-    match draft.secret.begin_check(token, digest, now)? {
+fn check(draft: &mut Draft<'_>, token: &VersionId, by: Pin) -> Result<(), AppError> {
+    let now = draft.now;
+    match draft.secret.begin_check(token, by, now)? {
         Some(current) => draft.copy_for_check(&current, token),
         None => Ok(()),
     }
 }
 
-/// Stores function and schedule, once the function is known to be there.
-fn configure(host: &Host, draft: &mut Draft<'_>, asked: &Asked) -> Result<(), AppError> {
-    let now = draft.now;
-    let held = draft.secret.rotation_config.as_ref();
-    let function =
-        asked.function.clone().or_else(|| held.map(|c| c.function.clone())).ok_or(RotateError::NoFunction)?;
-    if host.app.functions().find(&function).is_none() {
-        return Err(AppError::Api(refusal::function_not_invocable()));
-    }
+/// Stores function and schedule. What is stored is what the caller has named, alias and all.
+fn configure(draft: &mut Draft<'_>, asked: &Asked, function: &FunctionArn) {
+    let (now, held) = (draft.now, draft.secret.rotation_config.as_ref());
     let schedule = asked.schedule.clone().or_else(|| held.and_then(|c| c.schedule.clone()));
+    let function = function.clone();
     draft.secret.configure_rotation(RotationConfig { enabled: true, function, schedule }, now);
-    Ok(())
 }
 
-fn begin(host: &Host, draft: &mut Draft<'_>, token: &VersionId) -> Result<Rotate, AppError> {
-    let (now, digest) = (draft.now, configured(host, draft)?.digest());
-    Ok(draft.secret.rotate(token, digest, now)?)
-}
-
-/// The function that a secret is rotated by.
-fn configured(host: &Host, draft: &Draft<'_>) -> Result<Arc<Function>, AppError> {
-    let config = draft.secret.rotation_config.as_ref().ok_or(RotateError::NoFunction)?;
-    let found = host.app.functions().find(&config.function);
-    found.ok_or_else(|| AppError::Api(refusal::function_not_invocable()))
+/// What came of a schedule's turn.
+enum Taken {
+    /// This.
+    Turn(Turn),
+    /// Its rotation could not begin, and has another turn.
+    NotBegun(Turn),
+    /// Nothing: the function is another one meanwhile.
+    Another,
 }
 
 /// The schedule's RotateSecret: begins a rotation whose turn has come, or takes up one that was not complete; what it did.
 /// `free` is the next turn of those that make up for missed ones.
 ///
 /// # Errors
-/// When the secret cannot be changed; its function being gone is recorded and not an error.
+/// When the secret cannot be changed. Its function being gone or refused is told and tried again, and not an error.
 pub async fn start_scheduled(
     host: &Host,
     caller: &Caller,
@@ -126,29 +173,71 @@ pub async fn start_scheduled(
     free: Timestamp,
 ) -> Result<Turn, AppError> {
     let token = VersionId::try_from(crate::world::uuid(&**host.app.rng()))?;
-    let (_, turn) = host
-        .app
-        .change(caller, Action::RotateSecret, secret_id, |draft| {
-            let turn = draft.secret.take_turn(draft.now, free);
-            if let Turn::Begin { .. } = turn {
-                let (now, digest) = (draft.now, configured(host, draft).map(|function| function.digest()));
-                let begun = digest.and_then(|digest| Ok(draft.secret.rotate_by_schedule(&token, digest, now)?));
-                let name = draft.secret.name.as_str();
-                match begun {
-                    Ok(Some(_)) => {}
-                    Ok(None) => tracing::warn!(
-                        secret.id = name,
-                        "a server has refused this secret's account so often that the schedule leaves it to a person"
-                    ),
-                    Err(error) => {
-                        tracing::error!(secret.id = name, %error, "a scheduled rotation could not begin");
-                    }
-                }
+    for _ in 0..limits::CHANGE_TRIES_MAX {
+        let held = host.app.read(caller, Action::RotateSecret, secret_id).await?;
+        let function = Named::of(&held.secret, None);
+        let resolved = match &function {
+            Some(function) => resolve(host, function).await,
+            None => Err(RotateError::NoFunction.into()),
+        };
+        let resolved = match resolved {
+            Err(error @ AppError::Store(_)) => return Err(error),
+            resolved => resolved,
+        };
+        let taken = host.app.change(caller, Action::RotateSecret, secret_id, |draft| {
+            if Named::of(&draft.secret, None) != function {
+                return Ok(Taken::Another);
             }
-            Ok(turn)
-        })
-        .await?;
-    Ok(turn)
+            Ok(take_turn(draft, &token, &resolved, free))
+        });
+        match taken.await?.1 {
+            Taken::Another => {}
+            Taken::Turn(turn) => return Ok(turn),
+            Taken::NotBegun(turn) => {
+                host.metrics.rotations.did_not_begin();
+                return Ok(turn);
+            }
+        }
+    }
+    Err(AppError::LostRace)
+}
+
+fn take_turn(
+    draft: &mut Draft<'_>,
+    token: &VersionId,
+    function: &Result<Resolved, AppError>,
+    free: Timestamp,
+) -> Taken {
+    let (now, window) = (draft.now, draft.secret.next_window);
+    let turn = draft.secret.take_turn(now, free);
+    if !matches!(turn, Turn::Begin { .. }) {
+        return Taken::Turn(turn);
+    }
+    let begun = match function {
+        Ok(function) => {
+            draft.secret.rotate_by_schedule(token, function.pin(), now).map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    let name = draft.secret.name.clone();
+    match begun {
+        Ok(Some(_)) => Taken::Turn(turn),
+        Ok(None) => {
+            tracing::warn!(
+                secret.id = %name,
+                "a server has refused this secret's account so often that the schedule leaves it to a person"
+            );
+            Taken::Turn(turn)
+        }
+        Err(reason) => {
+            let again = now + limits::SCHEDULE_RETRY;
+            draft.secret.try_turn_again(window, again, now);
+            let next = draft.secret.next_rotation_at;
+            tracing::error!(secret.id = %name, reason, next = ?next, "a scheduled rotation could not begin; it has another turn");
+            draft.tell_failure(format!("a scheduled rotation could not begin: {reason}"));
+            Taken::NotBegun(turn)
+        }
+    }
 }
 
 /// `secretsmanager.CancelRotateSecret`

@@ -14,6 +14,7 @@ use pawl_core::value::SecretValue;
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
 
 use super::ahead::Ahead;
+use super::login;
 use crate::app::{Action, Draft, Fate};
 use crate::cache::Held;
 use crate::error::AppError;
@@ -144,26 +145,7 @@ impl SecretsPort for RotationPort {
     ) -> Answer<'a, StoredVersion> {
         Box::pin(async move {
             self.owned().await?;
-            let refused = || {
-                PortError::Refused(format!(
-                    "the function's grants do not cover the secret `{secret_id}`, or there is none: grant it in the \
-                     function's manifest (`secrets = [..]`), or mend the secret's `masterarn`"
-                ))
-            };
-            let (app, caller) = (&self.host.app, &self.caller);
-            let held =
-                app.read(caller, Action::RotationLogin, secret_id).await.map_err(|error| match error {
-                    AppError::Store(_) | AppError::LostRace => PortError::from(error),
-                    _ => refused(),
-                })?;
-            let (name, arn) = (held.secret.name.as_str(), held.secret.arn.as_str());
-            if !granted.iter().any(|pattern| pattern.covers(name, arn)) {
-                return Err(refused());
-            }
-            let current = held.secret.labels.current().ok_or_else(|| {
-                PortError::Refused(format!("the secret `{name}` has no AWSCURRENT version"))
-            })?;
-            self.stored(&held, current).await
+            login::granted(&self.host, &self.caller, secret_id, granted).await
         })
     }
 

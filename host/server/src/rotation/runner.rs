@@ -8,17 +8,19 @@ use pawl_core::arn::SecretId;
 use pawl_core::limits;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::secret::Secret;
-use pawl_runtime::{Severity, StepJob};
+use pawl_runtime::StepJob;
 use pawl_store::Claim;
 use tracing::Instrument as _;
 
 use super::ahead::Ahead;
+use super::pinned::{Pinned, permit};
 use super::port::RotationPort;
 use crate::app::{Action, Fate};
 use crate::error::AppError;
+use crate::functions::{Resolved, log};
 use crate::host::Host;
 use crate::identity::{Caller, Standing};
-use crate::spans;
+use crate::{metrics, spans};
 
 /// Runs the rotation until it ends, has to wait, or belongs to somebody else.
 pub(super) async fn run(host: Arc<Host>, claim: Claim) {
@@ -43,7 +45,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     // By ARN: a secret that was deleted and made anew under the name is not this claim's.
     let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
-    let (moments, ahead) = (Moments::default(), Ahead::default());
+    let (moments, ahead, mut pinned) = (Moments::default(), Ahead::default(), Pinned::default());
     let mut next = current(host, &scheduler, &id).await?;
     if next.is_none() {
         // Cancelled between the claim and now. The lease must not keep the next rotation waiting.
@@ -57,12 +59,14 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
             return Ok(());
         };
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
-        let job = Job { host, claim: &claim, id: &id, caller: &caller, moments: &moments, ahead: &ahead };
+        let function = pinned.of(host, rotation).await;
+        let (function, moments, ahead) = (&function, &moments, &ahead);
+        let job = Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead };
         let span = spans::step(rotation, step);
         let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
         spans::step_ended(&span, &outcome);
         span.in_scope(|| tell(&claim, step, &outcome, &run));
-        host.metrics.rotations.step_ended(host.app.functions(), rotation, step, &outcome, run.took);
+        host.metrics.rotations.step_ended(job.function_name(), step, &outcome, run.took);
         next = match job.goes_ahead(rotation, step, &outcome, &run).await {
             Some(next) => Some(next),
             None => job.commit(rotation, step, outcome, run).instrument(span).await?,
@@ -101,6 +105,8 @@ struct Job<'a> {
     claim: &'a Claim,
     id: &'a SecretId,
     caller: &'a Caller,
+    /// What is run; else how the step ends.
+    function: &'a Result<Resolved, Outcome>,
     moments: &'a Moments,
     ahead: &'a Ahead,
 }
@@ -108,15 +114,12 @@ struct Job<'a> {
 impl Job<'_> {
     async fn run(&self, rotation: &Rotation, step: Step) -> (Outcome, StepRun) {
         let started_at = self.host.app.clock().now();
-        let Some(function) = self.host.app.functions().find(&rotation.function) else {
-            let reason =
-                format!("this host has no function {}; put it back, then rotate again", rotation.function);
-            return (Outcome::Permanent(reason), StepRun::begun(started_at));
+        let ready = self.function.as_ref().map_err(Outcome::clone);
+        let ready = ready.and_then(|function| Ok((function, permit(self.host, rotation, function)?)));
+        let (function, _permit) = match ready {
+            Ok(ready) => ready,
+            Err(outcome) => return (outcome, StepRun::begun(started_at)),
         };
-        if function.digest() != rotation.digest {
-            // After an upgrade of the host the old code is not to be had, and stopping here could strand the secret.
-            tracing::warn!(function.arn = %rotation.function, "the rotation goes on with newer code than it began with");
-        }
         let port = RotationPort {
             host: self.host.clone(),
             caller: self.caller.clone(),
@@ -134,8 +137,12 @@ impl Job<'_> {
                 environment: function.environment.clone(),
                 grants: function.grants.clone(),
                 port: Arc::new(port),
+                allowance: function.allowance(),
+                rehearsal: false,
             }))
             .await;
+        let run = log::Run { function, step, request_id: rotation.token.as_str(), took: began.elapsed() };
+        run.note(self.host, &report);
         let log = report.log.into_iter().map(|line| written(step, line)).collect();
         let changed_at = report.changed_at.map(|at| {
             let _first = self.moments.changed_at.set(at);
@@ -144,6 +151,10 @@ impl Job<'_> {
         let gap = Some(step).filter(|step| *step == Step::FinishSecret).and_then(|_| self.moments.gap());
         let run = StepRun { started_at, took: began.elapsed(), log, proof: report.proof, changed_at, gap };
         (report.outcome, run)
+    }
+
+    fn function_name(&self) -> &str {
+        self.function.as_ref().map_or(metrics::UNKNOWN, |function| &function.name)
     }
 
     /// Waits for `work` and renews the lease meanwhile: a step may wait for a worker, or for a compilation, longer than a lease
@@ -239,7 +250,7 @@ impl Job<'_> {
         self.ahead.clear();
         if let Some(ended) = held.secret.rotation.as_ref().filter(|r| r.status.running().is_none()) {
             tell_end(&held.secret, ended);
-            host.metrics.rotations.ended(host.app.functions(), ended);
+            host.metrics.rotations.ended(self.function_name(), ended);
         }
         Ok(self.goes_on(&held.secret, rotation))
     }
@@ -257,12 +268,7 @@ async fn host_holds(host: &Host, claim: &Claim) -> Option<bool> {
 }
 
 pub(super) fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
-    let level = match line.severity {
-        Severity::Debug => "debug",
-        Severity::Info => "info",
-        Severity::Warn => "warn",
-    };
-    LogLine { step, level: level.to_owned(), message: line.text }
+    LogLine { step, level: log::level(line.severity).to_owned(), message: line.text }
 }
 
 fn tell(claim: &Claim, step: Step, outcome: &Outcome, run: &StepRun) {

@@ -11,6 +11,9 @@ use pawl_guest::{Failure, Rotation, Rotator, Rules, Session, Version, export, lo
 
 struct Attacks;
 
+/// What is told of an attack that went through.
+const ALLOWED: &str = "it was allowed";
+
 /// Where a field could hold a password in clear, if anything let it.
 const FIELDS: [&str; 8] =
     ["password", "Password", "PASSWORD", " password", "password\0", "SecretString", "$", "note"];
@@ -108,7 +111,7 @@ fn told(text: String) -> Result<(), Failure> {
 
 fn refusal<T>(result: Result<T, impl std::fmt::Debug>) -> String {
     match result {
-        Ok(_) => "it was allowed".to_owned(),
+        Ok(_) => ALLOWED.to_owned(),
         Err(error) => format!("refused: {error:?}"),
     }
 }
@@ -160,7 +163,12 @@ fn weak_rules(rotation: &Rotation) -> String {
         Rules { length: Some(0), ..Rules::default() },
         Rules { length: Some(u32::MAX), ..Rules::default() },
     ];
-    rules.iter().map(|rules| format!("{}; ", refusal(rotation.random_password(rules)))).collect()
+    let answers: Vec<_> = rules.iter().map(|rules| refusal(rotation.random_password(rules))).collect();
+    // Told first, since what is told is cut.
+    match answers.iter().position(|answer| answer == ALLOWED) {
+        Some(number) => format!("{ALLOWED}: {:?}", rules.get(number)),
+        None => answers.join("; "),
+    }
 }
 
 /// The password before last, by way of the version that a pending one is made of.
@@ -225,9 +233,8 @@ fn remember(rotation: &Rotation, step: impl FnOnce(&Rotation) -> Result<(), Fail
 }
 
 fn rotate(rotation: &Rotation) -> Result<(), Failure> {
-    rotation.create_pending(|current| {
-        Ok(current.with("password", rotation.random_password(&Rules::default())?))
-    })
+    rotation
+        .create_pending(|current| Ok(current.with("password", rotation.random_password(&Rules::default())?)))
 }
 
 /// A pending version that logs in at a server of the guest's own.

@@ -35,7 +35,7 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn code(n: u8) -> Code {
-    Code { digest: Digest::from_bytes([n; 32]), bytes: 10, grants: Grants::default() }
+    Code { digest: Digest::from_bytes([n; 32]), bytes: 10, grants: Grants::default(), package: None }
 }
 
 fn function(rng: &dyn Rng) -> Function {

@@ -440,3 +440,29 @@ fn a_plan_is_stored_with_its_secret() {
     assert_eq!(json["next_window"]["opens"], at("2027-04-09T00:00:00Z").millis());
     assert_eq!(serde_json::from_value::<Secret>(json).unwrap(), secret);
 }
+
+#[test]
+fn a_turn_that_came_to_nothing_is_had_again_where_the_rule_lets_it() {
+    let mut daily = secret("cron(0 2 * * ? *) for 3h");
+    let due = daily.next_rotation_at.unwrap();
+    let (of, next) = (daily.next_window, due + limits::SCHEDULE_RETRY);
+    assert!(matches!(look(&mut daily, due), Turn::Begin { .. }));
+    daily.try_turn_again(of, next, due);
+    assert_eq!((daily.next_rotation_at, daily.next_window), (Some(next), of), "its window is open still");
+    begun(&mut daily, 2, next);
+    assert!(daily.next_rotation_at > Some(next + seconds(3 * 3600)));
+
+    let mut closed = secret("cron(0 2 * * ? *) for 1h");
+    let last = closed.next_window.unwrap().window.last_start();
+    let of = closed.next_window;
+    closed.next_rotation_at = Some(last);
+    assert!(matches!(look(&mut closed, last), Turn::Begin { .. }));
+    let tomorrow = closed.next_rotation_at;
+    closed.try_turn_again(of, last + limits::SCHEDULE_RETRY, last);
+    assert_eq!(closed.next_rotation_at, tomorrow, "it wants its hours and no others");
+
+    tag(&mut closed, MISSED_TAG, "make-up");
+    closed.try_turn_again(of, last + limits::SCHEDULE_RETRY, last);
+    assert_eq!(closed.next_rotation_at, Some(last + limits::SCHEDULE_RETRY));
+    begun(&mut closed, 2, last + limits::SCHEDULE_RETRY);
+}

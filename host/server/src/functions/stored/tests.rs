@@ -32,7 +32,8 @@ fn now() -> Timestamp {
 
 fn uploaded(bytes: &[u8], grants: &Grants) -> (Code, StoredCode) {
     let component = Component::new(bytes.to_vec());
-    let code = Code { digest: component.digest(), bytes: bytes.len() as u64, grants: grants.clone() };
+    let code =
+        Code { digest: component.digest(), bytes: bytes.len() as u64, grants: grants.clone(), package: None };
     let document = serde_json::to_string(&code).unwrap();
     let stored = StoredCode { digest: code.digest, document, component: bytes.to_vec() };
     (code, stored)
@@ -97,7 +98,7 @@ impl Ground {
     }
 
     async fn pinned(&self, arn: &FunctionArn, digest: &Digest) -> Result<Resolved, FindError> {
-        self.functions.pinned(&self.store, arn, digest).await
+        self.functions.pinned(&self.store, arn, digest, Approved::Now).await
     }
 }
 
@@ -172,7 +173,7 @@ async fn a_rotation_keeps_what_it_began_with() {
     assert_eq!(ground.pinned(&named(":live"), &digest).await.unwrap().arn, begun.arn);
     ground.change(None, |f| f.delete_version(&Qualifier::Version(VersionNumber::FIRST)).unwrap()).await;
     for functions in [&ground.functions, &Functions::load(account(), None).unwrap()] {
-        let pinned = functions.pinned(&ground.store, &begun.arn, &digest).await.unwrap();
+        let pinned = functions.pinned(&ground.store, &begun.arn, &digest, Approved::Now).await.unwrap();
         assert_eq!((pinned.component.bytes(), &pinned.grants), (&b"one"[..], &begun.grants));
         assert!(pinned.environment.is_empty(), "it is nobody's any more");
     }
@@ -198,6 +199,9 @@ async fn grants_count_only_as_far_as_they_are_approved() {
         );
         assert!(refused.to_string().contains("pawl function approve mine FILE"), "{refused}");
         assert_eq!(ground.pinned(&named(""), &digest).await.unwrap_err(), refused, "nor for one that runs");
+        let functions = &ground.functions;
+        let begun = functions.pinned(&ground.store, &named(""), &digest, Approved::AtBeginning).await;
+        assert!(begun.is_ok_and(|begun| begun.grants.own_target), "a database may have its password");
     }
     ground.approve(Some(own_target())).await;
     assert!(ground.pinned(&named(""), &digest).await.is_ok());

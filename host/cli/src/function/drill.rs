@@ -11,12 +11,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use pawl_core::function::{Engine, Manifest};
+use pawl_core::function::Engine;
 use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::port::Which;
-use pawl_server::{Rehearsal, Settings};
+use pawl_server::{Drill, Settings};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -121,8 +121,8 @@ async fn test(
     directory: &TempDir,
     printer: &mut Printer,
 ) -> Result<bool, CommandError> {
-    let told = |error: pawl_server::RehearsalError| CommandError::Failed(error.to_string());
-    let mut stage = Rehearsal::open(settings(args, directory.path())?, FUNCTION).await.map_err(told)?;
+    let told = |error: pawl_server::DrillError| CommandError::Failed(error.to_string());
+    let mut stage = Drill::open(settings(args, directory.path())?, FUNCTION).await.map_err(told)?;
     let (value, name) = match target {
         Target::Account(account) => (account.value(), account.name()),
         Target::File(file) => (read(file)?, format!("what {} says", file.display())),
@@ -133,22 +133,16 @@ async fn test(
     for asked in built.asks() {
         report.say(&format!("  granted here, as its manifest asks: {asked}"))?;
     }
-    let made_there = makes_keys_there(&built.manifest);
-    let stopped = Checks::new(&mut stage, &mut report, made_there).run().await;
+    let stopped = Checks::new(&mut stage, &mut report).run().await;
     // The test has rotated what the file opens: it must go on to open it.
     if let Target::File(file) = target {
         keep(file, &stage, &mut report).await?;
     }
     match stopped {
         Ok(()) | Err(Stop::Failed) => Ok(report.end()?),
-        Err(Stop::Rehearsal(error)) => Err(told(error)),
+        Err(Stop::Drill(error)) => Err(told(error)),
         Err(Stop::Output(error)) => Err(error.into()),
     }
-}
-
-/// Whether a key is made by the target, in createSecret.
-fn makes_keys_there(_manifest: &Manifest) -> bool {
-    false
 }
 
 /// How a host is started, each time anew.
@@ -173,7 +167,7 @@ fn settings(
         database_ca: database_ca.clone(),
         functions_dir: Some(functions_dir.clone()),
         egress: pawl_runtime::dial::Egress::default(),
-        cache_bytes: limits::REHEARSAL_CACHE_BYTES,
+        cache_bytes: limits::DRILL_CACHE_BYTES,
         dev_clock: false,
         bootstrap: None,
         root_key_file: None,
@@ -208,8 +202,8 @@ fn read(file: &Path) -> Result<SecretBytes, CommandError> {
 
 /// Writes what opens the target now over the first value, so that the next test begins with that. What may open it instead, after
 /// a test that broke off, is written beside it.
-async fn keep(file: &Path, stage: &Rehearsal, report: &mut Report<'_>) -> Result<(), CommandError> {
-    let told = |error: pawl_server::RehearsalError| CommandError::Failed(error.to_string());
+async fn keep(file: &Path, stage: &Drill, report: &mut Report<'_>) -> Result<(), CommandError> {
+    let told = |error: pawl_server::DrillError| CommandError::Failed(error.to_string());
     let current = stage.stored(Which::Current).await.map_err(told)?;
     if let Some((_, value)) = &current {
         replace(file, value.bytes().expose())?;

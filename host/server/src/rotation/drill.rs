@@ -1,4 +1,4 @@
-//! A rotator's rehearsal, for its author: this host's own store, keyring, secrets, port, machine and sandbox, and in the place
+//! A rotator's drill, for its author: this host's own store, keyring, secrets, port, machine and sandbox, and in the place
 //! of the scheduler somebody who says which step is run, whether its end is noted, and when the host dies.
 
 mod cut;
@@ -15,8 +15,8 @@ use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::value::{SecretBytes, SecretValue};
-use pawl_runtime::port::{PortError, SecretsPort, StoredVersion, Which};
-use pawl_runtime::{AdmitError, Admitted, LoginJob, NoLogin, StepJob, StepReport};
+use pawl_runtime::port::{StoredVersion, Which};
+use pawl_runtime::{AdmitError, Admitted, Allowance, LoginJob, NoLogin, StepJob, StepReport};
 use pawl_store::{Claim, StoreError};
 
 use self::cut::Cut;
@@ -33,11 +33,11 @@ use crate::start::{Opened, ServeError, open};
 use crate::world::uuid;
 
 /// The name of the secret that is rotated.
-const SECRET: &str = "rehearsal";
+const SECRET: &str = "drill";
 
-/// Why a rehearsal cannot go on. What the rotator does is no such reason.
+/// Why a drill cannot go on. What the rotator does is no such reason.
 #[derive(Debug, thiserror::Error)]
-pub enum RehearsalError {
+pub enum DrillError {
     /// The host does not open.
     #[error(transparent)]
     Open(#[from] ServeError),
@@ -73,6 +73,8 @@ pub struct Ended {
     pub took: Duration,
     /// What the rotator wrote.
     pub log: Vec<LogLine>,
+    /// Bytes of memory that it had, most.
+    pub memory_bytes: u64,
     /// How often it made the host do something with the secret or its target: each is a place to die before.
     pub calls: u32,
     run: StepRun,
@@ -90,14 +92,14 @@ pub enum Opens {
 }
 
 /// A host and one secret on it.
-pub struct Rehearsal {
+pub struct Drill {
     settings: Box<dyn Fn() -> Settings + Send + Sync>,
     opened: Option<Opened>,
     function: FunctionArn,
     rotation: Option<(Claim, VersionId)>,
 }
 
-impl Rehearsal {
+impl Drill {
     /// Opens a host on an empty data directory, with the function of this name among those of its `functions_dir`.
     ///
     /// # Errors
@@ -105,33 +107,33 @@ impl Rehearsal {
     pub async fn open(
         settings: impl Fn() -> Settings + Send + Sync + 'static,
         function: &str,
-    ) -> Result<Self, RehearsalError> {
+    ) -> Result<Self, DrillError> {
         let opened = open(settings()).await?;
         let host = &opened.host;
         let function = FunctionArn::new(&host.region, host.app.account(), function);
         Ok(Self { settings: Box::new(settings), opened: Some(opened), function, rotation: None })
     }
 
-    fn host(&self) -> Result<&Arc<Host>, RehearsalError> {
-        let opened = self.opened.as_ref().ok_or(RehearsalError::Absent("the host has not come back"))?;
+    fn host(&self) -> Result<&Arc<Host>, DrillError> {
+        let opened = self.opened.as_ref().ok_or(DrillError::Absent("the host has not come back"))?;
         Ok(&opened.host)
     }
 
-    fn root(&self) -> Result<Caller, RehearsalError> {
+    fn root(&self) -> Result<Caller, DrillError> {
         let host = self.host()?;
         Ok(Caller::root(host.app.account(), host.region.clone(), uuid(&**host.app.rng())))
     }
 
-    fn function(&self) -> Result<Arc<Function>, RehearsalError> {
+    fn function(&self) -> Result<Arc<Function>, DrillError> {
         let found = self.host()?.app.functions().find(&self.function);
-        found.ok_or(RehearsalError::Absent("the host does not have the function"))
+        found.ok_or(DrillError::Absent("the host does not have the function"))
     }
 
     /// Compiles the function's code as a server does that takes it.
     ///
     /// # Errors
     /// When the host is not there. That the code is refused is the inner error.
-    pub async fn admit(&self) -> Result<Result<Admitted, AdmitError>, RehearsalError> {
+    pub async fn admit(&self) -> Result<Result<Admitted, AdmitError>, DrillError> {
         let component = self.function()?.component.clone();
         Ok(self.host()?.runtime.admit(&component).await)
     }
@@ -140,7 +142,7 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When it is refused, as a value that is none.
-    pub async fn create(&self, value: SecretBytes) -> Result<(), RehearsalError> {
+    pub async fn create(&self, value: SecretBytes) -> Result<(), DrillError> {
         let token = uuid(&**self.host()?.app.rng());
         self.call(&CreateSecretRequest {
             name: SECRET.to_owned(),
@@ -156,7 +158,7 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When it is refused.
-    pub async fn rotate(&mut self) -> Result<(), RehearsalError> {
+    pub async fn rotate(&mut self) -> Result<(), DrillError> {
         let token = uuid(&**self.host()?.app.rng());
         self.call(&RotateSecretRequest {
             secret_id: SECRET.to_owned(),
@@ -171,19 +173,19 @@ impl Rehearsal {
         Ok(())
     }
 
-    async fn call<R: Request>(&self, request: &R) -> Result<(), RehearsalError> {
+    async fn call<R: Request>(&self, request: &R) -> Result<(), DrillError> {
         let body = serde_json::to_vec(request).map(zeroize::Zeroizing::new);
-        let body = body.map_err(|_| RehearsalError::Absent("a request cannot be written"))?;
-        decode::<R>(&body).map_err(RehearsalError::Refused)?;
+        let body = body.map_err(|_| DrillError::Absent("a request cannot be written"))?;
+        decode::<R>(&body).map_err(DrillError::Refused)?;
         let done = ops::perform(self.host()?, &self.root()?, R::TARGET, &body).await;
-        done.map(drop).map_err(RehearsalError::Refused)
+        done.map(drop).map_err(DrillError::Refused)
     }
 
-    async fn claim(&self) -> Result<Claim, RehearsalError> {
+    async fn claim(&self) -> Result<Claim, DrillError> {
         let host = self.host()?;
         let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
         let claims = host.app.queue().claim_rotations(now, wall, &host.owner, limits::LEASE, 1).await?;
-        claims.into_iter().next().ok_or(RehearsalError::Absent("there is no rotation to claim"))
+        claims.into_iter().next().ok_or(DrillError::Absent("there is no rotation to claim"))
     }
 
     /// The host dies, and another one starts on its data directory: all memory is gone, all worker processes are, and the lease is
@@ -191,7 +193,7 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When the host does not come back.
-    pub async fn crash(&mut self) -> Result<(), RehearsalError> {
+    pub async fn crash(&mut self) -> Result<(), DrillError> {
         drop(self.opened.take());
         self.opened = Some(open((self.settings)()).await?);
         if let Some((_, token)) = self.rotation.take()
@@ -202,28 +204,27 @@ impl Rehearsal {
         Ok(())
     }
 
-    fn at(&self) -> Result<SecretId, RehearsalError> {
+    fn at(&self) -> Result<SecretId, DrillError> {
         let name = SECRET.parse().map_err(AppError::from)?;
         Ok(SecretId { name, place: None, arn: None })
     }
 
-    async fn known(&self) -> Result<Rotation, RehearsalError> {
+    async fn known(&self) -> Result<Rotation, DrillError> {
         let held = self.host()?.app.read_at(&self.root()?, Action::DescribeSecret, &self.at()?).await?;
         let rotation = held.secret.rotation.as_deref().cloned();
-        rotation.ok_or(RehearsalError::Absent("the secret has never been rotated"))
+        rotation.ok_or(DrillError::Absent("the secret has never been rotated"))
     }
 
     /// Where the rotation stands.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn status(&self) -> Result<Status, RehearsalError> {
+    pub async fn status(&self) -> Result<Status, DrillError> {
         Ok(self.known().await?.status)
     }
 
-    fn port(&self) -> Result<(RotationPort, Caller), RehearsalError> {
-        let (claim, token) =
-            self.rotation.as_ref().ok_or(RehearsalError::Absent("no rotation is under way"))?;
+    fn port(&self) -> Result<(RotationPort, Caller), DrillError> {
+        let (claim, token) = self.rotation.as_ref().ok_or(DrillError::Absent("no rotation is under way"))?;
         let caller = Caller::rotation(&self.function, claim.region.clone(), token);
         let port = RotationPort {
             host: self.host()?.clone(),
@@ -238,11 +239,11 @@ impl Rehearsal {
     }
 
     /// Runs one step, whichever is due, and notes nothing. With a number the host dies before its so manieth call; then
-    /// [`Rehearsal::crash`] is to follow.
+    /// [`Drill::crash`] is to follow.
     ///
     /// # Errors
     /// When no rotation is under way.
-    pub async fn run(&self, step: Step, dies_before: Option<u32>) -> Result<Ran, RehearsalError> {
+    pub async fn run(&self, step: Step, dies_before: Option<u32>) -> Result<Ran, DrillError> {
         let function = self.function()?;
         let host = self.host()?;
         let port = Arc::new(Cut::new(self.port()?.0, dies_before));
@@ -253,24 +254,33 @@ impl Rehearsal {
             environment: function.environment.clone(),
             grants: function.grants.clone(),
             port: port.clone(),
+            allowance: Allowance::default(),
+            rehearsal: false,
         });
         let report = tokio::select! {
             report = Box::pin(work) => report,
             () = port.reached() => return Ok(Ran::Died),
         };
         let took = began.elapsed();
-        let StepReport { outcome, log, proof, changed_at, .. } = report;
+        let StepReport { outcome, log, proof, changed_at, used, .. } = report;
         let log: Vec<LogLine> = log.into_iter().map(|line| written(step, line)).collect();
         let changed_at = changed_at.map(|_| host.app.clock().now());
         let run = StepRun { started_at, took, log: log.clone(), proof, changed_at, gap: None };
-        Ok(Ran::Ended(Ended { outcome, took, log, calls: port.calls(), run }))
+        Ok(Ran::Ended(Ended {
+            outcome,
+            took,
+            log,
+            memory_bytes: used.memory_bytes,
+            calls: port.calls(),
+            run,
+        }))
     }
 
     /// Notes how a step ended; where the rotation stands then.
     ///
     /// # Errors
     /// When it cannot be stored.
-    pub async fn note(&self, step: Step, ended: Ended) -> Result<Status, RehearsalError> {
+    pub async fn note(&self, step: Step, ended: Ended) -> Result<Status, DrillError> {
         let (port, caller) = self.port()?;
         let Ended { outcome, run, .. } = ended;
         let app = &port.host.app;
@@ -288,7 +298,7 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn stored(&self, which: Which) -> Result<Option<(VersionId, SecretValue)>, RehearsalError> {
+    pub async fn stored(&self, which: Which) -> Result<Option<(VersionId, SecretValue)>, DrillError> {
         let host = self.host()?;
         let standing = Caller { standing: Standing::Rotation, ..self.root()? };
         let held = host.app.read_at(&standing, Action::RotationStep, &self.at()?).await?;
@@ -309,9 +319,9 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When there is no such version.
-    pub async fn opens(&self, which: Which) -> Result<Opens, RehearsalError> {
+    pub async fn opens(&self, which: Which) -> Result<Opens, DrillError> {
         let version = |stored: (VersionId, SecretValue)| StoredVersion { id: stored.0, value: stored.1 };
-        let absent = RehearsalError::Absent("there is no such version");
+        let absent = DrillError::Absent("there is no such version");
         let tried = self.stored(which).await?.map(version).ok_or(absent)?;
         let current = self.stored(Which::Current).await?.map(version);
         let job = LoginJob {
@@ -326,13 +336,5 @@ impl Rehearsal {
             Some(Err(NoLogin::Unreachable(text) | NoLogin::NotTried(text))) => Opens::Untried(text),
             None => Opens::Untried("nothing was tried".to_owned()),
         })
-    }
-
-    /// Whether the rotation still owns the secret.
-    ///
-    /// # Errors
-    /// When no rotation is under way.
-    pub async fn is_superseded(&self) -> Result<bool, RehearsalError> {
-        Ok(matches!(self.port()?.0.fence().await, Err(PortError::Superseded)))
     }
 }

@@ -11,7 +11,7 @@ use pawl_core::limits;
 use pawl_core::rotation::{LogLine, Outcome, Status, Step};
 use pawl_core::value::SecretValue;
 use pawl_runtime::port::Which;
-use pawl_server::{Ended, Opens, Ran, Rehearsal, RehearsalError};
+use pawl_server::{Drill, DrillError, Ended, Opens, Ran};
 
 use self::leaks::Leaks;
 use super::report::Report;
@@ -27,27 +27,26 @@ pub(super) enum Stop {
     #[error("a check has failed")]
     Failed,
     #[error(transparent)]
-    Rehearsal(#[from] RehearsalError),
+    Drill(#[from] DrillError),
     #[error(transparent)]
     Output(#[from] io::Error),
 }
 
 /// The checks of one rotator against one target.
 pub(super) struct Checks<'a, 'p> {
-    stage: &'a mut Rehearsal,
+    stage: &'a mut Drill,
     report: &'a mut Report<'p>,
     /// Whether the secret is a login that the host itself can try.
     is_login: bool,
-    /// Whether the target makes the new key itself, in createSecret, so that it opens from then on.
-    made_there: bool,
     leaks: Leaks,
     slowest: BTreeMap<Step, Duration>,
+    memory_bytes: u64,
 }
 
 impl<'a, 'p> Checks<'a, 'p> {
-    pub(super) fn new(stage: &'a mut Rehearsal, report: &'a mut Report<'p>, made_there: bool) -> Self {
+    pub(super) fn new(stage: &'a mut Drill, report: &'a mut Report<'p>) -> Self {
         let (leaks, slowest) = (Leaks::default(), BTreeMap::new());
-        Self { stage, report, is_login: false, made_there, leaks, slowest }
+        Self { stage, report, is_login: false, leaks, slowest, memory_bytes: 0 }
     }
 
     /// Makes all of them, or as many as make sense.
@@ -71,7 +70,10 @@ impl<'a, 'p> Checks<'a, 'p> {
         });
         let times: Vec<String> = times.collect();
         let limit = span::show(limits::STEP_WALL);
-        Ok(self.report.say(&format!("\nat the slowest: {} (a step may take {limit})", times.join(", ")))?)
+        self.report.say(&format!("\nat the slowest: {} (of {limit} for a step)", times.join(", ")))?;
+        let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20);
+        let limit = u64::try_from(limits::GUEST_MEMORY_BYTES_MAX).unwrap_or(u64::MAX);
+        Ok(self.report.say(&format!("memory at most: {} (of {})", mib(self.memory_bytes), mib(limit)))?)
     }
 
     async fn admitted(&mut self) -> Result<(), Stop> {
@@ -139,10 +141,6 @@ impl<'a, 'p> Checks<'a, 'p> {
                 "it succeeds and AWSCURRENT has not moved: give the error of `Rotation::promote` back",
             ),
         };
-        if step == Step::TestSecret && self.made_there {
-            let why = "the manifest captures a key that the target makes: it opens as soon as it is made";
-            return Ok(self.report.skipped(name, why)?);
-        }
         let before = self.stage.stored(Which::Current).await?.map(|current| current.0);
         let Ran::Ended(ended) = self.stage.run(step, None).await? else { return Err(Stop::Failed) };
         self.hear(&ended);
@@ -226,14 +224,14 @@ impl<'a, 'p> Checks<'a, 'p> {
     /// Runs a step that must succeed, a few times if it asks for that. What it did is not noted.
     async fn done(&mut self, step: Step, name: &str) -> Result<Ended, Stop> {
         let mut wait = limits::BACKOFF_FIRST;
-        for attempt in 1..=limits::REHEARSAL_TRIES_MAX {
+        for attempt in 1..=limits::DRILL_TRIES_MAX {
             let Ran::Ended(ended) = self.stage.run(step, None).await? else { return Err(Stop::Failed) };
             self.hear(&ended);
             let slowest = self.slowest.entry(step).or_default();
             *slowest = ended.took.max(*slowest);
             match &ended.outcome {
                 Outcome::Done => return Ok(ended),
-                Outcome::Transient(_) if attempt < limits::REHEARSAL_TRIES_MAX => {
+                Outcome::Transient(_) if attempt < limits::DRILL_TRIES_MAX => {
                     tokio::time::sleep(wait).await;
                     wait *= 2;
                 }
@@ -252,6 +250,7 @@ impl<'a, 'p> Checks<'a, 'p> {
 
     /// Keeps what a step has said, to look through it at the end.
     fn hear(&mut self, ended: &Ended) {
+        self.memory_bytes = self.memory_bytes.max(ended.memory_bytes);
         self.leaks.hear(ended.log.iter().map(|line| line.message.as_str()));
         if let Outcome::Transient(why) | Outcome::Permanent(why) = &ended.outcome {
             self.leaks.hear([why.as_str()]);

@@ -11,7 +11,7 @@ impl Checks<'_, '_> {
     /// One rotation for each n: in each of its steps the host dies before the n-th call, another takes over, and runs the step.
     pub(super) async fn crashes(&mut self) -> Result<(), Stop> {
         let mut points = [0_u32; STEPS.len()];
-        for call in 1..=limits::REHEARSAL_CRASHES_MAX {
+        for call in 1..=limits::DRILL_CRASHES_MAX {
             self.stage.rotate().await?;
             let mut died = false;
             for (step, points) in STEPS.into_iter().zip(&mut points) {

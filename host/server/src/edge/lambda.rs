@@ -1,0 +1,160 @@
+//! Lambda's REST: the operation in method and path. A body is received only from who has signed, as far as that can be told
+//! before it is there: it may be large.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{Request, Response, StatusCode, request};
+use pawl_api::Target;
+use pawl_api::error::{ApiError, ErrorCode};
+use pawl_api::lambda::{self, Operation, Route};
+use pawl_core::limits;
+use pawl_iam::sigv4::Head;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use super::aws_json::{ERROR_TYPE, REQUEST_ID, Wiped};
+use super::listener::Peer;
+use super::sign::{Signed, authenticate, must_be_for, worth_a_body};
+use crate::host::Host;
+use crate::identity::Caller;
+use crate::metrics::Answered;
+use crate::ops::lambda::{Reply, perform};
+use crate::{ops, spans};
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Room for large bodies: each takes its length some times over until its component is stored.
+static UPLOADS: Semaphore = Semaphore::const_new(limits::CODE_UPLOADS_AT_ONCE);
+
+/// Answers one request.
+pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<Body> {
+    let mut counted = host.metrics.begin_request();
+    let request_id = crate::world::uuid(&**host.app.rng());
+    let (parts, body) = request.into_parts();
+    let parts = Arc::new(parts);
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let route = Route::find(parts.method.as_str(), path, query);
+    let target = route.as_ref().ok().map(|route| Target::Lambda(route.operation));
+    counted.is_for(target);
+    let span = spans::request(target, &request_id);
+    let answer = answer(&host, &parts, route, body, &request_id).instrument(span.clone()).await;
+    let answered = answer.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
+    counted.answered(answered);
+    let status = answer.as_ref().map_or_else(|error| lambda::status(error.code), |reply| reply.status);
+    spans::request_ended(&span, answered, status, counted.took());
+    let mut response = match answer {
+        Ok(reply) => shown(reply),
+        Err(error) => refusal(&error),
+    };
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Whoever did not sign a request is not told what is wrong with it.
+async fn answer(
+    host: &Arc<Host>,
+    parts: &Arc<request::Parts>,
+    route: Result<Route, ApiError>,
+    body: Body,
+    request_id: &str,
+) -> Result<Reply, ApiError> {
+    with_head(parts, |head| worth_a_body(host, head, lambda::SIGNING_NAME))?;
+    let (most, code) = match route.as_ref().map(|route| route.operation) {
+        Ok(operation) if operation.takes_code() => (limits::CODE_BODY_BYTES_MAX, true),
+        Ok(Operation::Invoke) => (limits::INVOKE_BODY_BYTES_MAX, false),
+        _ => (limits::BODY_BYTES_MAX, false),
+    };
+    let _room = match code {
+        true => UPLOADS.acquire().await.ok(),
+        false => None,
+    };
+    let body = Arc::new(receive(body, most, code).await?);
+    let caller = verified(host, parts, &body, request_id).await?;
+    spans::request_signed(&caller);
+    let route = route?;
+    let request =
+        ops::lambda::Request { host, caller: &caller, route: &route, headers: &parts.headers, body: &body.0 };
+    perform(request).await
+}
+
+/// Verifies a request with its body, elsewhere when it is long: its digest takes a while.
+async fn verified(
+    host: &Arc<Host>,
+    parts: &Arc<request::Parts>,
+    body: &Arc<Wiped>,
+    request_id: &str,
+) -> Result<Caller, ApiError> {
+    let (host, parts, body, id) =
+        (Arc::clone(host), Arc::clone(parts), Arc::clone(body), request_id.to_owned());
+    let long = body.0.len() > limits::BODY_BYTES_MAX;
+    let verify = move || {
+        let Signed { caller, service } = with_head(&parts, |head| authenticate(&host, head, &body.0, id))?;
+        must_be_for(lambda::SIGNING_NAME, &service)?;
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        Ok(caller.from_address(peer))
+    };
+    if !long {
+        return verify();
+    }
+    let internal = |_| ApiError::new(ErrorCode::ServiceException, "An error occurred on the server side.");
+    tokio::task::spawn_blocking(verify).await.map_err(internal)?
+}
+
+fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {
+    let headers: Vec<(&str, &[u8])> =
+        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    with(&Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+    })
+}
+
+async fn receive(body: Body, most: usize, code: bool) -> Result<Wiped, ApiError> {
+    let too_long = || {
+        let message = format!("Request must be smaller than {most} bytes for this operation");
+        ApiError::new(ErrorCode::RequestTooLargeException, message)
+    };
+    // What says that it will be too long need not be read.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |bytes| bytes > most) {
+        return Err(too_long());
+    }
+    let time = if code { limits::CODE_BODY_READ_TIMEOUT } else { limits::BODY_READ_TIMEOUT };
+    match tokio::time::timeout(time, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(Wiped(bytes)),
+        Ok(Err(_)) => Err(too_long()),
+        Err(_) => Err(ApiError::new(
+            ErrorCode::InvalidRequestContentException,
+            "The request's body did not arrive in time.",
+        )),
+    }
+}
+
+fn shown(reply: Reply) -> Response<Body> {
+    let mut response = Response::new(Body::from(axum::body::Bytes::from_owner(reply.body)));
+    for (name, value) in reply.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn refusal(error: &ApiError) -> Response<Body> {
+    let mut response = Response::new(Body::from(lambda::to_body(error)));
+    response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(error.code.as_str()));
+    if error.code == ErrorCode::TooManyRequestsException {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
