@@ -59,12 +59,9 @@ pub(crate) struct Capabilities {
     /// Accounts that this step has logged in as, with versions of the secret under rotation.
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
-<<<<<<< HEAD
     requests: self::http::Requests,
-=======
     /// What a rehearsal has not done.
     would: Vec<String>,
->>>>>>> main
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -84,11 +81,8 @@ impl Capabilities {
             proof: Proof::default(),
             own_logins: BTreeSet::new(),
             changed_at: None,
-<<<<<<< HEAD
             requests: self::http::Requests::default(),
-=======
             would: Vec::new(),
->>>>>>> main
         }
     }
 
