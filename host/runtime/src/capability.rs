@@ -4,8 +4,10 @@ mod accounts;
 mod check;
 mod database;
 mod handles;
+mod http;
 mod journal;
 mod secret;
+pub(crate) mod spelling;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +18,12 @@ use std::time::Instant;
 use pawl_core::document::{Document, DocumentError};
 use pawl_core::function::{Environment, Grants};
 use pawl_core::limits;
-use pawl_core::rotation::{Account, Proof};
+use pawl_core::rotation::{Account, Proof, Step};
 use pawl_core::world::Rng;
 
 use self::handles::{Handles, Held, Of, VersionHeld};
 use self::journal::Journal;
-use crate::database::Drivers;
+use crate::database::{Drivers, TlsRoots};
 use crate::dial::Egress;
 use crate::port::{PortError, SecretsPort, StoredVersion, Which};
 use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
@@ -36,6 +38,9 @@ pub(crate) struct CapabilityConfig {
     pub(crate) environment: Arc<Environment>,
     pub(crate) drivers: Arc<Drivers>,
     pub(crate) egress: Arc<Egress>,
+    pub(crate) tls: TlsRoots,
+    /// Which step; none for what is done outside of one.
+    pub(crate) step: Option<Step>,
     pub(crate) rng: Arc<dyn Rng>,
     /// Whether accounts are left as they are.
     pub(crate) rehearsal: bool,
@@ -54,6 +59,7 @@ pub(crate) struct Capabilities {
     /// Accounts that this step has logged in as, with versions of the secret under rotation.
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
+    requests: self::http::Requests,
     /// What a rehearsal has not done.
     would: Vec<String>,
 }
@@ -75,6 +81,7 @@ impl Capabilities {
             proof: Proof::default(),
             own_logins: BTreeSet::new(),
             changed_at: None,
+            requests: self::http::Requests::default(),
             would: Vec::new(),
         }
     }
@@ -116,6 +123,8 @@ impl Capabilities {
             Call::Differences { session, like, account } => {
                 Box::pin(self.differences(session, &like, &account)).await.map(Reply::Differences)
             }
+            Call::Id => Ok(Reply::Id(self.config.port.token().to_owned())),
+            Call::Http(request) => Box::pin(self.http(request)).await.map(Reply::Http),
             Call::Log { level, message } => {
                 self.journal.write(level, &message);
                 Ok(Reply::Logged)
