@@ -8,6 +8,7 @@
     reason = "tests: whatever fails here fails the test, with its reason"
 )]
 
+mod adversarial;
 mod alternating_mysql;
 mod alternating_postgres;
 mod backup;

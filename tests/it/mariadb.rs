@@ -4,11 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use pawl_tests::mariadb::{Login, MariaDb};
+use pawl_tests::needles::Needles;
 use pawl_tests::pawl::{Options, Pawl};
 use pawl_tests::wait::eventually;
 use serde_json::{Value, json};
-
-use crate::canary::Needles;
 
 const SOON: Duration = Duration::from_secs(60);
 const MARIADB_ROTATOR: &str = "arn:aws:lambda:us-east-1:000000000000:function:pawl-mariadb-single-user";

@@ -10,13 +10,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use pawl_tests::http::Request;
+use pawl_tests::needles::Needles;
 use pawl_tests::pawl::{Options, POSTGRES_ROTATOR, Pawl, SECRET_ACCESS_KEY, Store};
 use pawl_tests::postgres::{Postgres, free_port};
 use pawl_tests::wait::eventually;
 use prost::Message as _;
 use serde_json::{Value, json};
 
-use crate::canary::Needles;
 use crate::database_secret;
 
 const SOON: Duration = Duration::from_secs(60);

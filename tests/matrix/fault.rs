@@ -121,11 +121,35 @@ impl Moments {
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strike {
-    KillHost { mask: u64, nth: u64, after: bool },
-    KillWorkers { nth: u64, after: bool },
-    KillDatabase { count: Count, nth: u64, end: End, down: Duration },
-    Cut { count: Count, nth: u64 },
-    FillDisk { nth: u64, full: Duration },
+    KillHost {
+        mask: u64,
+        nth: u64,
+        after: bool,
+    },
+    /// The host stands still at the call, and whoever strikes stops the whole of it there.
+    HaltHost {
+        mask: u64,
+        nth: u64,
+        after: bool,
+    },
+    KillWorkers {
+        nth: u64,
+        after: bool,
+    },
+    KillDatabase {
+        count: Count,
+        nth: u64,
+        end: End,
+        down: Duration,
+    },
+    Cut {
+        count: Count,
+        nth: u64,
+    },
+    FillDisk {
+        nth: u64,
+        full: Duration,
+    },
 }
 
 impl Strike {
@@ -155,12 +179,21 @@ impl Strike {
         }
     }
 
+    /// The same moment, survived.
+    const fn without_death(self) -> Self {
+        match self {
+            Self::KillHost { mask, nth, after } => Self::HaltHost { mask, nth, after },
+            other => other,
+        }
+    }
+
     /// Sets the trap.
     pub(crate) fn arm(&self, board: &Board, wire: &Wire) {
         let kill = |after: bool| if after { Act::KillAfter } else { Act::KillBefore };
         let stop = |after: bool| if after { Act::StopAfter } else { Act::StopBefore };
         match *self {
             Self::KillHost { mask, nth, after } => board.arm(mask, nth, kill(after)),
+            Self::HaltHost { mask, nth, after } => board.arm(mask, nth, stop(after)),
             Self::KillWorkers { nth, after } => board.arm(DEEDS, nth, stop(after)),
             Self::KillDatabase { count, nth, .. } => wire.arm(count, nth, Then::Stop),
             Self::Cut { count, nth } => wire.arm(count, nth, Then::Cut),
@@ -171,7 +204,10 @@ impl Strike {
     /// Whether the moment has come.
     pub(crate) fn is_due(&self, board: &Board, wire: &Wire) -> bool {
         match self {
-            Self::KillHost { .. } | Self::KillWorkers { .. } | Self::FillDisk { .. } => board.fired(),
+            Self::KillHost { .. }
+            | Self::HaltHost { .. }
+            | Self::KillWorkers { .. }
+            | Self::FillDisk { .. } => board.fired(),
             Self::KillDatabase { .. } | Self::Cut { .. } => wire.fired(),
         }
     }
@@ -224,10 +260,13 @@ impl Plan {
             }
             single => vec![single],
         };
-        let strikes = kinds.into_iter().map(|kind| Strike::draw(draw, kind, of)).collect();
+        let mut strikes: Vec<Strike> = kinds.into_iter().map(|kind| Strike::draw(draw, kind, of)).collect();
         let hours = |draw: &mut Draw| (i64::try_from(draw.below(53)).unwrap() - 26) * 3600;
         let clocks = if fault.is_shared() { [hours(draw), hours(draw)] } else { [0, 0] };
         let absence = if draw.percent(50) { Absence::Dead } else { Absence::Still };
+        if fault == Fault::Takeover && absence == Absence::Still {
+            strikes = strikes.into_iter().map(Strike::without_death).collect();
+        }
         Self { strikes, clocks, absence, settled: Self::is_settled(seed) }
     }
 }

@@ -15,6 +15,7 @@ use super::errand::{Errand, Order};
 use super::fault::Moments;
 use super::host::{Caller, Host};
 use super::judge::{Credentials, Subject};
+use super::run::tail;
 use super::wire::{Stage, Wire};
 
 /// The secret of the database's master.
@@ -112,7 +113,10 @@ impl Ground {
         let secret = format!("matrix/{account}");
         let body =
             json!({"Name": secret, "SecretString": value.to_string(), "ClientRequestToken": aws::token()});
-        let made = caller.call("CreateSecret", &body).expect("an answer");
+        let made = caller.call("CreateSecret", &body).unwrap_or_else(|error| {
+            let host = self.both(shared).2;
+            panic!("the host does not answer: {error}\n{}", tail(&host.pawl.log()))
+        });
         assert_eq!(made.status, 200, "{}", made.body);
         let first = made.json()["VersionId"].as_str().expect("a version").to_owned();
         let order = Order::new(&secret, function);

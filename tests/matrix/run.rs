@@ -167,6 +167,7 @@ impl Run<'_> {
     /// Does what the fault is, looks who could still log in, and mends it.
     fn strike(&mut self, strike: &Strike) -> Result<(), String> {
         match *strike {
+            Strike::HaltHost { .. } => return self.be_absent(),
             Strike::KillHost { .. } if self.case.fault == Fault::Takeover => return self.be_absent(),
             Strike::KillHost { .. } => {
                 self.ground.both(self.shared).2.bury();
@@ -295,7 +296,7 @@ impl Run<'_> {
 }
 
 /// The end of a log.
-fn tail(log: &str) -> String {
+pub(super) fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     let last = lines.iter().skip(lines.len().saturating_sub(40));
     last.map(|line| format!("    {line}\n")).collect()

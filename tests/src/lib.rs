@@ -20,6 +20,7 @@ pub mod history;
 pub mod http;
 pub mod keyservice;
 pub mod mariadb;
+pub mod needles;
 pub mod pair;
 pub mod pawl;
 pub mod postgres;

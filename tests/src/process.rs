@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -82,6 +83,35 @@ pub fn resident_bytes(process: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes: Option<u64> = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
     kilobytes.unwrap_or(0) * 1024
+}
+
+/// All memory of a process that it could read itself, region by region, as this moment has it: none where the process has gone.
+///
+/// # Panics
+/// When this user may not look into it: workers are kept from all but root.
+#[must_use]
+pub fn memory(process: u32) -> Vec<(String, Vec<u8>)> {
+    let Ok(maps) = std::fs::read_to_string(format!("/proc/{process}/maps")) else { return Vec::new() };
+    let memory = File::open(format!("/proc/{process}/mem")).expect("only root may read a worker's memory");
+    let mut regions = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(range), Some(rights)) = (words.next(), words.next()) else { continue };
+        let Some((from, to)) = range.split_once('-') else { continue };
+        let (Ok(from), Ok(to)) = (u64::from_str_radix(from, 16), u64::from_str_radix(to, 16)) else {
+            continue;
+        };
+        // What the kernel lends to every process is no memory of this one, and cannot be read from outside.
+        if !rights.starts_with('r') || line.ends_with("[vvar]") || line.ends_with("[vsyscall]") {
+            continue;
+        }
+        let mut bytes = vec![0; usize::try_from(to - from).expect("a region fits into memory")];
+        // A region that has gone since holds nothing any more.
+        if memory.read_exact_at(&mut bytes, from).is_ok() {
+            regions.push((line.to_owned(), bytes));
+        }
+    }
+    regions
 }
 
 /// Copies a server's output to a file, and announces the address that it names.

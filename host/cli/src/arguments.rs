@@ -273,6 +273,9 @@ pub(crate) enum FunctionCommand {
     },
     /// Build a project, and write the component with its manifest, `pawl.toml`, beside that.
     Build(FunctionBuildArgs),
+    /// Run the four steps against a throw-away target, each twice and with crashes, in a host's own sandbox, and report like a test
+    /// runner. Starts no server and needs none.
+    Test(FunctionTestArgs),
     /// Show what a component imports and asks for, and whether a server would take it.
     Inspect {
         /// The component.
@@ -288,6 +291,34 @@ pub(crate) struct FunctionBuildArgs {
     /// A component that something else than Cargo has built.
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("target").multiple(false))]
+pub(crate) struct FunctionTestArgs {
+    /// The project's directory, where its `pawl.toml` is.
+    #[arg(default_value = ".")]
+    pub(crate) project: PathBuf,
+    /// A component that something else than Cargo has built.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) component: Option<PathBuf>,
+    /// A throw-away PostgreSQL, by a login that may make roles: postgres://ADMIN:PASSWORD@HOST:PORT/DATABASE. The test makes an account
+    /// there and removes it. [env: PAWL_TEST_DATABASE]
+    #[arg(long, value_name = "URL", group = "target")]
+    pub(crate) database: Option<String>,
+    /// A file with the secret's first value, such as a login that works at a service of yours. The test rotates it, and leaves the
+    /// value that works then in the file.
+    #[arg(long, value_name = "FILE", group = "target")]
+    pub(crate) secret: Option<PathBuf>,
+    /// Certificate authorities (PEM) that the database is verified by, besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database_ca: Option<PathBuf>,
+    /// A variable of the rotator's environment; may be given several times.
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
+    /// Test where the kernel cannot confine a worker process, too.
+    #[arg(long)]
+    pub(crate) unconfined_workers: bool,
 }
 
 #[derive(Subcommand)]
@@ -309,6 +340,10 @@ pub(crate) enum ClockCommand {
         #[command(flatten)]
         connection: ConnectionArgs,
     },
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    tag(text).map_err(|_| "a variable is NAME=VALUE".to_owned())
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {
@@ -390,6 +425,8 @@ mod tests {
             "pawl backup",
             "pawl restore --data-dir d",
             "pawl migrate file --data-dir d",
+            "pawl function test --database postgres://a@b/c --secret f",
+            "pawl function test --variable =v",
             "pawl",
             "pawl nothing",
         ] {

@@ -4,6 +4,7 @@ mod build;
 mod inspect;
 mod manifest;
 mod project;
+mod rehearse;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,12 +15,18 @@ use pawl_core::limits;
 use crate::CommandError;
 use crate::arguments::FunctionCommand;
 use crate::output::Printer;
+use crate::settings::Environment;
 
 /// Runs one of the commands.
-pub(crate) fn run(command: &FunctionCommand, printer: &mut Printer) -> Result<(), CommandError> {
+pub(crate) fn run(
+    command: &FunctionCommand,
+    environment: &Environment<'_>,
+    printer: &mut Printer,
+) -> Result<(), CommandError> {
     match command {
         FunctionCommand::New { name } => project::create(name, printer),
         FunctionCommand::Build(args) => build::run(args, printer),
+        FunctionCommand::Test(args) => rehearse::run(args, environment, printer),
         FunctionCommand::Inspect { file } => inspect::run(file, printer),
     }
 }

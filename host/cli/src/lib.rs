@@ -96,7 +96,7 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
             Command::Serve(args) => serve::serve(&args, environment),
             Command::Secret { command } => secret::run(command, environment, &mut printer),
             Command::Rotate(args) => rotate::run(&args, environment, &mut printer),
-            Command::Function { command } => function::run(&command, &mut printer),
+            Command::Function { command } => function::run(&command, environment, &mut printer),
             Command::Events(args) => events::run(&args, environment, &mut printer),
             Command::Doctor(args) => doctor::run(&args.connection, environment, &mut printer),
             Command::Backup(args) => backup::run(&args, environment, &mut printer),

@@ -42,6 +42,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         webhook: settings.webhook,
         worker_program,
         unconfined_workers: settings.unconfined_workers,
+        egress: settings.egress,
     };
     let served = runtime.block_on(async {
         let ended = told_to_end()

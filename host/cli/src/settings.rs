@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
+use pawl_runtime::dial::Egress;
 use pawl_server::{DatabaseUrl, DatabaseUrlError, WebhookSettings, WebhookUrl, WebhookUrlError};
 use serde::Deserialize;
 
@@ -60,6 +61,9 @@ pub(crate) struct ServeArgs {
     /// Run rotators where the kernel cannot confine their processes, too. An escape has this machine. [env: PAWL_UNCONFINED_WORKERS]
     #[arg(long)]
     pub(crate) unconfined_workers: bool,
+    /// Addresses that no rotator is connected to, besides those of metadata services: 10.0.0.0/8,fd00::/8,... [env: PAWL_EGRESS_DENY]
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) egress_deny: Option<String>,
     /// Let `pawl dev clock advance` move the clock. Never in production. [env: PAWL_DEV_CLOCK]
     #[arg(long)]
     pub(crate) dev_clock: bool,
@@ -125,6 +129,7 @@ pub(crate) struct ServeSettings {
     pub(crate) cache_mib: u32,
     pub(crate) root_key_file: Option<PathBuf>,
     pub(crate) unconfined_workers: bool,
+    pub(crate) egress: Egress,
     pub(crate) dev_clock: bool,
     pub(crate) bootstrap: Option<(String, SecretBytes)>,
     pub(crate) otlp_endpoint: Option<Endpoint>,
@@ -182,6 +187,7 @@ struct SettingsFile {
     cache_mib: Option<u32>,
     root_key_file: Option<PathBuf>,
     unconfined_workers: Option<bool>,
+    egress_deny: Option<String>,
     dev_clock: Option<bool>,
     otlp_endpoint: Option<String>,
     webhook_url: Option<String>,
@@ -216,7 +222,7 @@ impl<'a> Environment<'a> {
     }
 
     /// As [`Environment::path`], for text.
-    fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
+    pub(crate) fn text(self, name: &str) -> Result<Option<String>, SettingsError> {
         let Some(value) = (self.0)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
         value
             .into_string()
@@ -290,6 +296,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
         unconfined_workers: args.unconfined_workers
             || env.flag("PAWL_UNCONFINED_WORKERS")?.or(file.unconfined_workers).unwrap_or(false),
+        egress: parsed(env, "egress-deny", args.egress_deny.as_deref(), file.egress_deny, "")?,
         dev_clock: args.dev_clock || env.flag("PAWL_DEV_CLOCK")?.or(file.dev_clock).unwrap_or(false),
         bootstrap,
         otlp_endpoint: optional(env, "otlp-endpoint", args.otlp_endpoint.as_deref(), file.otlp_endpoint)?,
@@ -526,6 +533,7 @@ mod tests {
                 ("PAWL_FUNCTIONS_DIR", "/f"),
                 ("PAWL_ROOT_KEY_FILE", "/k"),
                 ("PAWL_UNCONFINED_WORKERS", "true"),
+                ("PAWL_EGRESS_DENY", "10.0.0.0/8, fd00::/8"),
                 ("PAWL_DEV_CLOCK", "true"),
                 ("PAWL_LOG", "debug"),
                 ("PAWL_LOG_FORMAT", "json"),
@@ -536,7 +544,7 @@ mod tests {
         .unwrap();
         let config = file(
             "data-dir = '/d'\nlisten = '127.0.0.1:0'\naccount = '222222222222'\nregion = 'ap-south-1'\n\
-             database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\nunconfined-workers = true\ndev-clock = true\nlog = 'debug'\n\
+             database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\nunconfined-workers = true\negress-deny = '10.0.0.0/8,fd00::/8'\ndev-clock = true\nlog = 'debug'\n\
              log-format = 'json'\notlp-endpoint = 'http://c:4318'\n",
         );
         let args = ServeArgs { config: Some(config.path().to_owned()), ..Default::default() };
@@ -544,6 +552,11 @@ mod tests {
         assert_eq!(format!("{from_environment:?}"), format!("{from_file:?}"));
         assert!(from_file.unconfined_workers && from_file.dev_clock && from_file.otlp_endpoint.is_some());
         assert_eq!(from_file.root_key_file.as_deref(), Some(Path::new("/k")));
+        assert!(!from_file.egress.allows("10.1.2.3".parse().unwrap()));
+        let wrong = with(&[("PAWL_DATA_DIR", "/d"), ("PAWL_EGRESS_DENY", "10.0.0.0/8;fd00::/8")], |env| {
+            serve(&ServeArgs::default(), env)
+        });
+        assert!(wrong.unwrap_err().to_string().contains("PAWL_EGRESS_DENY"));
     }
 
     #[test]

@@ -197,6 +197,8 @@ pub const GUEST_CPU: Duration = Duration::from_secs(2);
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// Bytes that a guest may pass to the host in one call.
 pub const HOSTCALL_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that a worker may pass to the host in one step, all of its calls together.
+pub const STEP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Calls to the host in one step.
 pub const HOSTCALLS_MAX: u32 = 10_000;
 /// Handles that a guest may hold at once.
@@ -215,26 +217,24 @@ pub const WORKER_FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const WORKER_ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of the stack on which a worker runs guests: the guest's own, and the host functions' on top of it.
 pub const WORKER_STACK_BYTES: usize = 4 * 1024 * 1024;
-/// Open files of a worker: the pipe, and a memory image for each core module that it keeps.
-pub const WORKER_FILES_MAX: u64 = 256;
+/// Open files of a worker: the pipe, and an image for each memory that its guest begins with.
+pub const WORKER_FILES_MAX: u64 = 72;
 /// Bytes of memory that a worker may write to: a compiled component on its way in, thrice, and a guest's memory beside it.
 pub const WORKER_DATA_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// By how much a worker and a compiler are nicer to other processes than the host is (nice(2)).
 pub const WORKER_NICENESS: i32 = 10;
 /// Times that a step is given to a new worker at once, because the first one died before the guest had asked for anything.
 pub const WORKER_DEATHS_MAX: u32 = 1;
-/// Worker processes that are started ahead of need, and kept ready.
+/// Worker processes without a component that are started ahead of need, and kept ready.
 pub const WORKERS_READY: usize = 2;
 /// How long the end of a worker process may take to be known after its pipe has broken.
 pub const WORKER_END_WALL: Duration = Duration::from_secs(1);
 /// Time for a worker process to start and say so.
 pub const WORKER_START_WALL: Duration = Duration::from_secs(10);
-/// Compiled components that a worker process keeps.
-pub const WORKER_COMPONENTS_MAX: usize = 64;
 /// Worker processes of one host: one for each rotation that runs, so that none waits for another's database in the middle.
 pub const WORKERS_MAX: usize = ROTATIONS_AT_ONCE_MAX;
-/// Worker processes that are kept when there is nothing to do.
-pub const WORKERS_IDLE_MAX: usize = 4;
+/// Worker processes that are kept when there is nothing to do, those that are ready for any component among them.
+pub const WORKERS_IDLE_MAX: usize = 6;
 /// Steps that a worker process runs before it is replaced.
 pub const WORKER_STEPS_MAX: u32 = 1_000;
 /// Wall-clock time of one compilation.
@@ -349,6 +349,12 @@ pub const ROTATION_WAIT_DEFAULT: Duration = Duration::from_secs(600);
 pub const CLOCK_SKEW_WARN: Duration = Duration::from_secs(60);
 /// Bytes of a file that holds credentials or settings.
 pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Tries of a step that fails for a while, in `pawl function test`.
+pub const REHEARSAL_TRIES_MAX: u32 = 5;
+/// Calls of a step before each of which `pawl function test` lets the host die once.
+pub const REHEARSAL_CRASHES_MAX: u32 = 40;
+/// Bytes of memory for sealed secrets of the host of `pawl function test`.
+pub const REHEARSAL_CACHE_BYTES: u64 = 1024 * 1024;
 /// How long each server of `pawl demo` may take to start.
 pub const DEMO_START_WALL: Duration = Duration::from_secs(60);
 /// How long they may take to stop, together, before they are killed.

@@ -19,6 +19,7 @@ use wasmtime::component::Component;
 
 use self::anatomy::Anatomy;
 use crate::engine::{self, Identity};
+use crate::line::line;
 use crate::program::Program;
 use crate::worker::{confine, fits};
 
@@ -70,7 +71,7 @@ impl Admitted {
     /// When it is too large, no component, imports what there is not, or is no rotator.
     pub fn read(source: &[u8]) -> Result<Self, AdmitError> {
         check_size(source)?;
-        read(source).map_err(AdmitError::Refused)
+        read(source).map_err(|why| AdmitError::Refused(line(&why)))
     }
 }
 
@@ -191,8 +192,9 @@ impl Answer {
     /// What an answer means that is not the one asked for.
     fn unexpected(self) -> AdmitError {
         match self {
-            Self::Refused(why) => AdmitError::Refused(why),
-            Self::Broken(why) => AdmitError::Unavailable(why),
+            // With names in it that the component's author has chosen, of any length.
+            Self::Refused(why) => AdmitError::Refused(line(&why)),
+            Self::Broken(why) => AdmitError::Unavailable(line(&why)),
             Self::Identity(_) | Self::Read(_) | Self::Compiled { .. } => {
                 AdmitError::Unavailable("the compiler answered something else than it was asked".to_owned())
             }

@@ -1,9 +1,7 @@
 //! The one door to the network for guests: grant, resolve, check the address, connect.
 
 use std::fmt;
-use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -95,83 +93,72 @@ const NEVER: &[Cidr] = &[
     Cidr::v4(169, 254, 0, 0, 16),
     Cidr::v4(224, 0, 0, 0, 4),
     Cidr::v4(255, 255, 255, 255, 32),
-    // Metadata outside of link-local: Alibaba, Azure, Oracle; Amazon and Google over IPv6.
+    // Metadata outside of link-local: Alibaba, Azure, Oracle; over IPv6 Amazon (whose block has the credentials of pods and the
+    // resolver besides), Google and Scaleway.
     Cidr::v4(100, 100, 100, 200, 32),
     Cidr::v4(168, 63, 129, 16, 32),
     Cidr::v4(192, 0, 0, 192, 32),
-    Cidr::v6([0xfd00, 0x0ec2, 0], 0x0254, 128),
+    Cidr::v6([0xfd00, 0x0ec2, 0], 0, 32),
     Cidr::v6([0xfd20, 0x00ce, 0], 0x0254, 128),
+    Cidr::v6([0xfd00, 0x0042, 0], 0x0042, 128),
     Cidr::v6([0, 0, 0], 0, 128),
     Cidr::v6([0xfe80, 0, 0], 0, 10),
     Cidr::v6([0xff00, 0, 0], 0, 8),
 ];
 
-/// The addresses of a host name.
-pub type Addresses<'a> = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send + 'a>>;
-
-/// Finds the addresses of host names.
-pub trait Resolve: Send + Sync + fmt::Debug {
-    /// The addresses of `host`, each with `port`.
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a>;
-}
-
-/// The operating system's way.
-#[derive(Clone, Copy, Debug, Default)]
-struct SystemNames;
-
-impl Resolve for SystemNames {
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Addresses<'a> {
-        Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
-    }
-}
-
 /// The operator's rule on addresses. Loopback and private networks are allowed: Pawl stands beside the databases.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Egress {
     denied: Vec<Cidr>,
-    names: Arc<dyn Resolve>,
 }
 
-impl Default for Egress {
-    fn default() -> Self {
-        Self::denying(Vec::new())
+impl FromStr for Egress {
+    type Err = CidrError;
+
+    /// The blocks that are denied besides, with commas between them.
+    fn from_str(text: &str) -> Result<Self, CidrError> {
+        let blocks = text.split(',').map(str::trim).filter(|block| !block.is_empty());
+        blocks.map(str::parse).collect::<Result<_, _>>().map(Self::denying)
     }
 }
 
 impl Egress {
     /// The rule that denies these blocks besides those that are never allowed.
     #[must_use]
-    pub fn denying(denied: Vec<Cidr>) -> Self {
-        Self { denied, names: Arc::new(SystemNames) }
-    }
-
-    /// The same rule, with host names found in another way.
-    #[must_use]
-    pub fn with_names(mut self, names: Arc<dyn Resolve>) -> Self {
-        self.names = names;
-        self
+    pub const fn denying(denied: Vec<Cidr>) -> Self {
+        Self { denied }
     }
 
     /// Whether a guest may be connected to `address`.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         let denied = |address| NEVER.iter().chain(&self.denied).any(|block| block.contains(address));
-        !denied(address) && !embedded(address).is_some_and(|inner| denied(IpAddr::V4(inner)))
+        !denied(address) && !embedded(address).any(|inner| denied(IpAddr::V4(inner)))
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, 6to4, NAT64.
-fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
-    let IpAddr::V6(address) = address else { return None };
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match address.segments() {
-        // `::1` is no IPv4 address, and is the one loopback.
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => Some(v4(high, low)),
-        [0x2002, high, low, ..] => Some(v4(high, low)),
-        [0x64, 0xff9b, _, _, _, _, high, low] => Some(v4(high, low)),
-        _ => None,
-    }
+/// The IPv4 addresses that an IPv6 address could stand for: mapped, compatible, translated, 6to4, Teredo, ISATAP, NAT64. Which
+/// of them a network makes of it is the network's own affair, so each counts.
+fn embedded(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
+    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    let found = match address {
+        IpAddr::V4(_) => [None, None],
+        IpAddr::V6(address) => match address.segments() {
+            // `::1` is no IPv4 address, and is the one loopback.
+            [0, 0, 0, 0, 0, 0, 0, 0 | 1] => [None, None],
+            [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => {
+                [v4(high, low), None]
+            }
+            // Where it ends, and within it: a prefix of one's own may be shorter than the well-known one (RFC 6052, 2.2).
+            [0x64, 0xff9b, _, a, b, c, high, low] => [v4(high, low), v4(a, b << 8 | c >> 8)],
+            [0x2002, high, low, ..] => [v4(high, low), None],
+            // The server, and the client's address with all bits turned.
+            [0x2001, 0, high, low, _, _, a, b] => [v4(high, low), v4(!a, !b)],
+            [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => [v4(high, low), None],
+            _ => [None, None],
+        },
+    };
+    found.into_iter().flatten()
 }
 
 /// A place that a function was granted. It exists only after the check, and is dialled as it was checked.
@@ -220,14 +207,22 @@ impl Destination {
         self.port
     }
 
-    /// Resolves the host, once, checks the addresses, and connects to the first allowed one of them that answers: whatever the
-    /// name leads to a moment later.
+    /// Resolves the host, checks the addresses, and connects to the first allowed one that answers.
     ///
     /// # Errors
     /// When the egress rule allows none of the addresses, or none answers.
     pub async fn connect(&self) -> Result<TcpStream, DialError> {
-        let resolved = timeout(limits::LOGIN_TIMEOUT, self.egress.names.resolve(&self.host, self.port)).await;
-        let addresses: Vec<SocketAddr> = match resolved {
+        self.connect_by(async |host, port| Ok(lookup_host((host, port)).await?.collect())).await
+    }
+
+    /// The same with the question to the name service given: it is asked once, so that what is checked is what is dialled, however
+    /// often the answer changes.
+    async fn connect_by(
+        &self,
+        resolve: impl AsyncFnOnce(&str, u16) -> std::io::Result<Vec<SocketAddr>>,
+    ) -> Result<TcpStream, DialError> {
+        let resolved = timeout(limits::LOGIN_TIMEOUT, resolve(self.host.as_str(), self.port)).await;
+        let addresses = match resolved {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(_)) => {
                 return Err(DialError::Unreachable(format!(
@@ -327,11 +322,20 @@ mod tests {
             "ff02::1",
             "fd00:ec2::254",
             "fd20:ce::254",
+            "fd00:ec2::23",
+            "fd00:ec2::253",
+            "fd00:42::42",
             "::ffff:169.254.169.254",
             "::ffff:0.0.0.0",
             "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::",
             "2002:a9fe:a9fe::1",
+            "2001:0:808:808::5601:5601",
+            "fd12::5efe:169.254.169.254",
+            "2001:db8::200:5efe:169.254.169.254",
         ] {
             assert!(!rule.allows(never.parse().unwrap()), "{never}");
         }
@@ -343,11 +347,15 @@ mod tests {
             "172.16.0.9",
             "fd12::1",
             "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2001:db8::a9fe:a9fe",
+            "fd00:ec3::254",
             "8.8.8.8",
         ] {
             assert!(rule.allows(fine.parse().unwrap()), "{fine}");
         }
-        let stricter = Egress::denying(vec!["10.0.0.0/8".parse().unwrap()]);
+        let stricter: Egress = "10.0.0.0/8, fd99::/16".parse().unwrap();
+        assert!("10.0.0.0/8;fd99::/16".parse::<Egress>().is_err());
         assert!(
             !stricter.allows("10.9.9.9".parse().unwrap())
                 && !stricter.allows("::ffff:10.9.9.9".parse().unwrap())
@@ -369,48 +377,6 @@ mod tests {
         assert!(at(&named, None, "a.internal", 5432).is_ok() && at(&named, None, "a.internal", 1).is_err());
     }
 
-    /// Leads to another address at every question.
-    #[derive(Debug)]
-    struct Rebinding(std::sync::Mutex<Vec<Vec<SocketAddr>>>);
-
-    impl Resolve for Rebinding {
-        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Addresses<'a> {
-            let next = self.0.lock().unwrap().pop().unwrap_or_default();
-            Box::pin(async move { Ok(next) })
-        }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_leads_elsewhere_after_the_check_is_dialled_where_it_was_checked() {
-        let (first, second) = (
-            TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            TcpListener::bind("127.0.0.2:0").await.unwrap(),
-        );
-        let (fine, denied) = (first.local_addr().unwrap(), second.local_addr().unwrap());
-        let rule = || Egress::denying(vec!["127.0.0.2/32".parse().unwrap()]);
-        let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
-        // The answers, the last one first.
-        for (answers, reached) in [
-            (vec![vec![denied], vec![fine]], Some(fine)),
-            (vec![vec![fine], vec![denied]], None),
-            (vec![vec![fine], vec![metadata]], None),
-            (vec![vec![metadata], vec![denied, metadata, fine]], Some(fine)),
-        ] {
-            let left = answers.len() - 1;
-            let names = Arc::new(Rebinding(std::sync::Mutex::new(answers)));
-            let egress = Arc::new(rule().with_names(Arc::clone(&names) as Arc<dyn Resolve>));
-            let grant =
-                serde_json::json!({"origin": "http://rebind.example", "methods": ["GET"], "paths": ["/"]});
-            let grant: HttpGrant = serde_json::from_value(grant).unwrap();
-            let stream = Destination::of_http(&grant, egress).connect().await;
-            match reached {
-                Some(address) => assert_eq!(stream.unwrap().peer_addr().unwrap(), address),
-                None => assert!(matches!(stream, Err(DialError::NotGranted(_)))),
-            }
-            assert_eq!(names.0.lock().unwrap().len(), left, "one question");
-        }
-    }
-
     #[tokio::test]
     async fn it_connects_and_tells_a_denied_place_from_a_dead_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -426,5 +392,76 @@ mod tests {
         assert!(matches!(to("127.0.0.1", denied).connect().await, Err(DialError::NotGranted(_))));
         assert!(matches!(to("169.254.169.254", egress()).connect().await, Err(DialError::NotGranted(_))));
         assert!(matches!(to("nowhere.invalid", egress()).connect().await, Err(DialError::Unreachable(_))));
+    }
+
+    #[tokio::test]
+    async fn no_spelling_of_a_number_is_a_way_round() {
+        for host in [
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "0xA9.0xFE.0xA9.0xFE",
+            "0251.0376.0251.0376",
+            "025177524776",
+            "169.254.43518",
+            "169.16689662",
+            "169.254.169.254.",
+            "::ffff:169.254.169.254",
+            "::ffff:a9fe:a9fe",
+            "0:0:0:0:0:ffff:a9fe:a9fe",
+            "[::ffff:169.254.169.254]",
+            "fe80::a9fe:a9fe%lo",
+            "0",
+            "0x0",
+            "",
+            "169.254.169.254\0.internal",
+        ] {
+            let place = Destination::granted(&own(), Some((host, 80)), host, 80, egress()).unwrap();
+            let dialled = place.connect().await;
+            // Whether a name service takes such a spelling is its own affair: nobody is dialled.
+            assert!(dialled.is_err(), "{host} was dialled");
+            if host.parse::<IpAddr>().is_ok() {
+                assert!(matches!(dialled, Err(DialError::NotGranted(_))), "{host}: {dialled:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_asked_for_once_and_what_was_checked_is_dialled() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
+        let place = |egress| {
+            Destination::granted(&own(), Some(("db", here.port())), "db", here.port(), egress).unwrap()
+        };
+        // A name service that is the attacker's: what it says changes with each question.
+        let rebinding = |answers: Vec<Vec<SocketAddr>>| {
+            let mut left = answers.into_iter();
+            let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let count = Arc::clone(&asked);
+            let resolve = async move |host: &str, _: u16| {
+                assert_eq!(host, "db");
+                asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                Ok(left.next().unwrap_or_default())
+            };
+            (resolve, count)
+        };
+        let (resolve, asked) = rebinding(vec![vec![here], vec![metadata]]);
+        let stream = place(egress()).connect_by(resolve).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), here, "the address that was checked");
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+        // The other way round, where a second question would be answered well.
+        let (resolve, asked) = rebinding(vec![vec![metadata], vec![here]]);
+        let refused = place(egress()).connect_by(resolve).await;
+        assert!(matches!(refused, Err(DialError::NotGranted(_))), "{refused:?}");
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+        // Among several, the allowed ones are dialled and no other.
+        let mapped: SocketAddr = format!("[::ffff:169.254.169.254]:{}", here.port()).parse().unwrap();
+        let (resolve, _) = rebinding(vec![vec![metadata, mapped, here]]);
+        assert_eq!(place(egress()).connect_by(resolve).await.unwrap().peer_addr().unwrap(), here);
+        let loopback = Arc::new(Egress::denying(vec!["127.0.0.0/8".parse().unwrap()]));
+        let (resolve, _) = rebinding(vec![vec![here, metadata]]);
+        let refused = place(loopback).connect_by(resolve).await;
+        assert!(matches!(refused, Err(DialError::NotGranted(_))), "{refused:?}");
     }
 }

@@ -1,6 +1,5 @@
 //! Worker processes, as the host sees them: a few, started ahead of need, reused, and replaced at the first doubt.
 
-use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -64,12 +63,17 @@ impl From<ExitStatus> for WorkerFailure {
 }
 
 /// One worker process. Dropped, it is killed.
+///
+/// It runs one component and never another: whoever escapes from a guest finds nothing in the process of any other function, and
+/// can spoil no step but that function's own.
 pub(crate) struct Worker {
     process: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
-    components: BTreeSet<Digest>,
+    component: Option<Digest>,
     steps: u32,
+    /// Bytes that it has said in the present step.
+    said: usize,
 }
 
 impl Worker {
@@ -80,7 +84,7 @@ impl Worker {
             return Err(WorkerFailure::Start(std::io::Error::other("it has no pipe")));
         };
         let from = BufReader::new(from);
-        let mut worker = Self { process, to, from, components: BTreeSet::new(), steps: 0 };
+        let mut worker = Self { process, to, from, component: None, steps: 0, said: 0 };
         match tokio::time::timeout(limits::WORKER_START_WALL, worker.receive()).await {
             Ok(Ok(Up::Ready)) => Ok(worker),
             Ok(Ok(_)) => Err(WorkerFailure::Protocol("it did not begin with its greeting".to_owned())),
@@ -92,6 +96,7 @@ impl Worker {
     /// Begins a step.
     pub(crate) async fn begin(&mut self, run: &Down) -> Result<(), WorkerFailure> {
         self.steps = self.steps.saturating_add(1);
+        self.said = 0;
         self.send(run).await
     }
 
@@ -105,10 +110,14 @@ impl Worker {
 
     /// The next message. What comes is checked as if an attacker had written it: bounded before it is read, and whole.
     pub(crate) async fn receive(&mut self) -> Result<Up, WorkerFailure> {
-        match self.body().await? {
-            Some(body) => Ok(wire::message(&body)?),
-            None => Err(self.end().await),
+        let Some(body) = self.body().await? else { return Err(self.end().await) };
+        // A worker of ours stops its guest before; this is for one that an attacker has taken over.
+        self.said = self.said.saturating_add(body.len());
+        if self.said > limits::STEP_BYTES_MAX.saturating_add(limits::WORKER_ANSWER_BYTES_MAX) {
+            let said = format!("it said more than {} bytes in one step", limits::STEP_BYTES_MAX);
+            return Err(WorkerFailure::Protocol(said));
         }
+        Ok(wire::message(&body)?)
     }
 
     /// The bytes of the next message; none when the pipe ends before they do.
@@ -134,21 +143,22 @@ impl Worker {
         }
     }
 
-    /// Whether it keeps this component, compiled.
+    /// Whether it is this component's, and has it, compiled.
     pub(crate) fn has(&self, digest: Digest) -> bool {
-        self.components.contains(&digest)
+        self.component == Some(digest)
+    }
+
+    /// Whether it is no component's yet.
+    const fn is_blank(&self) -> bool {
+        self.component.is_none()
     }
 
     /// Gives it a compiled component.
-    pub(crate) async fn load(&mut self, digest: Digest, artifact: Vec<u8>) -> Result<(), WorkerFailure> {
-        // The worker forgets all when it has too many, so it is asked to keep no more than that.
-        if self.components.len() >= limits::WORKER_COMPONENTS_MAX {
-            self.components.clear();
-        }
+    async fn load(&mut self, digest: Digest, artifact: Vec<u8>) -> Result<(), WorkerFailure> {
         self.send(&Down::Load { digest: *digest.as_bytes(), artifact }).await?;
         match self.receive().await? {
             Up::Loaded(Ok(())) => {
-                self.components.insert(digest);
+                self.component = Some(digest);
                 Ok(())
             }
             Up::Loaded(Err(why)) => Err(WorkerFailure::Unfit(crate::line::line(&why))),
@@ -226,7 +236,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Waits for a place, and gives an idle worker, best one that has the component, or a new one.
+    /// Waits for a place, and gives an idle worker that has the component or none yet, or a new one.
     pub(crate) async fn lease(&self, digest: Option<Digest>) -> Result<Leased, WorkerFailure> {
         let closed = |_| WorkerFailure::Gone("the pool is closed".to_owned());
         let place = Arc::clone(&self.0.places).acquire_owned().await.map_err(closed)?;
@@ -252,9 +262,9 @@ impl Pool {
     fn take_idle(&self, digest: Option<Digest>) -> Option<Worker> {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain_mut(|worker| matches!(worker.process.try_wait(), Ok(None)));
-        let fitting = idle.iter().position(|worker| digest.is_some_and(|digest| worker.has(digest)));
         // The one used last: its memory is warm, and the others may rest.
-        fitting.map(|at| idle.swap_remove(at)).or_else(|| idle.pop())
+        let own = idle.iter().rposition(|worker| digest.is_some_and(|digest| worker.has(digest)));
+        own.or_else(|| idle.iter().rposition(Worker::is_blank)).map(|at| idle.remove(at))
     }
 }
 
@@ -268,7 +278,8 @@ impl Workers {
     fn lacks(&self) -> bool {
         let ready = self.ready.load(Ordering::Relaxed);
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let lacks = idle.len() + self.starting.load(Ordering::Relaxed) < ready;
+        let blank = idle.iter().filter(|worker| worker.is_blank()).count();
+        let lacks = blank + self.starting.load(Ordering::Relaxed) < ready;
         if lacks {
             self.starting.fetch_add(1, Ordering::Relaxed);
         }
@@ -277,9 +288,13 @@ impl Workers {
 
     fn keep(&self, worker: Worker) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < limits::WORKERS_IDLE_MAX {
-            idle.push(worker);
+        if idle.len() >= limits::WORKERS_IDLE_MAX {
+            // The component whose last step is longest ago has to wait for a new process at its next.
+            let oldest = idle.iter().position(|idle| !idle.is_blank());
+            let Some(oldest) = oldest else { return };
+            drop(idle.remove(oldest));
         }
+        idle.push(worker);
     }
 }
 
@@ -307,7 +322,14 @@ impl Leased {
         &mut self.worker
     }
 
-    /// Keeps the process for the next step, unless it has run enough of them or enough others wait.
+    /// Gives it a compiled component, and sees to another process that has none.
+    pub(crate) async fn load(&mut self, digest: Digest, artifact: Vec<u8>) -> Result<(), WorkerFailure> {
+        let loaded = self.worker.load(digest, artifact).await;
+        replenish(&self.workers);
+        loaded
+    }
+
+    /// Keeps the process for the component's next step, unless it has run enough of them or enough others wait.
     pub(crate) fn give_back(mut self) {
         self.end.killed = false;
         if self.worker.steps < limits::WORKER_STEPS_MAX {

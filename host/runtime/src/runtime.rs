@@ -269,7 +269,7 @@ impl Runtime {
         let artifact = self.artifact(component).await?;
         let mut leased = self.pool.lease(Some(digest)).await?;
         if !leased.worker().has(digest) {
-            leased.worker().load(digest, artifact).await?;
+            leased.load(digest, artifact).await?;
         }
         Ok(leased)
     }

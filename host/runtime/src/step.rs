@@ -40,7 +40,7 @@ impl Default for StepLimits {
 }
 
 impl StepLimits {
-    fn guest(&self) -> GuestLimits {
+    pub(crate) fn guest(&self) -> GuestLimits {
         GuestLimits {
             memory_bytes: self.memory_bytes,
             fuel: self.fuel,

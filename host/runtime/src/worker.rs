@@ -2,9 +2,10 @@
 //!
 //! It holds no key, no store, no socket and no secret. Its standard input and output are the pipe to the host
 //! ([`crate::wire`]); every function that a guest may call is a message on it. One guest runs at a time, in a fresh store,
-//! and the host replaces the process when a guest was stopped.
+//! and the host replaces the process when a guest was stopped. All guests of one process are of one component.
 
 pub(crate) mod confine;
+mod gauge;
 mod guest;
 mod http;
 mod link;
@@ -51,7 +52,7 @@ impl From<wasmtime::Error> for WorkerError {
 /// The whole of the hidden subcommand `pawl worker`. Ends when its standard input does.
 #[must_use]
 pub fn worker_main() -> ExitCode {
-    match serve() {
+    match gauge::asked().map_or_else(serve, gauge::gauge) {
         Ok(()) | Err(WorkerError::Pipe(PipeError::Closed)) => ExitCode::SUCCESS,
         // The host knows this end, and says what it means.
         Err(WorkerError::Confine(error)) => {
@@ -95,7 +96,7 @@ fn serve() -> Result<(), WorkerError> {
                 return Ok(());
             }
             let _entered = runtime.enter();
-            Worker { components: BTreeMap::new(), engine, ticker }.run(pipe)
+            Worker { component: None, engine, ticker }.run(pipe)
         })?;
     up.recv().map_err(std::io::Error::other)?;
     // All threads there are have begun: none has a system call left that only a beginning needs.
@@ -109,10 +110,26 @@ pub(crate) fn fits(engine: &Engine, component: &Component) -> wasmtime::Result<(
     RotatorPre::new(linker(engine)?.instantiate_pre(component)?).map(drop)
 }
 
+/// As much of a text as the host keeps of one. What a guest writes, and names that its author has chosen, can be of any length.
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(limits::LOG_LINE_BYTES_MAX));
+    text
+}
+
+/// An end that fits into a message: a step whose end could not be said would seem to be one whose worker died, and be tried again.
+fn short(ended: Ended) -> Ended {
+    match ended {
+        Ended::Done => Ended::Done,
+        Ended::Transient(text) => Ended::Transient(cut(text)),
+        Ended::Permanent(text) => Ended::Permanent(cut(text)),
+        Ended::Trapped { reason, stderr } => Ended::Trapped { reason: cut(reason), stderr: cut(stderr) },
+    }
+}
+
 struct Worker {
     engine: Engine,
     ticker: Ticker,
-    components: BTreeMap<[u8; 32], RotatorPre<Guest>>,
+    component: Option<([u8; 32], RotatorPre<Guest>)>,
 }
 
 impl Worker {
@@ -123,12 +140,12 @@ impl Worker {
             match pipe.receive()? {
                 Down::Load { digest, artifact } => {
                     let loaded = self.load(&linker, digest, &artifact);
-                    pipe.send(&Up::Loaded(loaded.map_err(|error| plain(&error))))?;
+                    pipe.send(&Up::Loaded(loaded.map_err(|error| cut(plain(&error)))))?;
                 }
                 Down::Run { digest, step, environment, limits } => {
                     let ended;
                     (pipe, ended) = self.step(pipe, digest, step, &environment, limits)?;
-                    pipe.send(&Up::Done(ended))?;
+                    pipe.send(&Up::Done(short(ended)))?;
                 }
                 Down::Reply(_) => return Err(PipeError::Unexpected.into()),
             }
@@ -147,10 +164,7 @@ impl Worker {
         // and settings are this engine's.
         let component = unsafe { Component::deserialize(&self.engine, artifact)? };
         let prepared = RotatorPre::new(linker.instantiate_pre(&component)?)?;
-        if self.components.len() >= limits::WORKER_COMPONENTS_MAX {
-            self.components.clear();
-        }
-        self.components.insert(digest, prepared);
+        self.component = Some((digest, prepared));
         Ok(())
     }
 
@@ -163,18 +177,11 @@ impl Worker {
         environment: &BTreeMap<String, String>,
         limits: GuestLimits,
     ) -> Result<(Pipe, Ended), WorkerError> {
-        let Some(prepared) = self.components.get(&digest) else {
+        let Some((_, prepared)) = self.component.as_ref().filter(|(loaded, _)| *loaded == digest) else {
             let reason = "was not loaded".to_owned();
             return Ok((pipe, Ended::Trapped { reason, stderr: String::new() }));
         };
-        let mut store = Store::new(&self.engine, Guest::new(pipe, environment, limits));
-        store.limiter(|guest| guest.gate());
-        store.set_fuel(limits.fuel)?;
-        store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
-        store.set_max_component_handles(limits::GUEST_HANDLES_MAX);
-        store.set_epoch_deadline(1);
-        let budget = meter::CpuBudget::from_now(limits.cpu_millis);
-        store.epoch_deadline_callback(move |_| budget.check());
+        let mut store = self.store(pipe, environment, limits)?;
 
         let ticking = self.ticker.tick();
         let ended = link::call(prepared, &mut store, step);
@@ -183,5 +190,23 @@ impl Worker {
         let guest = store.into_data();
         let ended = ended.unwrap_or_else(|error| guest.explain(&error, limits));
         Ok((guest.into_pipe(), ended))
+    }
+
+    /// What one step's guest lives in.
+    fn store(
+        &self,
+        pipe: Pipe,
+        environment: &BTreeMap<String, String>,
+        limits: GuestLimits,
+    ) -> wasmtime::Result<Store<Guest>> {
+        let mut store = Store::new(&self.engine, Guest::new(pipe, environment, limits));
+        store.limiter(|guest| guest.gate());
+        store.set_fuel(limits.fuel)?;
+        store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
+        store.set_max_component_handles(limits::GUEST_HANDLES_MAX);
+        store.set_epoch_deadline(1);
+        let budget = meter::CpuBudget::from_now(limits.cpu_millis);
+        store.epoch_deadline_callback(move |_| budget.check());
+        Ok(store)
     }
 }

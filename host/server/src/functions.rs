@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use pawl_core::function::{Digest, Environment, FunctionArn, Grants};
 use pawl_core::names::{AccountId, Region};
-use pawl_runtime::Component;
+use pawl_runtime::{Admitted, Component};
 use serde::Deserialize;
 
 use self::code::CodeCache;
@@ -60,7 +60,7 @@ pub enum FunctionsError {
     },
 }
 
-/// What stands in `NAME.toml` beside `NAME.wasm`. Without the file, nothing is granted.
+/// What stands in `NAME.toml` beside `NAME.wasm`. Without the file, what the component's own manifest asks for is granted.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Manifest {
@@ -161,7 +161,7 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
     let beside = path.with_extension("toml");
     let manifest = match std::fs::read_to_string(&beside) {
         Ok(text) => manifest(&beside, &text)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Manifest::default(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => embedded(path, &bytes)?,
         Err(source) => return Err(io(&beside, source)),
     };
     Ok(Function {
@@ -170,6 +170,18 @@ fn from_file(path: &Path) -> Result<Function, FunctionsError> {
         grants: Arc::new(manifest.grants),
         environment: Arc::new(manifest.environment),
     })
+}
+
+/// What a component's own manifest asks for: who put the component into the directory without a word of their own has granted it.
+fn embedded(path: &Path, component: &[u8]) -> Result<Manifest, FunctionsError> {
+    // What is no component at all is told when it is compiled.
+    let Ok(Admitted { manifest: Some(text), .. }) = Admitted::read(component) else {
+        return Ok(Manifest::default());
+    };
+    match pawl_core::function::Manifest::parse(&text) {
+        Ok(asked) => Ok(Manifest { grants: asked.grants, environment: Environment::default() }),
+        Err(reason) => Err(FunctionsError::Manifest { path: path.to_owned(), reason }),
+    }
 }
 
 fn manifest(path: &Path, text: &str) -> Result<Manifest, FunctionsError> {
@@ -216,5 +228,36 @@ mod tests {
         std::fs::rename(&manifest, dir.path().join("pawl-postgres-alternating.toml")).unwrap();
         let unknown = Functions::load(account, Some(dir.path())).unwrap_err();
         assert!(unknown.to_string().contains("no built-in function of this name"), "{unknown}");
+    }
+
+    /// A built-in rotator's component with this text as its manifest.
+    fn with_manifest(text: &str) -> Vec<u8> {
+        let section = pawl_core::function::Manifest::SECTION;
+        let content = [&[u8::try_from(section.len()).unwrap()], section.as_bytes(), text.as_bytes()].concat();
+        let length = u8::try_from(content.len()).unwrap();
+        assert!(length < 0x80, "one byte of LEB128");
+        [pawl_rotators::ALL[0].bytes, &[0, length], &content].concat()
+    }
+
+    #[test]
+    fn a_component_s_own_manifest_counts_unless_the_operator_says_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.wasm");
+        std::fs::write(&path, with_manifest("[grants]\nown-target = true\n")).unwrap();
+        let load = || {
+            let account: AccountId = "000000000000".parse().unwrap();
+            let functions = Functions::load(account.clone(), Some(dir.path()))?;
+            let arn = FunctionArn::new(&"us-east-1".parse().unwrap(), &account, "shop");
+            Ok::<_, FunctionsError>(functions.find(&arn).unwrap().grants.own_target)
+        };
+        assert!(load().unwrap());
+        std::fs::write(dir.path().join("shop.toml"), "").unwrap();
+        assert!(!load().unwrap(), "the operator's file grants nothing");
+        std::fs::remove_file(dir.path().join("shop.toml")).unwrap();
+        std::fs::write(&path, with_manifest("[grants]\neverything = true\n")).unwrap();
+        let wrong = load().unwrap_err().to_string();
+        assert!(wrong.contains("shop.wasm") && wrong.contains("everything"), "{wrong}");
+        std::fs::write(&path, b"no component").unwrap();
+        assert!(!load().unwrap());
     }
 }

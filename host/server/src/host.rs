@@ -15,7 +15,7 @@ use crate::epoch::StoreEpoch;
 use crate::identity::AccessKey;
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
-use crate::world::SystemClock;
+use crate::world::{RequestIds, SystemClock};
 
 /// A host.
 pub struct Host {
@@ -39,6 +39,8 @@ pub struct Host {
     pub dev_clock: Option<DevClock>,
     /// Where the store is, for people.
     pub store_place: String,
+    /// The ids of requests.
+    pub request_ids: RequestIds,
     /// Derived signing keys.
     pub signing_keys: SigningKeys,
     /// Whether the store is the one that this host knows.

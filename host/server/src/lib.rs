@@ -27,5 +27,6 @@ pub mod world;
 
 pub use events::webhook::{WebhookError, WebhookSettings, WebhookUrl, WebhookUrlError};
 pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
+pub use rotation::{Ended, Opens, Ran, Rehearsal, RehearsalError};
 pub use settings::Settings;
 pub use start::{Opened, ServeError, open, serve};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
+use pawl_runtime::dial::Egress;
 use pawl_store::DatabaseUrl;
 
 use crate::events::webhook::WebhookSettings;
@@ -40,4 +41,6 @@ pub struct Settings {
     pub worker_program: PathBuf,
     /// Whether rotators are run where the kernel cannot confine their processes.
     pub unconfined_workers: bool,
+    /// Where no function may dial, whatever its grants.
+    pub egress: Egress,
 }

@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
-use crate::world::{SystemClock, SystemRng};
+use crate::world::{RequestIds, SystemClock, SystemRng};
 use crate::{edge, events};
 
 use self::directory::DataDir;
@@ -172,7 +172,7 @@ pub async fn serve(
         // Calls that wait for events would wait on.
         closing.app.stream().close();
     };
-    edge::serve(listener, edge::router(host.clone()), shutdown).await;
+    edge::serve(listener, host.clone(), shutdown).await;
     stop.send_replace(true);
     warming.abort();
     noting.abort();
@@ -246,10 +246,11 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
         drivers: Arc::new(Drivers::new(databases.map(|driver| metrics.metered_driver(driver)))),
-        egress: Arc::default(),
+        egress: Arc::new(settings.egress),
         tls: roots.clone(),
         rng: rng.clone(),
     });
+    let request_ids = RequestIds::new(&*rng);
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let account = settings.account;
     let store = metrics.metered_store(store);
@@ -273,6 +274,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         clock,
         dev_clock,
         store_place: place.to_string(),
+        request_ids,
         signing_keys: SigningKeys::default(),
         epoch,
     };

@@ -1,9 +1,10 @@
 //! The host's clocks and its randomness: the one home of both.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pawl_core::world::{Clock, Rng, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 /// The machine's clock, with an offset that only a development clock ever has; on a shared store, the store's clock.
 #[derive(Debug)]
@@ -87,20 +88,51 @@ impl Rng for SystemRng {
 pub fn uuid(rng: &dyn Rng) -> String {
     let mut bytes = [0_u8; 16];
     rng.fill(&mut bytes);
+    written_as_uuid(bytes)
+}
+
+/// The ids of requests: none comes twice, and none tells another. They are made from one draw of randomness and a count, because
+/// asking the system for each would be a system call more in every read.
+#[derive(Debug)]
+pub struct RequestIds {
+    seed: [u8; 32],
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    /// Ids unlike those of any other host, or of this one before.
+    #[must_use]
+    pub fn new(rng: &dyn Rng) -> Self {
+        let mut seed = [0; 32];
+        rng.fill(&mut seed);
+        Self { seed, count: AtomicU64::new(0) }
+    }
+
+    /// The next one.
+    #[must_use]
+    pub fn next(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let hash: [u8; 32] =
+            Sha256::new().chain_update(self.seed).chain_update(count.to_be_bytes()).finalize().into();
+        let (half, _) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        written_as_uuid(*half)
+    }
+}
+
+/// These random bytes in the form of a UUID, version 4.
+fn written_as_uuid(bytes: [u8; 16]) -> String {
     let number = (u128::from_be_bytes(bytes) & !(0xf000_u128 << 64) & !(0xc000_u128 << 48))
         | (0x4000_u128 << 64)
         | (0x8000_u128 << 48);
-    let hex = format!("{number:032x}");
-    let mut parts = [8, 4, 4, 4, 12].into_iter();
+    let mut digits = [0_u8; 32];
+    // The room is right: two digits for each byte.
+    let _ = hex::encode_to_slice(number.to_be_bytes(), &mut digits);
     let mut uuid = String::with_capacity(36);
-    let mut left = parts.next().unwrap_or(0);
-    for c in hex.chars() {
-        if left == 0 {
+    for (place, digit) in digits.into_iter().enumerate() {
+        if matches!(place, 8 | 12 | 16 | 20) {
             uuid.push('-');
-            left = parts.next().unwrap_or(0);
         }
-        uuid.push(c);
-        left -= 1;
+        uuid.push(char::from(digit));
     }
     uuid
 }
@@ -117,5 +149,20 @@ mod tests {
         assert!(b"89ab".contains(&one.as_bytes()[19]), "{one}");
         assert_eq!(one.matches('-').count(), 4);
         assert_ne!(one, uuid(&SystemRng));
+    }
+
+    #[test]
+    fn an_id_is_written_as_it_was_drawn() {
+        let bytes = *b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
+        assert_eq!(written_as_uuid(bytes), "00112233-4455-4677-8899-aabbccddeeff");
+    }
+
+    #[test]
+    fn no_request_has_the_id_of_another() {
+        let (first, second) = (RequestIds::new(&SystemRng), RequestIds::new(&SystemRng));
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..1000 {
+            assert!(seen.insert(first.next()) && seen.insert(second.next()));
+        }
     }
 }

@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pawl_tests::artifacts;
 use pawl_tests::pawl::{Options, Pawl};
 use pawl_tests::scratch::Scratch;
+use pawl_tests::wait::eventually;
 use serde_json::json;
 
 use crate::read::fill;
 use crate::{Row, load, median};
 
 /// Modes of the guest, one rotation of each at any time.
-const ATTACKS: [&str; 6] = ["loop", "memory", "call-flood", "log-flood", "stderr-flood", "recursion"];
+const ATTACKS: [&str; 7] =
+    ["loop", "memory", "call-flood", "log-flood", "byte-flood", "stderr-flood", "recursion"];
 /// Clients of the server that are not the attacker's: fewer than would take all of the machine by themselves.
 const CONNECTIONS: usize = 2;
 const REQUESTS: usize = 10_000;
@@ -34,21 +36,19 @@ fn functions() -> Scratch {
     scratch
 }
 
-/// Asks for a rotation again and again, until told to stop.
+/// Whether the last rotation of an attacker's secret is over.
+fn is_over(pawl: &Pawl, name: &str) -> bool {
+    pawl.rotation(name).get("Status").is_some_and(|status| status == "Failed")
+}
+
+/// Asks for a rotation again and again, until told to stop, and waits for the end of the last.
 fn keep_on(pawl: &Pawl, attack: &str, stop: &AtomicBool, tried: &AtomicUsize) {
     let function = format!("arn:aws:lambda:us-east-1:000000000000:function:{attack}");
     let name = format!("hostile/{attack}");
     while !stop.load(Ordering::Relaxed) {
         let _ = pawl.rotate(&name, &function);
-        while pawl.rotation(&name).get("Status").is_none_or(|status| status != "Failed")
-            && !stop.load(Ordering::Relaxed)
-        {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the attacker's own pace, so that he is no load by asking"
-            )]
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        // At the attacker's own pace, so that he is no load by asking.
+        eventually("the attack is over", LIMIT, || is_over(pawl, &name).then_some(()));
         tried.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -78,10 +78,8 @@ pub(crate) fn run() -> Vec<Row> {
             for attack in ATTACKS {
                 scope.spawn(|| keep_on(&pawl, attack, &stop, &tried));
             }
-            let from = Instant::now();
-            while tried.load(Ordering::Relaxed) < before + ATTACKS.len() && from.elapsed() < LIMIT {
-                std::thread::yield_now();
-            }
+            let all = || (tried.load(Ordering::Relaxed) >= before + ATTACKS.len()).then_some(());
+            eventually("all attackers are at it", LIMIT, all);
             let p99 = measure();
             stop.store(true, Ordering::Relaxed);
             p99

@@ -11,6 +11,7 @@
 mod attack;
 mod floor;
 mod hosts;
+mod instance;
 mod load;
 mod loader;
 mod machine;
@@ -44,13 +45,14 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("start", start::run),
     ("read", read::run),
     ("write", write::run),
     ("overhead", overhead::run),
     ("rotation", rotation::run),
     ("hosts", hosts::run),
+    ("instance", instance::run_bench),
     ("attack", attack::run),
     ("size", size::run),
 ];

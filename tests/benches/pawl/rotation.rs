@@ -11,7 +11,7 @@ use crate::{Row, median, overhead};
 const ROTATIONS: usize = 30;
 const WARM_UP: usize = 3;
 
-async fn login(
+pub(crate) async fn login(
     port: u16,
     user: &str,
     password: &str,

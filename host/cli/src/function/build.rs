@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pawl_core::function::Manifest;
+use pawl_core::function::{Grants, Manifest};
 use serde::Deserialize;
 
 use super::inspect::Inspection;
@@ -24,26 +24,49 @@ struct CargoMessage {
     filenames: Vec<PathBuf>,
 }
 
-/// Builds the project, or takes the component that is given, and writes one with the manifest beside `pawl.toml`.
-pub(super) fn run(args: &FunctionBuildArgs, printer: &mut Printer) -> Result<(), CommandError> {
-    let beside = args.project.join("pawl.toml");
-    let text = fs::read_to_string(&beside).map_err(|error| failed(&beside, error))?;
-    Manifest::parse(&text).map_err(|error| failed(&beside, error))?;
-    let built = match &args.component {
-        Some(given) => given.clone(),
-        None => cargo(&args.project)?,
-    };
-    let embedded = manifest::embed(&component(&built)?, &text).map_err(|error| failed(&built, error))?;
-    let inspection = Inspection::of(embedded.clone()).map_err(|why| failed(&built, why))?;
-    if let Some(why) = inspection.refused().first() {
-        return Err(failed(&built, format!("{why}; add it to {}", beside.display())));
+/// A component that carries its manifest, and the file that it was written to.
+pub(super) struct Built {
+    pub(super) file: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    pub(super) manifest: Manifest,
+    inspection: Inspection,
+}
+
+impl Built {
+    /// Builds the project, or takes the component that is given, and writes one with the manifest beside `pawl.toml`.
+    pub(super) fn of(project: &Path, given: Option<&Path>) -> Result<Self, CommandError> {
+        let beside = project.join("pawl.toml");
+        let text = fs::read_to_string(&beside).map_err(|error| failed(&beside, error))?;
+        let manifest = Manifest::parse(&text).map_err(|error| failed(&beside, error))?;
+        let built = match given {
+            Some(given) => given.to_owned(),
+            None => cargo(project)?,
+        };
+        let bytes = manifest::embed(&component(&built)?, &text).map_err(|error| failed(&built, error))?;
+        let inspection = Inspection::of(bytes.clone()).map_err(|why| failed(&built, why))?;
+        if let Some(why) = inspection.refused().first() {
+            return Err(failed(&built, format!("{why}; add it to {}", beside.display())));
+        }
+        let name = built.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+        let file = project.join(format!("{name}.wasm"));
+        fs::write(&file, &bytes).map_err(|error| failed(&file, error))?;
+        Ok(Self { file, bytes, manifest, inspection })
     }
-    let name = built.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-    let file = args.project.join(format!("{name}.wasm"));
-    fs::write(&file, &embedded).map_err(|error| failed(&file, error))?;
+
+    /// What it asks for, in words.
+    pub(super) fn asks(&self) -> Vec<String> {
+        self.manifest.grants.beyond(&Grants::default())
+    }
+}
+
+/// Builds, and tells where the component is.
+pub(super) fn run(args: &FunctionBuildArgs, printer: &mut Printer) -> Result<(), CommandError> {
+    let built = Built::of(&args.project, args.component.as_deref())?;
     match printer.format {
-        Format::Json => Ok(printer.json(&inspection)?),
-        Format::Text => Ok(printer.line(&format!("{} ({} bytes)", file.display(), embedded.len()))?),
+        Format::Json => Ok(printer.json(&built.inspection)?),
+        Format::Text => {
+            Ok(printer.line(&format!("{} ({} bytes)", built.file.display(), built.bytes.len()))?)
+        }
     }
 }
 

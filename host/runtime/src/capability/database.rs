@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use pawl_core::alternate::alternate;
 use pawl_core::document::{Document, NewValue};
 use pawl_core::limits;
 use pawl_core::rotation::Account;
@@ -205,6 +206,16 @@ impl Capabilities {
         }
         if !described.host.eq_ignore_ascii_case(&at.host) || described.port != at.port {
             return refused("this session is not on the server that the pending version names");
+        }
+        let current = self.document(Which::Current).await.map_err(from_secret)?;
+        let current = current.and_then(|current| current.text("username"));
+        // A pending version may name any user, and a master's session may change each: rotation changes these two.
+        if current.as_deref() != Some(account)
+            && current.as_deref().and_then(alternate).as_deref() != Some(account)
+        {
+            return refused(
+                "the pending version's `username` is neither AWSCURRENT's nor its alternate (`_clone` put on or taken off)",
+            );
         }
         let mut stored = password.same_as(&described.password);
         for which in [Which::Current, Which::Previous] {

@@ -1,11 +1,12 @@
 //! The WIT's `secrets`: versions, new passwords, the pending version.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pawl_core::document::{Document, NewValue, TARGET_FIELDS, is_text_field};
 use pawl_core::limits;
 use pawl_core::password::{self, PasswordError, PasswordRules};
-use pawl_core::value::SecretValue;
+use pawl_core::value::{SecretBytes, SecretValue};
 
 use super::handles::{Held, Of, Origin, SensitiveHeld};
 use super::{Capabilities, Violation, journal, secret_error};
@@ -15,6 +16,9 @@ use crate::wire::{self, Handle, LoginError, SecretError, VersionHandle};
 
 /// The field whose value is the account's password.
 pub(super) const PASSWORD: &str = "password";
+/// What is said of a password or key that was in use before: it may be known to somebody, the rotator's author among them.
+const NOT_MADE_HERE: &str = "the pending version's password, and whatever else is new and sensitive in it, must come from \
+                             random-password in the same step";
 
 type Answered<T> = Result<Result<T, SecretError>, Violation>;
 
@@ -126,11 +130,8 @@ impl Capabilities {
                 wire::NewValue::Text(text) => NewValue::Text(text),
                 wire::NewValue::Sensitive(handle) => {
                     let held = self.handles.sensitive(handle)?;
-                    // A value that was in use before may be known to somebody, the rotator's author among them.
                     if held.origin != Origin::Generated {
-                        let text = "the pending version's new sensitive values (its password, its key) must come from \
-                                    random-password in the same step";
-                        return Ok(Err(SecretError::Refused(text.to_owned())));
+                        return Ok(Err(SecretError::Refused(NOT_MADE_HERE.to_owned())));
                     }
                     NewValue::Sensitive(held.value.duplicate())
                 }
@@ -141,7 +142,8 @@ impl Capabilities {
             Ok(value) => value,
             Err(error) => return Ok(Err(SecretError::Refused(journal::line(&error.to_string())))),
         };
-        if let Err(error) = self.turned(&value).await {
+        let made: BTreeSet<_> = new.iter().map(|(field, _)| field.as_str()).collect();
+        if let Err(error) = self.turned(&value, &made).await {
             return Ok(Err(error));
         }
         match self.config.port.put_pending(value).await {
@@ -150,13 +152,39 @@ impl Capabilities {
         }
     }
 
+    /// Checks that no sensitive value from before comes back with the base that a pending value was made of.
+    async fn turned_with(
+        &mut self,
+        pending: &Document,
+        current: &Document,
+        made: &BTreeSet<&str>,
+    ) -> Result<(), SecretError> {
+        let kept = |by: &Document, field: &str, value: &SecretBytes| {
+            by.sensitive(field).is_some_and(|held| held.same_as(value))
+        };
+        let from_before = |by: &Document| {
+            let values = pending.names().filter_map(|field| Some((field, pending.sensitive(field)?)));
+            values
+                .filter(|(field, _)| !made.contains(field))
+                .any(|(field, value)| !kept(current, field, &value) && !kept(by, field, &value))
+        };
+        if !from_before(current) {
+            return Ok(());
+        }
+        match self.document(Which::Pending).await? {
+            Some(stored) if !from_before(&stored) => Ok(()),
+            _ => Err(SecretError::Refused(NOT_MADE_HERE.to_owned())),
+        }
+    }
+
     /// Checks that a pending value is a step onward from the current one: another value, on the same server.
-    async fn turned(&mut self, value: &SecretValue) -> Result<(), SecretError> {
+    async fn turned(&mut self, value: &SecretValue, made: &BTreeSet<&str>) -> Result<(), SecretError> {
         let refused = |text: String| Err(SecretError::Refused(text));
         let Some(current) = self.document(Which::Current).await? else {
             return refused("the secret has no AWSCURRENT version with a value".to_owned());
         };
         let pending = Document::parse(value).map_err(|error| super::malformed(&error))?;
+        self.turned_with(&pending, &current, made).await?;
         // Whatever the grants say and whichever version was the base: applications take AWSCURRENT's credentials to the
         // server that it names, and rotation must not send them elsewhere or without TLS.
         for field in TARGET_FIELDS {

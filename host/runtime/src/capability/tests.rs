@@ -536,6 +536,37 @@ async fn a_pending_version_differs_only_where_it_may_and_never_in_its_server() {
 }
 
 #[tokio::test]
+async fn no_older_password_comes_back_with_the_version_that_a_pending_one_is_made_of() {
+    let mut world = world();
+    world.grants.pending_fields = ["username", "password", "x"].map(str::to_owned).into();
+    world.port.with(|memory| memory.previous = Some(with_password("older-canary")));
+    let mut guest = world.step();
+    let current = guest.current().await;
+    let previous = guest.version(Call::Previous).await;
+    let x = guest.sensitive(current, "x").await.unwrap();
+    // Known to whoever has read the secret before, or to a rotator's author who has once had it: and never named here.
+    let changes: [Vec<(&str, NewValue)>; 3] = [
+        vec![],
+        vec![("username", NewValue::Text("app_clone".to_owned()))],
+        vec![("x", NewValue::Sensitive(x))],
+    ];
+    for changes in changes {
+        let put = guest.put(previous, changes).await;
+        assert!(
+            matches!(&put, Err(SecretError::Refused(text)) if text.contains("random-password")),
+            "{put:?}"
+        );
+    }
+    assert!(world.port.with(|memory| memory.pending.is_none()));
+    // With a password of its own it is as good a base as any.
+    let new = guest.random(PasswordRules::default()).await.unwrap();
+    let put = guest.put(previous, vec![("password", NewValue::Sensitive(new))]).await.unwrap();
+    // And what is stored already may be stored again.
+    guest.put(put, vec![]).await.unwrap();
+    assert!(!world.pending().contains("canary"));
+}
+
+#[tokio::test]
 async fn a_login_needs_the_engine_and_the_target() {
     let mut world = world();
     let not_granted = |result: Result<Handle, LoginError>| {
@@ -885,6 +916,25 @@ async fn an_account_is_mirrored_only_within_the_pair_and_by_who_has_a_login_of_i
     // A pair by another rule is none.
     world.pend(&with_password("new-canary").replace("\"app\"", "\"postgres\""));
     refused(guest.mirror(session, ("app", "postgres"), password).await);
+}
+
+#[tokio::test]
+async fn no_account_outside_of_the_pair_takes_a_password() {
+    let world = alternating();
+    // The grants let a pending version name any user, and the database would obey its superuser.
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"postgres\""));
+    let mut guest = world.step();
+    let (pending, master) = (guest.pending().await, guest.open("db/master").await.unwrap());
+    let (session, password) =
+        (guest.login(master).await.unwrap(), guest.sensitive(pending, "password").await.unwrap());
+    let set = guest.set(session, "postgres", password).await;
+    assert!(matches!(&set, Err(DatabaseError::Refused(text)) if text.contains("alternate")), "{set:?}");
+    // The other of the two is within.
+    world.pend(&with_password("new-canary").replace("\"app\"", "\"app_clone\""));
+    let pending = guest.pending().await;
+    let password = guest.sensitive(pending, "password").await.unwrap();
+    let set = guest.set(session, "app_clone", password).await;
+    assert!(matches!(set, Err(DatabaseError::Rejected(_))), "the database is asked: {set:?}");
 }
 
 #[tokio::test]

@@ -54,7 +54,8 @@ impl TlsRoots {
     }
 
     /// A client by these roots.
-    pub(crate) fn client(&self) -> ClientConfig {
+    #[must_use]
+    pub fn client(&self) -> ClientConfig {
         ClientConfig::clone(&self.config)
     }
 }

@@ -7,6 +7,7 @@ use wasmtime::Trap;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
+use super::cut;
 use super::link::{configuration, database, log, secrets};
 use super::meter::{Gate, Stop};
 use super::pipe::{Pipe, PipeError};
@@ -22,6 +23,7 @@ use crate::wire::{
 pub(super) struct Guest {
     pipe: Pipe,
     calls: u32,
+    bytes: usize,
     gate: Gate,
     version_ids: BTreeMap<Handle, String>,
     environment: BTreeMap<String, String>,
@@ -44,6 +46,7 @@ impl Guest {
         Self {
             pipe,
             calls: 0,
+            bytes: 0,
             gate: Gate::new(limits.memory_bytes),
             version_ids: BTreeMap::new(),
             environment: environment.clone(),
@@ -100,12 +103,17 @@ impl Guest {
         if self.calls > limits::HOSTCALLS_MAX {
             return Err(wasmtime::Error::new(Stop::Calls));
         }
-        self.pipe.send(&Up::Call(call)).map_err(|error| {
+        let sent = self.pipe.send(&Up::Call(call)).map_err(|error| {
             wasmtime::Error::new(match error {
                 PipeError::Frame(FrameError::TooLong(_)) => Stop::Bytes,
                 _ => Stop::Pipe,
             })
-        })
+        })?;
+        self.bytes = self.bytes.saturating_add(sent);
+        if self.bytes > limits::STEP_BYTES_MAX {
+            return Err(wasmtime::Error::new(Stop::AllBytes));
+        }
+        Ok(())
     }
 
     fn forget(&mut self, handle: Handle) -> wasmtime::Result<()> {
@@ -361,6 +369,8 @@ impl configuration::Host for Guest {
 
 impl log::Host for Guest {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        // The host keeps no more of it: the rest is cut off where it costs the guest's time, and not the host's.
+        let message = cut(message);
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,

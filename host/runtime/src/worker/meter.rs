@@ -20,6 +20,8 @@ pub(super) enum Stop {
     Calls,
     #[error("bytes in one call")]
     Bytes,
+    #[error("bytes in one step")]
+    AllBytes,
     #[error("the host says: {0}")]
     Violation(String),
     #[error("the pipe to the host broke")]
@@ -44,6 +46,12 @@ impl Stop {
                 format!(
                     "passed more than {} to the host in one call",
                     mebibytes(limits::HOSTCALL_BYTES_MAX as u64)
+                )
+            }
+            Self::AllBytes => {
+                format!(
+                    "passed more than {} to the host in one step",
+                    mebibytes(limits::STEP_BYTES_MAX as u64)
                 )
             }
             Self::Violation(text) => format!("broke a rule: {text}"),

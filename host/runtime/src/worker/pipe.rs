@@ -39,11 +39,19 @@ impl Pipe {
     pub(super) fn open() -> io::Result<Self> {
         let from = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let to = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self { from: BufReader::new(from), to })
+        Ok(Self::between(from, to))
     }
 
-    pub(super) fn send(&mut self, message: &Up) -> Result<(), PipeError> {
-        Ok(self.to.write_all(&wire::frame(message)?)?)
+    /// The pipe between two files.
+    pub(super) fn between(from: File, to: File) -> Self {
+        Self { from: BufReader::new(from), to }
+    }
+
+    /// Sends a message, and gives its bytes.
+    pub(super) fn send(&mut self, message: &Up) -> Result<usize, PipeError> {
+        let frame = wire::frame(message)?;
+        self.to.write_all(&frame)?;
+        Ok(frame.len())
     }
 
     pub(super) fn receive(&mut self) -> Result<Down, PipeError> {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use pawl_core::function::{Environment, Grants};
+use pawl_core::function::{Environment, Grants, Target};
 use pawl_core::rotation::{Outcome, Step};
 use pawl_runtime::{Component, StepLimits, StepReport};
 
@@ -20,6 +20,11 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("attacks::a_guest_that_sleeps_is_woken_by_nobody", a_guest_that_sleeps_is_woken_by_nobody),
     ("attacks::no_channel_gives_a_password", no_channel_gives_a_password),
+    (
+        "attacks::no_pending_version_points_to_a_server_of_the_guests_own",
+        no_pending_version_points_to_a_server_of_the_guests_own,
+    ),
+    ("attacks::no_password_of_another_account_is_set", no_password_of_another_account_is_set),
     ("attacks::a_guest_has_no_machine", a_guest_has_no_machine),
     ("attacks::no_login_goes_where_it_must_not", no_login_goes_where_it_must_not),
     ("attacks::what_is_imported_without_right_is_named", what_is_imported_without_right_is_named),
@@ -31,7 +36,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// The password before rotation, as the stage has it. No text may hold it.
 const OLD: &str = "old-password";
 
-fn attacker() -> Component {
+pub(crate) fn attacker() -> Component {
     static BUILT: OnceLock<Component> = OnceLock::new();
     BUILT
         .get_or_init(|| {
@@ -81,7 +86,7 @@ async fn goes_on(stage: &Stage) {
 }
 
 fn what_floods_or_breaks_is_stopped_in_every_step() {
-    const ATTACKS: [(&str, &str); 11] = [
+    const ATTACKS: [(&str, &str); 13] = [
         ("loop", "fuel|processor time"),
         ("panic", "panicked"),
         ("exit", "exited within a step"),
@@ -89,6 +94,9 @@ fn what_floods_or_breaks_is_stopped_in_every_step() {
         ("recursion", "overflowed its stack|out of bounds|unreachable"),
         ("call-flood", "called the host more than 10000 times"),
         ("log-flood", "called the host more than 10000 times|processor time|fuel"),
+        ("byte-flood", "passed more than 32 MiB to the host in one step"),
+        // As long as a line of log, and said once: a worker that dies of it would seem to be worth another try.
+        ("failure-giant", "xxxxxxxx|passed more than 1 MiB"),
         ("log-giant", "passed more than 1 MiB"),
         ("stderr-flood", "fuel|processor time"),
         ("list-giant", "passed more than 1 MiB|memory"),
@@ -103,6 +111,7 @@ fn what_floods_or_breaks_is_stopped_in_every_step() {
                 let (report, took) = attack(&stage, name, step).await;
                 let text = permanent(&report);
                 assert!(reasons.split('|').any(|reason| text.contains(reason)), "{name} in {step}: {text}");
+                assert!(text.len() <= pawl_core::limits::LOG_LINE_BYTES_MAX, "{name}: {} bytes", text.len());
                 if step == Step::CreateSecret {
                     row(name, text, took);
                 }
@@ -124,16 +133,19 @@ fn a_guest_that_sleeps_is_woken_by_nobody() {
 }
 
 fn no_channel_gives_a_password() {
-    const CHANNELS: [(&str, &str); 7] = [
+    const CHANNELS: [(&str, &str); 8] = [
         ("read", r#""password" = None"#),
         ("move-to-readable", "note refused"),
         ("plant", "refused"),
         ("weak-rules", "entropy"),
         ("reuse", "must come from random-password"),
+        ("old-version", "must come from random-password"),
         ("redirect", "host: refused"),
         ("other-secret", "refused"),
     ];
     let stage = Stage::with(program(), limits());
+    *stage.secret.previous.lock().unwrap() =
+        Some(stage.secret.current.lock().unwrap().replace(OLD, "the-password-before-last"));
     block(async {
         stage.runtime.prepare(&attacker()).await.unwrap();
         for (name, because) in CHANNELS {
@@ -146,6 +158,35 @@ fn no_channel_gives_a_password() {
             assert!(stage.secret.pending.lock().unwrap().is_none(), "{name} stored a version");
         }
         goes_on(&stage).await;
+    });
+}
+
+/// Whatever the operator lets a rotator change and reach: applications take what they get where AWSCURRENT says.
+fn no_pending_version_points_to_a_server_of_the_guests_own() {
+    let stage = Stage::with(program(), limits());
+    let fields = ["username", "password", "host", "port", "ssl", "engine"].map(str::to_owned);
+    let anywhere = Target::try_from("evil.example:1".to_owned()).unwrap();
+    let grants = Grants { pending_fields: fields.into(), targets: [anywhere].into(), ..builtin().grants() };
+    block(async {
+        stage.runtime.prepare(&attacker()).await.unwrap();
+        let (report, took) = attack_granted(&stage, "redirect", Step::CreateSecret, grants).await;
+        let text = permanent(&report);
+        row("redirect, granted", text, took);
+        for field in ["host", "port", "ssl", "engine"] {
+            assert!(text.contains(&format!("`{field}` must be that of AWSCURRENT")), "{text}");
+        }
+        assert!(stage.secret.pending.lock().unwrap().is_none());
+    });
+}
+
+fn no_password_of_another_account_is_set() {
+    let stage = Stage::with(program(), limits());
+    block(async {
+        stage.runtime.prepare(&attacker()).await.unwrap();
+        let (report, took) = attack(&stage, "other-account", Step::SetSecret).await;
+        row("other-account", permanent(&report), took);
+        assert!(permanent(&report).contains("nor its alternate"), "{report:?}");
+        assert_eq!(stage.server.password_changes.load(Ordering::SeqCst), 0);
     });
 }
 
@@ -167,9 +208,22 @@ fn no_login_goes_where_it_must_not() {
     let grants = builtin().grants();
     block(async {
         stage.runtime.prepare(&attacker()).await.unwrap();
-        for host in
-            ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "100.100.100.200", "0.0.0.0"]
-        {
+        for host in [
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fe80::1",
+            "::ffff:169.254.169.254",
+            "::ffff:a9fe:a9fe",
+            "64:ff9b::a9fe:a9fe",
+            "100.100.100.200",
+            "0.0.0.0",
+            // As the name service reads numbers.
+            "2852039166",
+            "0xa9fea9fe",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+        ] {
             let secret =
                 format!(r#"{{"engine":"postgres","host":"{host}","username":"app","password":"{OLD}"}}"#);
             *stage.secret.current.lock().unwrap() = secret;
@@ -178,7 +232,7 @@ fn no_login_goes_where_it_must_not() {
             row(&format!("login at {host}"), text, took);
             assert!(text.contains("NotGranted") && text.contains("egress"), "{host}: {text}");
         }
-        // A name that resolves to such an address is what a rebinding comes down to: the address is checked that is dialled.
+        // Names whose answers change are tried in `dial`: one question, and the address that was checked is dialled.
         let none = Grants { own_target: false, ..grants };
         let (report, took) = attack_granted(&stage, "login", Step::CreateSecret, none).await;
         row("login without a grant", permanent(&report), took);
@@ -193,6 +247,10 @@ fn refused(text: &str) -> String {
 }
 
 fn what_is_imported_without_right_is_named() {
+    // A name that would fill a history, or a person's screen.
+    let long = format!("evil:{}/secrets@0.1.0", "x".repeat(90_000));
+    let error = refused(&format!(r#"(component (import "{long}" (instance)))"#));
+    assert!(error.contains("evil:") && error.len() < 2_000, "{} bytes", error.len());
     for import in [
         "wasi:filesystem/types@0.2.6",
         "wasi:filesystem/preopens@0.2.6",
@@ -249,6 +307,10 @@ fn components_that_want_too_much_are_stopped() {
         ("text that is no UTF-8", guest(1, "", BROKEN_TEXT), ""),
     ];
     block(async {
+        // Memory that no limiter is asked about.
+        let shared = guest(1, ") (memory 1 65536 shared) (func $unused", "");
+        let error = stage.runtime.prepare(&shared).await.unwrap_err().to_string();
+        assert!(error.contains("threads must be enabled"), "{error}");
         for (name, component, reasons) in attacks {
             stage.runtime.prepare(&component).await.unwrap();
             let from = Instant::now();
@@ -275,14 +337,15 @@ fn nothing_of_a_guest_is_left_for_the_next() {
         (br_if $next (i32.lt_u (local.get $at) (i32.const 4194304))))
       (memory.fill (i32.const 16) (i32.const 165) (i32.const 4194288))";
     let stage = Stage::new();
-    // Two components, so that the memory of one is given to another.
     let components = [guest(64, look, ""), guest(65, look, "")];
     block(async {
         for round in 0..ROUNDS {
             let report = stage.run(&components[round % 2], Step::CreateSecret).await;
             assert_eq!(report.outcome, Outcome::Done, "round {round}: memory was not empty");
         }
-        assert_eq!(stage.runtime.workers().started, 1, "all in one process");
+        // All rounds of one in one process, and no round of the other in it.
+        assert_eq!(stage.runtime.workers().started, 2);
+        assert_eq!(stage.runtime.idle_workers().len(), 2);
     });
     // The look is one that finds: a guest that dirties its memory first is stopped by it.
     let finds = guest(64, &look.replacen("(loop", "(i32.store8 (i32.const 99) (i32.const 1)) (loop", 1), "");

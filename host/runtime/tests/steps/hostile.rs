@@ -201,6 +201,8 @@ fn calls_without_end_are_ended() {
     assert!(text.contains("10000"), "{text}");
     let text = outcome_of("drops", Step::CreateSecret);
     assert!(text.contains("broke a rule"), "{text}");
+    let text = outcome_of("floods", Step::CreateSecret);
+    assert!(text.contains("bytes in one step"), "{text}");
 }
 
 /// The taken-over worker: takes the component, and then does not run it.
@@ -265,6 +267,13 @@ fn misbehave(mode: &str, kept: &mut Option<u32>) {
         }
         "hostile-calls" => loop {
             say(&Up::Call(Call::Pending));
+            if hear().is_none() {
+                return;
+            }
+        },
+        // A megabyte a time: long before the calls are too many, the bytes are.
+        "hostile-floods" => loop {
+            say(&Up::Call(Call::Log { level: wire::LogLevel::Info, message: "x".repeat(1_000_000) }));
             if hear().is_none() {
                 return;
             }

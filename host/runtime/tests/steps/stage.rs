@@ -19,6 +19,7 @@ use pawl_runtime::{Component, Runtime, RuntimeConfig, StepJob, StepLimits, StepR
 pub(crate) const STEPS: [Step; 4] =
     [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
 const CURRENT_ID: &str = "00000000-0000-0000-0000-000000000001";
+const PREVIOUS_ID: &str = "00000000-0000-0000-0000-000000000003";
 const PENDING_ID: &str = "00000000-0000-0000-0000-000000000002";
 
 /// Runs a future as a test does.
@@ -70,6 +71,7 @@ impl Rng for Dice {
 pub(crate) struct Secret {
     pub(crate) current: Mutex<String>,
     pub(crate) pending: Mutex<Option<String>>,
+    pub(crate) previous: Mutex<Option<String>>,
     pub(crate) promoted: AtomicU64,
     pub(crate) superseded: AtomicBool,
     exposed: AtomicBool,
@@ -78,6 +80,15 @@ pub(crate) struct Secret {
 impl Secret {
     fn stored(id: &str, value: &str) -> StoredVersion {
         StoredVersion { id: id.parse().unwrap(), value: SecretValue::text(value.to_owned()).unwrap() }
+    }
+
+    /// Ends a rotation that was promoted: the pending version is the current one, and the next may begin. Gives the new value.
+    pub(crate) fn turn(&self) -> String {
+        let new = self.pending.lock().unwrap().take().unwrap();
+        let old = std::mem::replace(&mut *self.current.lock().unwrap(), new.clone());
+        *self.previous.lock().unwrap() = Some(old);
+        self.exposed.store(false, Ordering::SeqCst);
+        new
     }
 
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&Self) -> T) -> Answer<'_, T> {
@@ -99,7 +110,9 @@ impl SecretsPort for Secret {
         self.answer(|secret| match which {
             Which::Current => Some(Self::stored(CURRENT_ID, &secret.current.lock().unwrap())),
             Which::Pending => secret.pending.lock().unwrap().as_deref().map(|v| Self::stored(PENDING_ID, v)),
-            Which::Previous => None,
+            Which::Previous => {
+                secret.previous.lock().unwrap().as_deref().map(|v| Self::stored(PREVIOUS_ID, v))
+            }
         })
     }
 

@@ -25,7 +25,7 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json
 /// Answers one request.
 pub(super) async fn handle(State(host): State<Arc<Host>>, request: Request<Body>) -> Response<Body> {
     let mut counted = host.metrics.begin_request();
-    let request_id = crate::world::uuid(&**host.app.rng());
+    let request_id = host.request_ids.next();
     let (parts, body) = request.into_parts();
     let target = target(&parts);
     counted.is_for(target.as_ref().ok().copied());

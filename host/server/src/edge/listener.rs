@@ -1,12 +1,15 @@
 //! Takes connections and serves them: no more than there is room for, and none for ever.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Request;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,8 +19,12 @@ use pawl_core::limits;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::{aws_json, router};
+use crate::host::Host;
+
 /// Serves until `shutdown` ends; requests that are under way then still get their answers (for a while).
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+pub(crate) async fn serve(listener: TcpListener, host: Arc<Host>, shutdown: impl Future<Output = ()>) {
+    let router = router(host.clone());
     let places = Arc::new(Semaphore::new(connections_max()));
     let graceful = GracefulShutdown::new();
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -46,7 +53,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
             tracing::debug!(%error, "a connection was gone at once");
             continue;
         }
-        let service = Peered { router: TowerToHyperService::new(router.clone()), peer };
+        let router = TowerToHyperService::new(router.clone());
+        let service = Peered { host: host.clone(), router, peer };
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             let _place = place;
@@ -67,18 +75,24 @@ pub(super) struct Peer(pub(super) SocketAddr);
 
 /// A router that is told where its requests come from.
 struct Peered {
+    host: Arc<Host>,
     router: TowerToHyperService<Router>,
     peer: SocketAddr,
 }
 
 impl Service<Request<Incoming>> for Peered {
-    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
-    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
-        self.router.call(request)
+        // Nearly all there is, and the router has nothing to decide about it.
+        if request.method() == Method::POST && request.uri().path() == "/" {
+            let answering = aws_json::handle(State(self.host.clone()), request.map(Body::new));
+            return Box::pin(async { Ok(answering.await) });
+        }
+        Box::pin(self.router.call(request))
     }
 }
 

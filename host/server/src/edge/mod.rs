@@ -15,7 +15,7 @@ pub(crate) use self::listener::serve;
 use crate::host::Host;
 
 /// Everything that the port answers.
-pub(crate) fn router(host: Arc<Host>) -> Router {
+fn router(host: Arc<Host>) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -113,12 +113,17 @@ fn duplicate(version: &StoredVersion) -> StoredVersion {
 }
 
 /// The secret as a look at it needs it: nothing of it can be changed, and refusals count on from the last rotation's.
-struct Looking {
+pub(crate) struct Looking {
     current: Option<StoredVersion>,
     refusals: Mutex<BTreeMap<Account, u32>>,
 }
 
 impl Looking {
+    /// A look at a secret with this current version, of which no server has refused anything.
+    pub(crate) fn at(current: Option<StoredVersion>) -> Self {
+        Self { current, refusals: Mutex::default() }
+    }
+
     fn no<T: Send + 'static>() -> PortAnswer<'static, T> {
         Box::pin(async { Err(PortError::Refused("a check changes nothing".to_owned())) })
     }

@@ -21,6 +21,7 @@ use pawl_api::secrets_manager::Operation;
 use pawl_api::{Request, Target};
 use zeroize::Zeroizing;
 
+pub(crate) use self::check::Looking;
 pub use self::page::PageTokens;
 pub use self::rotation::start_scheduled;
 use crate::error::AppError;

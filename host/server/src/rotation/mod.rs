@@ -2,7 +2,9 @@
 
 mod ahead;
 mod port;
+mod rehearsal;
 mod runner;
 mod scheduler;
 
+pub use self::rehearsal::{Ended, Opens, Ran, Rehearsal, RehearsalError};
 pub(crate) use self::scheduler::run as run_scheduler;

@@ -256,7 +256,7 @@ async fn host_holds(host: &Host, claim: &Claim) -> Option<bool> {
     left.ok().map(|left| left.is_some())
 }
 
-fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
+pub(super) fn written(step: Step, line: pawl_runtime::LogLine) -> LogLine {
     let level = match line.severity {
         Severity::Debug => "debug",
         Severity::Info => "info",

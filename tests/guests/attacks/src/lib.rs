@@ -3,7 +3,9 @@
 //! Attacks that crash or flood do so in whatever step is run. Those that want a password end with `permanent` and what they
 //! got: the test looks for the password in it.
 
+use std::cell::RefCell;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use pawl_guest::{Failure, Rotation, Rotator, Rules, Session, Version, export, log};
 
@@ -31,6 +33,10 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         },
         "log-flood" => loop {
             log!("{}", "x".repeat(64 * 1024));
+        },
+        "failure-giant" => Err(Failure::Permanent("x".repeat(8 * 1024 * 1024))),
+        "byte-flood" => loop {
+            let _ = rotation.open(&"x".repeat(900 * 1024));
         },
         "log-giant" => {
             log!("{}", "x".repeat(8 * 1024 * 1024));
@@ -61,16 +67,17 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         "plant" => {
             told(refusal(rotation.put_pending(&rotation.current()?.with("password", "known to the author"))))
         }
-        "weak-rules" => {
-            told(refusal(rotation.random_password(&Rules { length: Some(4), ..Rules::default() })))
-        }
+        "weak-rules" => told(weak_rules(rotation)),
         "reuse" => {
             let current = rotation.current()?;
             let password = current.sensitive("password")?;
             told(refusal(rotation.put_pending(&current.with("password", password))))
         }
+        "old-version" => told(old_version(rotation)?),
         "redirect" => told(redirect(rotation)?),
         "other-secret" => told(refusal(rotation.open("another"))),
+        "granted-secret" => told(granted_secret(rotation)?),
+        "other-account" => told(other_account(rotation)?),
         "login" => told(refusal(Session::login(&rotation.current()?))),
         "host" => told(host()),
         other => told(format!("{other} is no attack")),
@@ -136,10 +143,100 @@ fn move_to_readable(rotation: &Rotation) -> Result<String, Failure> {
     Ok(answers)
 }
 
+/// Passwords that could be guessed.
+fn weak_rules(rotation: &Rotation) -> String {
+    let digits = Rules {
+        exclude_lowercase: Some(true),
+        exclude_uppercase: Some(true),
+        exclude_punctuation: Some(true),
+        ..Rules::default()
+    };
+    let rules = [
+        Rules { length: Some(4), ..Rules::default() },
+        // Long, and of one character.
+        Rules { length: Some(64), exclude_characters: Some("012345678".to_owned()), ..digits.clone() },
+        Rules { length: Some(64), exclude_numbers: Some(true), ..digits.clone() },
+        Rules { length: Some(20), ..digits },
+        Rules { length: Some(0), ..Rules::default() },
+        Rules { length: Some(u32::MAX), ..Rules::default() },
+    ];
+    rules.iter().map(|rules| format!("{}; ", refusal(rotation.random_password(rules)))).collect()
+}
+
+/// The password before last, by way of the version that a pending one is made of.
+fn old_version(rotation: &Rotation) -> Result<String, Failure> {
+    let Some(previous) = rotation.previous()? else { return Ok("there is no previous version".to_owned()) };
+    let user = previous.text("username")?;
+    Ok(refusal(rotation.put_pending(&previous.with("username", user))))
+}
+
+/// Another secret, which was granted: what is there besides its login?
+fn granted_secret(rotation: &Rotation) -> Result<String, Failure> {
+    let other = rotation.open("another")?;
+    let seen = look_at(&other);
+    let handles: Vec<_> = FIELDS.iter().filter(|field| other.find_sensitive(field).is_some()).collect();
+    let new = rotation.random_password(&Rules::default())?;
+    Ok(format!("{seen} {handles:?} {}", refusal(rotation.put_pending(&other.with("password", new)))))
+}
+
+/// The password of an account that is not the secret's.
+fn other_account(rotation: &Rotation) -> Result<String, Failure> {
+    let current = rotation.current()?;
+    let session = Session::login(&rotation.current()?)?;
+    let draft = current.with("password", rotation.random_password(&Rules::default())?);
+    let pending = rotation.put_pending(&draft.with("username", "postgres"))?;
+    Ok(refusal(session.set_password("postgres", &pending.sensitive("password")?)))
+}
+
+/// How often this instance has run a step: never, whoever comes first.
+static STEPS: AtomicU32 = AtomicU32::new(0);
+thread_local! {
+    /// All that was ever seen, for the next to find.
+    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Does a rotator's work, keeps all that it sees, tells it by every channel, and looks whether an earlier step has kept something.
+fn remember(rotation: &Rotation, step: impl FnOnce(&Rotation) -> Result<(), Failure>) -> Result<(), Failure> {
+    if STEPS.fetch_add(1, Ordering::SeqCst) != 0 || SEEN.with_borrow(|seen| !seen.is_empty()) {
+        return Err(Failure::Permanent("I remember an earlier step".to_owned()));
+    }
+    let mut seen = Vec::new();
+    let versions = [Some(rotation.current()?), rotation.find_pending()?, rotation.previous()?];
+    for version in versions.into_iter().flatten() {
+        seen.push(look_at(&version));
+        for field in FIELDS {
+            seen.push(format!("{:?}", version.find_sensitive(field)));
+        }
+        // The server's words, and the host's, of a login and of a statement that fails.
+        let login = Session::login(&version);
+        if let Ok(session) = &login {
+            let password = version.sensitive("password")?;
+            seen.push(format!("{:?}", session.set_password("nobody's account", &password)));
+        }
+        seen.push(format!("{login:?}"));
+    }
+    for line in &seen {
+        log!("{line}");
+        eprintln!("{line}");
+    }
+    let did = step(rotation);
+    SEEN.with_borrow_mut(|kept| kept.append(&mut seen));
+    did
+}
+
+fn rotate(rotation: &Rotation) -> Result<(), Failure> {
+    rotation.create_pending(|current| {
+        Ok(current.with("password", rotation.random_password(&Rules::default())?))
+    })
+}
+
 /// A pending version that logs in at a server of the guest's own.
 fn redirect(rotation: &Rotation) -> Result<String, Failure> {
     let mut answers = String::new();
-    for (field, value) in [("host", "evil.example"), ("port", "1"), ("ssl", "false"), ("engine", "mysql")] {
+    let port = std::env::var("EVIL_PORT").unwrap_or_else(|_| "1".to_owned());
+    for (field, value) in
+        [("host", "evil.example"), ("port", port.as_str()), ("ssl", "false"), ("engine", "mysql")]
+    {
         let draft = rotation.current()?.with("password", rotation.random_password(&Rules::default())?);
         let put = rotation.put_pending(&draft.with(field, value)).map(drop);
         answers.push_str(&format!("{field}: {}; ", refusal(put)));
@@ -157,21 +254,39 @@ fn host() -> String {
     format!("{thread:?} {read:?} {input:?} {:?} {variables:?}", std::env::args().collect::<Vec<_>>())
 }
 
+fn remembers() -> bool {
+    std::env::var("ATTACK").is_ok_and(|name| name == "remember")
+}
+
 impl Rotator for Attacks {
     fn create(rotation: &Rotation) -> Result<(), Failure> {
-        attack(rotation)
+        if remembers() { remember(rotation, rotate) } else { attack(rotation) }
     }
 
     fn set(rotation: &Rotation) -> Result<(), Failure> {
-        attack(rotation)
+        if !remembers() {
+            return attack(rotation);
+        }
+        remember(rotation, |rotation| {
+            let pending = rotation.pending()?;
+            let login = rotation.login_known()?;
+            login.session.set_password(&pending.text("username")?, &pending.sensitive("password")?)?;
+            Ok(())
+        })
     }
 
     fn test(rotation: &Rotation) -> Result<(), Failure> {
-        attack(rotation)
+        if !remembers() {
+            return attack(rotation);
+        }
+        remember(rotation, |rotation| Ok(Session::login(&rotation.pending()?)?.ping()?))
     }
 
     fn finish(rotation: &Rotation) -> Result<(), Failure> {
-        attack(rotation)
+        if !remembers() {
+            return attack(rotation);
+        }
+        remember(rotation, |rotation| Ok(rotation.promote()?))
     }
 }
 

@@ -96,6 +96,10 @@ const ANYHOW: [Call; 25] = [
     MEMFD_CREATE,
 ];
 
+/// Which kind of mapping it is, and whether it is a stack: what is not private, and what grows by itself, does not count against
+/// the limit on writable memory.
+const MAP_KIND: u64 = 0x10f;
+const MAP_PRIVATE: u64 = 2;
 const PROT_WRITE: u64 = 2;
 const PROT_EXEC: u64 = 4;
 /// A debug build asks whether what it closes is open.
@@ -117,7 +121,8 @@ fn program() -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ANYHOW.iter().map(|call| (call.number(), Vec::new())).collect();
     // Memory is made executable when it holds a compiled component, and is not writable any more then. Never at once.
-    rules.insert(MMAP.number(), vec![rule([(2, SeccompCmpOp::MaskedEq(PROT_EXEC), 0)])?]);
+    let private = (3, SeccompCmpOp::MaskedEq(MAP_KIND), MAP_PRIVATE);
+    rules.insert(MMAP.number(), vec![rule([(2, SeccompCmpOp::MaskedEq(PROT_EXEC), 0), private])?]);
     rules.insert(
         MPROTECT.number(),
         vec![

@@ -1,0 +1,108 @@
+//! Texts that are to be nowhere, looked for in every form in which they could hide.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// The bytes by which a form is found first.
+const PREFIX: usize = 8;
+/// The pairs of bytes that there are.
+const PAIRS: usize = 1 << 16;
+
+/// The forms in which a text could hide: itself, inside of JSON, in hexadecimal, as a list of bytes, and in base64 at each of
+/// its three alignments.
+fn forms(marker: &str) -> Vec<Vec<u8>> {
+    let inside = serde_json::to_string(marker).unwrap();
+    let mut forms = vec![
+        marker.as_bytes().to_vec(),
+        inside.trim_matches('"').as_bytes().to_vec(),
+        hex::encode(marker).into_bytes(),
+        hex::encode_upper(marker).into_bytes(),
+        // As a list of numbers, which is how a derived Debug prints bytes.
+        marker.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ").into_bytes(),
+    ];
+    for shift in 0..3_usize {
+        let padded = [vec![0; shift], marker.as_bytes().to_vec()].concat();
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let text = engine.encode(&padded).into_bytes();
+            // The first and last characters share bits with their neighbours.
+            forms.push(text.get(4..text.len().saturating_sub(2)).unwrap_or_default().to_vec());
+        }
+    }
+    forms.retain(|form| form.len() >= PREFIX);
+    forms
+}
+
+/// Whether `needle` is in `haystack`.
+#[must_use]
+pub fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Every form of every hidden text, found in one pass: by its first two bytes, then by its first eight.
+pub struct Needles<'a> {
+    begin: Vec<bool>,
+    by_prefix: HashMap<[u8; PREFIX], Vec<(&'a str, Vec<u8>)>>,
+}
+
+fn pair(bytes: &[u8]) -> Option<usize> {
+    bytes.first_chunk::<2>().map(|pair| usize::from(u16::from_be_bytes(*pair)))
+}
+
+impl<'a> Needles<'a> {
+    /// The needles of these texts.
+    #[must_use]
+    pub fn of(hidden: &'a [String]) -> Self {
+        let mut needles = Self { begin: vec![false; PAIRS], by_prefix: HashMap::new() };
+        for text in hidden {
+            for form in forms(text) {
+                let begins = pair(&form).and_then(|pair| needles.begin.get_mut(pair));
+                *begins.expect("a form has two bytes") = true;
+                let prefix = *form.first_chunk().expect("a form has so many bytes");
+                needles.by_prefix.entry(prefix).or_default().push((text.as_str(), form));
+            }
+        }
+        needles
+    }
+
+    /// The first hidden text in `haystack`, and the form in which it is there.
+    #[must_use]
+    pub fn first_in(&self, haystack: &[u8]) -> Option<(&str, &[u8])> {
+        (0..haystack.len().saturating_sub(PREFIX - 1)).find_map(|at| {
+            let rest = haystack.get(at..)?;
+            if !*self.begin.get(pair(rest)?)? {
+                return None;
+            }
+            let candidates = self.by_prefix.get(rest.first_chunk::<PREFIX>()?)?;
+            let found = candidates.iter().find(|(_, form)| rest.starts_with(form))?;
+            Some((found.0, found.1.as_slice()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_text_is_found_in_every_form() {
+        let marker = "canary-0123456789";
+        let hidden = ["another-0123456789".to_owned(), marker.to_owned()];
+        let needles = Needles::of(&hidden);
+        let around = format!("{{\"a\":\"x{marker}y\"}}");
+        for haystack in [
+            around.clone().into_bytes(),
+            hex::encode(&around).into_bytes(),
+            STANDARD_NO_PAD.encode(&around).into_bytes(),
+            STANDARD_NO_PAD.encode(format!("1{around}")).into_bytes(),
+            URL_SAFE_NO_PAD.encode(format!("12{around}")).into_bytes(),
+            format!("{:?}", around.as_bytes()).into_bytes(),
+        ] {
+            let found = needles.first_in(&haystack);
+            assert_eq!(found.map(|(text, _)| text), Some(marker), "{}", String::from_utf8_lossy(&haystack));
+        }
+        assert_eq!(needles.first_in(b"canary-012345678 is not the whole"), None);
+        assert!(holds(b"abc", b"bc") && !holds(b"abc", b"cb"));
+    }
+}
