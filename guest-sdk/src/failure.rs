@@ -63,7 +63,7 @@ pub enum DatabaseError {
     Lost(String),
 }
 
-const SUPERSEDED: &str = "another rotation, or a person, has taken over this secret";
+pub(crate) const SUPERSEDED: &str = "another rotation, or a person, has taken over this secret";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

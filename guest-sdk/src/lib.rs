@@ -2,7 +2,7 @@
 //!
 //! A rotator is a WebAssembly component that Pawl runs in a sandbox. It decides *what happens when*; the host holds every
 //! password, dials every connection and writes every statement that carries one. What the rotator gets is a [`Sensitive`]: a
-//! handle that a login, a password change and a new version take, and that nothing gives the text of.
+//! handle that a login, a password change, a request ([`http`]) and a new version take, and that nothing gives the text of.
 //!
 //! # A complete rotator
 //!
@@ -46,6 +46,7 @@
 //! * The fields of a version that a rotator does not name stay as they are.
 
 mod failure;
+pub mod http;
 mod rotation;
 mod session;
 
@@ -66,6 +67,12 @@ pub use bindings::pawl::rotation::log::Level;
 pub use failure::{DatabaseError, Failure, LoginError, SecretError};
 pub use rotation::{Draft, FieldValue, Login, Rotation, Rules, Sensitive, Version};
 pub use session::Session;
+
+/// A variable of the function's environment, as the operator has set it.
+#[must_use]
+pub fn configuration(name: &str) -> Option<String> {
+    bindings::pawl::rotation::configuration::get(name)
+}
 
 /// The other of the two user names between which alternating users change, by AWS's rule: `_clone` taken off, or put on.
 ///

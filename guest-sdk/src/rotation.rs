@@ -66,6 +66,13 @@ impl<'a> Rotation<'a> {
         Self(raw)
     }
 
+    /// The rotation's id: known before there is a pending version, and the same in every try, after a crash too. An idempotency
+    /// token for systems that take one; no secret.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.0.id()
+    }
+
     /// The version with AWSCURRENT: what applications read.
     ///
     /// # Errors

@@ -10,19 +10,22 @@ use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Crates to build, and the names of their files and constants.
-const ROTATORS: [(&str, &str); 4] = [
+const ROTATORS: [(&str, &str); 5] = [
+    ("pawl-rotator-http-api-key", "pawl_rotator_http_api_key"),
     ("pawl-rotator-mysql", "pawl_rotator_mysql"),
     ("pawl-rotator-mysql-alternating", "pawl_rotator_mysql_alternating"),
     ("pawl-rotator-postgres", "pawl_rotator_postgres"),
     ("pawl-rotator-postgres-alternating", "pawl_rotator_postgres_alternating"),
 ];
 /// What the components are made of, from the workspace's root.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 16] = [
     "Cargo.toml",
     "Cargo.lock",
     "guest-sdk/Cargo.toml",
     "guest-sdk/src",
     "guest-sdk/wit",
+    "rotators/http-api-key/Cargo.toml",
+    "rotators/http-api-key/src",
     "rotators/mysql/Cargo.toml",
     "rotators/mysql/src",
     "rotators/mysql-alternating/Cargo.toml",

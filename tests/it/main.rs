@@ -21,6 +21,7 @@ mod events;
 mod functions;
 mod harness;
 mod healing;
+mod http_rotator;
 mod kill;
 mod labels;
 mod lambda;

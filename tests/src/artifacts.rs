@@ -144,8 +144,15 @@ pub fn guest(package: &str) -> PathBuf {
 }
 
 /// The packages under `tests/guests`.
-pub const GUESTS: [&str; 6] =
-    ["guest-attacks", "guest-loops", "guest-hoards", "guest-panics", "guest-peeks", "guest-trespasses"];
+pub const GUESTS: [&str; 7] = [
+    "guest-asks",
+    "guest-attacks",
+    "guest-loops",
+    "guest-hoards",
+    "guest-panics",
+    "guest-peeks",
+    "guest-trespasses",
+];
 
 /// A directory for `pawl serve --functions-dir`: every guest, granted what its secret names, except the one that is there to
 /// be refused.

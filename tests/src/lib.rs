@@ -18,6 +18,7 @@ pub mod cut;
 pub mod database;
 pub mod history;
 pub mod http;
+pub mod keyservice;
 pub mod mariadb;
 pub mod needles;
 pub mod pair;

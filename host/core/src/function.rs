@@ -3,6 +3,7 @@
 mod alias;
 mod approval;
 mod grants;
+mod http;
 mod manifest;
 mod name;
 mod permission;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::alias::{Alias, AliasError, AliasRequest, Routing, Weight};
 pub use self::approval::Approval;
 pub use self::grants::{Engine, Grants, SecretPattern, Target};
+pub use self::http::{HttpGrant, Method, Origin, PathPattern, Slot, Url, UrlError, is_header_name};
 pub use self::manifest::Manifest;
 pub use self::name::{
     AliasName, FunctionName, FunctionNameError, FunctionRef, FunctionVersion, LATEST, Qualifier,

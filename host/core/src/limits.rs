@@ -2,11 +2,13 @@
 
 mod aws;
 mod functions;
+mod http;
 
 use std::time::Duration;
 
 pub use self::aws::*;
 pub use self::functions::*;
+pub use self::http::*;
 
 // Policies.
 

@@ -4,8 +4,10 @@ mod accounts;
 mod check;
 mod database;
 mod handles;
+mod http;
 mod journal;
 mod secret;
+pub(crate) mod spelling;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +18,12 @@ use std::time::Instant;
 use pawl_core::document::{Document, DocumentError};
 use pawl_core::function::{Environment, Grants};
 use pawl_core::limits;
-use pawl_core::rotation::{Account, Proof};
+use pawl_core::rotation::{Account, Proof, Step};
 use pawl_core::world::Rng;
 
 use self::handles::{Handles, Held, Of, VersionHeld};
 use self::journal::Journal;
-use crate::database::Drivers;
+use crate::database::{Drivers, TlsRoots};
 use crate::dial::Egress;
 use crate::port::{PortError, SecretsPort, StoredVersion, Which};
 use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
@@ -36,6 +38,9 @@ pub(crate) struct CapabilityConfig {
     pub(crate) environment: Arc<Environment>,
     pub(crate) drivers: Arc<Drivers>,
     pub(crate) egress: Arc<Egress>,
+    pub(crate) tls: TlsRoots,
+    /// Which step; none for what is done outside of one.
+    pub(crate) step: Option<Step>,
     pub(crate) rng: Arc<dyn Rng>,
     /// Whether accounts are left as they are.
     pub(crate) rehearsal: bool,
@@ -56,6 +61,7 @@ pub(crate) struct Capabilities {
     changed_at: Option<Instant>,
     /// What a rehearsal has not done.
     would: Vec<String>,
+    requests: self::http::Requests,
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -76,6 +82,7 @@ impl Capabilities {
             own_logins: BTreeSet::new(),
             changed_at: None,
             would: Vec::new(),
+            requests: self::http::Requests::default(),
         }
     }
 
@@ -116,6 +123,8 @@ impl Capabilities {
             Call::Differences { session, like, account } => {
                 Box::pin(self.differences(session, &like, &account)).await.map(Reply::Differences)
             }
+            Call::Id => Ok(Reply::Id(self.config.port.token().to_owned())),
+            Call::Http(request) => Box::pin(self.http(request)).await.map(Reply::Http),
             Call::Log { level, message } => {
                 self.journal.write(level, &message);
                 Ok(Reply::Logged)

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use pawl_core::function::Grants;
+use pawl_core::function::{Grants, HttpGrant};
 use pawl_core::limits;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -190,7 +190,13 @@ impl Destination {
         Err(DialError::NotGranted(format!("the function's grants do not cover {host}:{port}")))
     }
 
-    /// The host, as the secret names it.
+    /// The server that a grant of requests names. A name that is granted may still lead nowhere, by the rule on addresses.
+    #[must_use]
+    pub fn of_http(grant: &HttpGrant, egress: Arc<Egress>) -> Self {
+        Self { host: grant.origin.host().to_owned(), port: grant.origin.port(), egress }
+    }
+
+    /// The host, as the secret or the grant names it.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host

@@ -17,6 +17,7 @@ mod compile;
 pub mod database;
 pub mod dial;
 mod engine;
+mod http;
 mod line;
 mod pool;
 pub mod port;

@@ -61,6 +61,9 @@ pub enum PortError {
 /// The secret under rotation, as one step may use it. Every function fails with [`PortError::Superseded`] once the rotation
 /// has lost the secret.
 pub trait SecretsPort: Send + Sync {
+    /// The rotation's token: known before there is a pending version, and the same in every try. No secret.
+    fn token(&self) -> &str;
+
     /// Reads a version; none when there is no such version or it has no value yet.
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>>;
 
@@ -92,6 +95,6 @@ pub trait SecretsPort: Send + Sync {
     /// Notes, durably, how a login of this account went.
     fn note_login<'a>(&'a self, account: &'a Account, refused: bool) -> Answer<'a, ()>;
 
-    /// Whether this rotation still owns the secret; asked before every database call.
+    /// Whether this rotation still owns the secret; asked before every call outside of Pawl.
     fn fence(&self) -> Answer<'_, ()>;
 }

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::artifact::Artifacts;
 use crate::capability::{Capabilities, CapabilityConfig, LogLine, LoginJob, Severity, TriedLogin};
 use crate::compile::{self, AdmitError, Admitted, Compiled};
-use crate::database::Drivers;
+use crate::database::{Drivers, TlsRoots};
 use crate::dial::Egress;
 use crate::engine::Identity;
 use crate::pool::{Leased, Pool, WorkerCounts, WorkerFailure};
@@ -74,6 +74,8 @@ pub struct RuntimeConfig {
     pub drivers: Arc<Drivers>,
     /// Where no function may dial, whatever its grants.
     pub egress: Arc<Egress>,
+    /// By which servers are trusted that functions have requests made of.
+    pub tls: TlsRoots,
     /// Where passwords come from.
     pub rng: Arc<dyn Rng>,
 }
@@ -85,6 +87,7 @@ pub struct Runtime {
     limits: StepLimits,
     drivers: Arc<Drivers>,
     egress: Arc<Egress>,
+    tls: TlsRoots,
     rng: Arc<dyn Rng>,
     pool: Pool,
     engine: OnceCell<Identity>,
@@ -132,6 +135,7 @@ impl Runtime {
             limits: config.limits,
             drivers: config.drivers,
             egress: config.egress,
+            tls: config.tls,
             rng: config.rng,
             engine: OnceCell::new(),
             compiler: Mutex::new(()),
@@ -190,6 +194,8 @@ impl Runtime {
             environment: Arc::clone(&job.environment),
             drivers: Arc::clone(&self.drivers),
             egress: Arc::clone(&self.egress),
+            tls: self.tls.clone(),
+            step: Some(job.step),
             rng: Arc::clone(&self.rng),
             rehearsal: job.rehearsal,
         });
@@ -243,6 +249,8 @@ impl Runtime {
             environment: Arc::default(),
             drivers: Arc::clone(&self.drivers),
             egress: Arc::clone(&self.egress),
+            tls: self.tls.clone(),
+            step: None,
             rng: Arc::clone(&self.rng),
             rehearsal: true,
         });

@@ -74,6 +74,7 @@ pub(crate) enum Ended {
 /// The functions of the WIT, as messages.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Call {
+    Id,
     Current,
     Pending,
     Previous,
@@ -118,6 +119,7 @@ pub(crate) enum Call {
         like: String,
         account: String,
     },
+    Http(HttpRequest),
     Log {
         level: LogLevel,
         message: String,
@@ -156,6 +158,54 @@ pub(crate) enum LogLevel {
     Warn,
 }
 
+/// `http.request` of the WIT.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HttpRequest {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<HttpHeader>,
+    pub(crate) body: Vec<HttpPart>,
+    /// Whether the guest wants more of the answer than its status.
+    pub(crate) whole: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HttpHeader {
+    pub(crate) name: String,
+    pub(crate) value: Vec<HttpPart>,
+}
+
+/// `http.part` of the WIT.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum HttpPart {
+    Text(String),
+    Sensitive(Handle),
+    Json(Handle),
+    Percent(Handle),
+    Basic { user: String, password: Handle },
+}
+
+/// `http.response` of the WIT.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HttpResponse {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+/// `http.error` of the WIT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum HttpError {
+    NotGranted(String),
+    Refused(String),
+    Unreachable(String),
+    Untrusted(String),
+    LockoutBudgetSpent(String),
+    Lost(String),
+    Unreadable(u16),
+    Superseded,
+}
+
 /// The answers, one kind for each shape of result in the WIT.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
@@ -168,6 +218,8 @@ pub(crate) enum Reply {
     Session(Result<Handle, LoginError>),
     Statement(Result<(), DatabaseError>),
     Differences(Result<Vec<String>, DatabaseError>),
+    Id(String),
+    Http(Result<HttpResponse, HttpError>),
     Logged,
     /// The worker broke the protocol or named a handle that it does not hold: the step traps with this text.
     Violation(String),

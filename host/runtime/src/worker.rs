@@ -7,6 +7,7 @@
 pub(crate) mod confine;
 mod gauge;
 mod guest;
+mod http;
 mod link;
 mod meter;
 mod pipe;

@@ -214,7 +214,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let databases: [Arc<dyn Driver>; 3] = [
         Arc::new(PostgresDriver::new(roots.clone())),
         Arc::new(MysqlDriver::mysql(roots.clone())),
-        Arc::new(MysqlDriver::mariadb(roots)),
+        Arc::new(MysqlDriver::mariadb(roots.clone())),
     ];
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng)?;
@@ -247,6 +247,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         limits: StepLimits::default(),
         drivers: Arc::new(Drivers::new(databases.map(|driver| metrics.metered_driver(driver)))),
         egress: Arc::new(settings.egress),
+        tls: roots.clone(),
         rng: rng.clone(),
     });
     let request_ids = RequestIds::new(&*rng);

@@ -20,7 +20,8 @@ pub struct Builtin {
     pub bytes: &'static [u8],
     /// SHA-256 of it.
     pub digest: Digest,
-    /// The database engines that it logs in to, each at the place that the secret itself names.
+    /// The database engines that it logs in to, each at the place that the secret itself names. None for a rotator that logs in
+    /// to no database: it reaches nothing until an operator grants it something.
     engines: &'static [Engine],
 }
 
@@ -29,7 +30,7 @@ impl Builtin {
     #[must_use]
     pub fn grants(&self) -> Grants {
         let engines: BTreeSet<_> = self.engines.iter().copied().collect();
-        Grants { engines, own_target: true, ..Grants::default() }
+        Grants { own_target: !engines.is_empty(), engines, ..Grants::default() }
     }
 
     /// The rotator of this name.
@@ -41,6 +42,13 @@ impl Builtin {
 
 /// Every one of them.
 pub const ALL: &[Builtin] = &[
+    Builtin {
+        name: "pawl-http-api-key",
+        description: "Rotates an API key that a service takes over HTTP; what it may ask of whom is the operator's to grant",
+        bytes: PAWL_ROTATOR_HTTP_API_KEY,
+        digest: Digest::from_bytes(PAWL_ROTATOR_HTTP_API_KEY_DIGEST),
+        engines: &[],
+    },
     Builtin {
         name: "pawl-mariadb-alternating-users",
         description: "Rotates between two MariaDB users that can do the same, by a master's login",
@@ -103,7 +111,8 @@ mod tests {
     #[test]
     fn a_builtin_may_reach_its_own_database_and_nothing_else() {
         let grants = Builtin::named("pawl-postgres-single-user").unwrap().grants();
-        assert!(grants.own_target && grants.targets.is_empty());
+        assert!(grants.own_target && grants.targets.is_empty() && grants.http.is_empty());
+        assert_eq!(Builtin::named("pawl-http-api-key").unwrap().grants(), Grants::default());
         assert!(Builtin::named("nobody").is_none());
     }
 }

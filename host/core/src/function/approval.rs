@@ -29,7 +29,7 @@ impl Grants {
     #[must_use]
     pub fn beyond(&self, approved: &Self) -> Vec<String> {
         // Taken apart, so that a grant which is added and not compared here does not compile.
-        let Self { engines, own_target, targets, secrets, pending_fields } = self;
+        let Self { engines, own_target, targets, secrets, pending_fields, http } = self;
         let mut beyond = Vec::new();
         for engine in engines.difference(&approved.engines) {
             beyond.push(format!("engines: log in to {} servers", word(engine)));
@@ -49,6 +49,9 @@ impl Grants {
         for field in pending_fields.difference(&approved.pending_fields) {
             beyond.push(format!("pending-fields: change the field {field} of the secret"));
         }
+        for request in uncovered(http, &approved.http, |asked, approved| approved.contains(asked)) {
+            beyond.push(format!("http: {}", request.words()));
+        }
         beyond
     }
 
@@ -56,12 +59,13 @@ impl Grants {
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         // Taken apart, so that a grant which is added and not joined here does not compile.
-        let Self { engines, own_target, targets, secrets, pending_fields } = more;
+        let Self { engines, own_target, targets, secrets, pending_fields, http } = more;
         self.engines.extend(engines);
         self.own_target |= own_target;
         self.targets.extend(targets);
         self.secrets.extend(secrets);
         self.pending_fields.extend(pending_fields);
+        self.http.extend(http);
         self
     }
 }
@@ -130,9 +134,14 @@ mod tests {
         let asked = grants(&serde_json::json!({
             "engines": ["postgres", "mysql"], "own-target": true, "targets": ["db.internal:5432", "evil.example:443"],
             "secrets": ["db/master-1", "other"], "pending-fields": ["password", "token"],
+            "http": [
+                {"origin": "https://a.example", "methods": ["GET"], "paths": ["/v1/me"], "sensitive": ["header:authorization"]},
+                {"origin": "http://a.example", "methods": ["PUT"], "paths": ["/v1/key"], "sensitive": ["body"], "answers": true},
+            ],
         }));
         let approved = grants(&serde_json::json!({
             "engines": ["postgres"], "targets": ["*.internal:*"], "secrets": ["db/master-*"],
+            "http": [{"origin": "https://a.example", "methods": ["GET", "PUT"], "paths": ["/v1/*"], "sensitive": ["header:authorization"]}],
         }));
         assert_eq!(
             asked.beyond(&approved),
@@ -142,6 +151,7 @@ mod tests {
                 "targets: reach evil.example:443",
                 "secrets: log in with the secrets other",
                 "pending-fields: change the field token of the secret",
+                "http: PUT http://a.example (WITHOUT TLS) at /v1/key, with sensitive values in body, and read the answers",
             ]
         );
         let both = approved.clone().and(asked.clone());

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::HttpGrant;
+
 /// A kind of database server that the host can log in to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -126,6 +128,9 @@ pub struct Grants {
     pub secrets: BTreeSet<SecretPattern>,
     /// The fields in which a pending version may differ from its base.
     pub pending_fields: BTreeSet<String>,
+    /// Requests that it may have the host make.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub http: BTreeSet<HttpGrant>,
 }
 
 impl Default for Grants {
@@ -136,6 +141,7 @@ impl Default for Grants {
             targets: BTreeSet::new(),
             secrets: BTreeSet::new(),
             pending_fields: ["username", "password"].into_iter().map(str::to_owned).collect(),
+            http: BTreeSet::new(),
         }
     }
 }
@@ -181,7 +187,9 @@ mod tests {
     #[test]
     fn grants_deny_by_default_and_refuse_what_they_do_not_know() {
         let none: Grants = serde_json::from_str("{}").unwrap();
-        assert!(none.engines.is_empty() && !none.own_target && none.targets.is_empty());
+        assert!(
+            none.engines.is_empty() && !none.own_target && none.targets.is_empty() && none.http.is_empty()
+        );
         assert!(serde_json::from_str::<Grants>(r#"{"everything": true}"#).is_err());
     }
 }

@@ -69,6 +69,7 @@ impl Manifest {
         let interface = interface.split_once('@').map_or(interface, |(name, _)| name);
         match interface {
             "database" if self.grants.engines.is_empty() => Some("engines"),
+            "http" if self.grants.http.is_empty() => Some("http"),
             _ => None,
         }
     }
@@ -122,5 +123,12 @@ mod tests {
         );
         let asks = Manifest::parse("[grants]\nengines = [\"mysql\"]\n").unwrap();
         assert_eq!(asks.covers(&database), Ok(()));
+        let http = imports(&["pawl:rotation/http@0.1.0"]);
+        assert!(asks.covers(&http).unwrap_err()[0].contains("`http`"));
+        let text =
+            "[[grants.http]]\norigin = \"https://a.example\"\nmethods = [\"PUT\"]\npaths = [\"/v1/key\"]\n";
+        let asks = Manifest::parse(text).unwrap();
+        assert_eq!(asks.covers(&http), Ok(()));
+        assert_eq!(Manifest::parse(&toml::to_string(&asks).unwrap()).unwrap(), asks);
     }
 }

@@ -1,11 +1,12 @@
 //! The WIT's `secrets`: versions, new passwords, the pending version.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pawl_core::document::{Document, NewValue, TARGET_FIELDS, is_text_field};
 use pawl_core::limits;
 use pawl_core::password::{self, PasswordError, PasswordRules};
-use pawl_core::value::SecretValue;
+use pawl_core::value::{SecretBytes, SecretValue};
 
 use super::handles::{Held, Of, Origin, SensitiveHeld};
 use super::{Capabilities, Violation, journal, secret_error};
@@ -15,8 +16,9 @@ use crate::wire::{self, Handle, LoginError, SecretError, VersionHandle};
 
 /// The field whose value is the account's password.
 pub(super) const PASSWORD: &str = "password";
-/// What is said of a password that was in use before: it may be known to somebody, the rotator's author among them.
-const NOT_MADE_HERE: &str = "the pending version's password must come from random-password in the same step";
+/// What is said of a password or key that was in use before: it may be known to somebody, the rotator's author among them.
+const NOT_MADE_HERE: &str = "the pending version's password, and whatever else is new and sensitive in it, must come from \
+                             random-password in the same step";
 
 type Answered<T> = Result<Result<T, SecretError>, Violation>;
 
@@ -128,8 +130,7 @@ impl Capabilities {
                 wire::NewValue::Text(text) => NewValue::Text(text),
                 wire::NewValue::Sensitive(handle) => {
                     let held = self.handles.sensitive(handle)?;
-                    // A password that was in use before may be known to somebody, the rotator's author among them.
-                    if change.field == PASSWORD && held.origin != Origin::Generated {
+                    if held.origin != Origin::Generated {
                         return Ok(Err(SecretError::Refused(NOT_MADE_HERE.to_owned())));
                     }
                     NewValue::Sensitive(held.value.duplicate())
@@ -141,8 +142,8 @@ impl Capabilities {
             Ok(value) => value,
             Err(error) => return Ok(Err(SecretError::Refused(journal::line(&error.to_string())))),
         };
-        let makes_password = new.iter().any(|(field, _)| field == PASSWORD);
-        if let Err(error) = self.turned(&value, makes_password).await {
+        let made: BTreeSet<_> = new.iter().map(|(field, _)| field.as_str()).collect();
+        if let Err(error) = self.turned(&value, &made).await {
             return Ok(Err(error));
         }
         match self.config.port.put_pending(value).await {
@@ -151,32 +152,39 @@ impl Capabilities {
         }
     }
 
-    /// Checks that no password from before comes back with the base that a pending value was made of.
+    /// Checks that no sensitive value from before comes back with the base that a pending value was made of.
     async fn turned_with(
         &mut self,
         pending: &Document,
         current: &Document,
-        makes_password: bool,
+        made: &BTreeSet<&str>,
     ) -> Result<(), SecretError> {
-        let Some(password) = pending.sensitive(PASSWORD).filter(|_| !makes_password) else { return Ok(()) };
-        if current.sensitive(PASSWORD).is_some_and(|held| held.same_as(&password)) {
+        let kept = |by: &Document, field: &str, value: &SecretBytes| {
+            by.sensitive(field).is_some_and(|held| held.same_as(value))
+        };
+        let from_before = |by: &Document| {
+            let values = pending.names().filter_map(|field| Some((field, pending.sensitive(field)?)));
+            values
+                .filter(|(field, _)| !made.contains(field))
+                .any(|(field, value)| !kept(current, field, &value) && !kept(by, field, &value))
+        };
+        if !from_before(current) {
             return Ok(());
         }
-        let stored = self.document(Which::Pending).await?.and_then(|stored| stored.sensitive(PASSWORD));
-        if stored.is_some_and(|held| held.same_as(&password)) {
-            return Ok(());
+        match self.document(Which::Pending).await? {
+            Some(stored) if !from_before(&stored) => Ok(()),
+            _ => Err(SecretError::Refused(NOT_MADE_HERE.to_owned())),
         }
-        Err(SecretError::Refused(NOT_MADE_HERE.to_owned()))
     }
 
     /// Checks that a pending value is a step onward from the current one: another value, on the same server.
-    async fn turned(&mut self, value: &SecretValue, makes_password: bool) -> Result<(), SecretError> {
+    async fn turned(&mut self, value: &SecretValue, made: &BTreeSet<&str>) -> Result<(), SecretError> {
         let refused = |text: String| Err(SecretError::Refused(text));
         let Some(current) = self.document(Which::Current).await? else {
             return refused("the secret has no AWSCURRENT version with a value".to_owned());
         };
         let pending = Document::parse(value).map_err(|error| super::malformed(&error))?;
-        self.turned_with(&pending, &current, makes_password).await?;
+        self.turned_with(&pending, &current, made).await?;
         // Whatever the grants say and whichever version was the base: applications take AWSCURRENT's credentials to the
         // server that it names, and rotation must not send them elsewhere or without TLS.
         for field in TARGET_FIELDS {
@@ -202,15 +210,25 @@ impl Capabilities {
         self.config.port.promote().await.map_err(|error| secret_error(self.noted(error)))
     }
 
+    /// The login that a version describes, if it is one to a database that this host can log in to.
+    pub(super) fn describes_database(&self, document: &Document) -> Option<Login> {
+        Login::parse(document).ok().filter(|login| self.config.drivers.get(login.engine).is_some())
+    }
+
     /// Insists, whatever the rotator has made of testSecret, that the host itself has seen the new login work, and that another
     /// account can do what the current one can.
     async fn proven(&mut self) -> Result<(), SecretError> {
         let standing = self.standing().await?;
         let Some(pending) = self.document(Which::Pending).await? else { return Ok(()) };
-        // What describes no login to a database that the host knows is the rotator's own to test.
-        let Ok(login) = Login::parse(&pending) else { return Ok(()) };
-        if self.config.drivers.get(login.engine).is_none() {
-            return Ok(());
+        if self.describes_database(&pending).is_none() {
+            // Where the host carries the requests it sees what is answered to them; elsewhere it is the rotator's own to test.
+            return if self.config.grants.http.is_empty() || standing.proof.login {
+                Ok(())
+            } else {
+                let text = "no server has accepted the pending version's new values yet: testSecret must make a request that \
+                            carries them, and have a 2xx answer";
+                Err(SecretError::Refused(text.to_owned()))
+            };
         }
         if !standing.proof.login
             && let Err(error) = self.logged_in(&pending, Of::Pending).await

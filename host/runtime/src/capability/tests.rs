@@ -1,5 +1,7 @@
 //! Every rule of the capabilities, with a store in memory and a database that does as it is told.
 
+mod http;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,6 +65,10 @@ fn stored(name: &str, json: &str) -> StoredVersion {
 }
 
 impl SecretsPort for MemoryPort {
+    fn token(&self) -> &str {
+        "the-token-of-the-rotation"
+    }
+
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
         Box::pin(async move {
             self.checked()?;
@@ -252,6 +258,7 @@ impl Rng for Counting {
 }
 
 struct World {
+    step: Step,
     port: Arc<MemoryPort>,
     database: Arc<Scripted>,
     grants: Grants,
@@ -268,6 +275,7 @@ fn world() -> World {
     let database = Arc::new(Scripted::default());
     *database.password.lock().unwrap() = "old-canary".to_owned();
     World {
+        step: Step::SetSecret,
         port: Arc::new(port),
         database,
         grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
@@ -286,6 +294,8 @@ impl World {
             environment: Arc::new(self.environment.clone()),
             drivers: Arc::new(Drivers::new([driver])),
             egress: Arc::default(),
+            tls: crate::database::TlsRoots::load(None).unwrap(),
+            step: Some(self.step),
             rng: Arc::new(Counting::default()),
             rehearsal: self.rehearsal,
         }))

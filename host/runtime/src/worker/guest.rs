@@ -8,7 +8,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
 use super::cut;
-use super::link::{database, log, secrets};
+use super::link::{configuration, database, log, secrets};
 use super::meter::{Gate, Stop};
 use super::pipe::{Pipe, PipeError};
 use super::printed::Printed;
@@ -26,6 +26,7 @@ pub(super) struct Guest {
     bytes: usize,
     gate: Gate,
     version_ids: BTreeMap<Handle, String>,
+    environment: BTreeMap<String, String>,
     wasi: WasiCtx,
     table: ResourceTable,
     printed: Printed,
@@ -48,6 +49,7 @@ impl Guest {
             bytes: 0,
             gate: Gate::new(limits.memory_bytes),
             version_ids: BTreeMap::new(),
+            environment: environment.clone(),
             wasi: wasi.build(),
             table,
             printed,
@@ -91,7 +93,7 @@ impl Guest {
         Ended::Trapped { reason, stderr }
     }
 
-    fn ask(&mut self, call: Call) -> wasmtime::Result<Reply> {
+    pub(super) fn ask(&mut self, call: Call) -> wasmtime::Result<Reply> {
         self.send(call)?;
         match self.pipe.receive() {
             Ok(Down::Reply(Reply::Violation(text))) => Err(wasmtime::Error::new(Stop::Violation(text))),
@@ -167,7 +169,7 @@ fn host_limit(text: &str, limits: GuestLimits) -> String {
 }
 
 /// The host answered another question. It does not; but a worker that is wrong about that must not go on.
-fn mismatch() -> wasmtime::Error {
+pub(super) fn mismatch() -> wasmtime::Error {
     wasmtime::Error::new(Stop::Violation("the answer does not fit the call".to_owned()))
 }
 
@@ -220,6 +222,13 @@ impl secrets::HostVersion for Guest {
 }
 
 impl secrets::HostRotation for Guest {
+    fn id(&mut self, _: Resource<secrets::Rotation>) -> wasmtime::Result<String> {
+        match self.ask(Call::Id)? {
+            Reply::Id(id) => Ok(id),
+            _ => Err(mismatch()),
+        }
+    }
+
     fn current(
         &mut self,
         _: Resource<secrets::Rotation>,
@@ -354,6 +363,12 @@ impl database::HostSession for Guest {
 
     fn drop(&mut self, session: Resource<database::Session>) -> wasmtime::Result<()> {
         self.forget(session.rep())
+    }
+}
+
+impl configuration::Host for Guest {
+    fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.environment.get(&name).cloned())
     }
 }
 

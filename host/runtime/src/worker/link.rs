@@ -1,5 +1,5 @@
-//! What a guest may call: the WIT's functions, and of WASI what a language's runtime needs. No file system, no sockets, no
-//! HTTP: what is not linked here does not exist for a guest.
+//! What a guest may call: the WIT's functions, and of WASI what a language's runtime needs. No file system, no sockets:
+//! what is not linked here does not exist for a guest.
 
 use pawl_core::rotation::Step;
 use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
@@ -25,7 +25,7 @@ mod generated {
 
 pub(super) use self::generated::RotatorPre;
 use self::generated::exports::pawl::rotation::steps::Failure;
-pub(super) use self::generated::pawl::rotation::{database, log, secrets};
+pub(super) use self::generated::pawl::rotation::{configuration, database, http, log, secrets};
 
 /// The `borrow<rotation>` that every step is given: there is one, so any number will do.
 const ROTATION: u32 = 0;
@@ -42,6 +42,8 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let l = &mut linker;
     secrets::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     database::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    http::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    configuration::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     log::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
 
     p2::bindings::io::error::add_to_linker::<Guest, HasTable>(l, |guest| guest.ctx().table)?;

@@ -10,7 +10,7 @@ use pawl_core::rotation::{Account, Outcome, Step};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_core::world::Rng;
 use pawl_runtime::database::{
-    Driver, Drivers, LastWord, Login, LoginFailure, Session, StatementFailure, Work,
+    Driver, Drivers, LastWord, Login, LoginFailure, Session, StatementFailure, TlsRoots, Work,
 };
 use pawl_runtime::dial::{Destination, Egress};
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
@@ -102,6 +102,10 @@ impl Secret {
 }
 
 impl SecretsPort for Secret {
+    fn token(&self) -> &str {
+        PENDING_ID
+    }
+
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
         self.answer(|secret| match which {
             Which::Current => Some(Self::stored(CURRENT_ID, &secret.current.lock().unwrap())),
@@ -272,6 +276,7 @@ impl Stage {
             limits,
             drivers: Arc::new(Drivers::new([Arc::new(server.clone()) as Arc<dyn Driver>])),
             egress: Arc::new(Egress::default()),
+            tls: TlsRoots::load(None).unwrap(),
             rng: Arc::new(Dice::default()),
         });
         let secret = Secret::default();

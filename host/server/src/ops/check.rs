@@ -126,6 +126,11 @@ impl Looking {
 }
 
 impl SecretsPort for Looking {
+    /// No rotation, and no guest to tell it to.
+    fn token(&self) -> &str {
+        ""
+    }
+
     fn read(&self, which: Which) -> PortAnswer<'_, Option<StoredVersion>> {
         let current = self.current.as_ref().filter(|_| which == Which::Current).map(duplicate);
         Box::pin(async { Ok(current) })

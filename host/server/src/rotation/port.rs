@@ -82,6 +82,10 @@ impl RotationPort {
 }
 
 impl SecretsPort for RotationPort {
+    fn token(&self) -> &str {
+        self.token.as_str()
+    }
+
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
         Box::pin(async move {
             let held = self.owned().await?;

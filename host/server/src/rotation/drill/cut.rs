@@ -47,6 +47,10 @@ impl Cut {
 }
 
 impl SecretsPort for Cut {
+    fn token(&self) -> &str {
+        self.port.token()
+    }
+
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
         self.unless_dead(self.port.read(which))
     }
