@@ -118,6 +118,10 @@ impl InvocationPort {
 }
 
 impl SecretsPort for InvocationPort {
+    fn token(&self) -> &str {
+        self.token.as_str()
+    }
+
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>> {
         Box::pin(async move {
             let labels = &self.held.secret.labels;
