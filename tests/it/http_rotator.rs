@@ -15,7 +15,7 @@ use pawl_tests::scratch::Scratch;
 use pawl_tests::wait::eventually;
 use serde_json::{Value, json};
 
-use crate::canary::Needles;
+use pawl_tests::needles::Needles;
 
 const SOON: Duration = Duration::from_secs(90);
 const FIRST: &str = "first-key-of-the-canary-0123456789";
