@@ -62,6 +62,7 @@ pub(crate) struct Capabilities {
     /// What a rehearsal has not done.
     would: Vec<String>,
     requests: self::http::Requests,
+>>>>>>> cd00cfe
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -83,6 +84,7 @@ impl Capabilities {
             changed_at: None,
             would: Vec::new(),
             requests: self::http::Requests::default(),
+>>>>>>> cd00cfe
         }
     }
 

@@ -253,7 +253,7 @@ mod tests {
 
     struct Fixed;
 
-    impl Rng for Fixed {
+    impl pawl_core::world::Rng for Fixed {
         fn fill(&self, bytes: &mut [u8]) {
             bytes.fill(0x5d);
         }
@@ -300,7 +300,7 @@ mod tests {
                 STANDARD.encode(format!("app:{KEY}"))
             )),
             STANDARD.encode(&escaped),
-            STANDARD.encode(all_percent(KEY).to_uppercase()),
+            STANDARD.encode(&*spelling::percent(KEY.as_bytes())),
             folded,
             KEY.chars().flat_map(|c| [c, '\0']).collect(),
         ] {

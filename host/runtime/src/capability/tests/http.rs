@@ -405,11 +405,11 @@ async fn a_key_is_made_by_the_host_or_it_is_none() {
     let known = guest.key(Call::Previous).await;
     let refused = guest.put(current, vec![("api_key", NewValue::Sensitive(known))]).await;
     assert!(matches!(refused, Err(SecretError::Refused(text)) if text.contains("random-password")));
-    assert_eq!(guest.call(Call::Id).await_id(), "the-token-of-the-rotation");
+    assert_eq!(guest.call(Call::Id).await.id(), "the-token-of-the-rotation");
 }
 
 impl Reply {
-    fn await_id(self) -> String {
+    fn id(self) -> String {
         match self {
             Self::Id(id) => id,
             other => panic!("{other:?}"),
