@@ -59,10 +59,9 @@ pub(crate) struct Capabilities {
     /// Accounts that this step has logged in as, with versions of the secret under rotation.
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
+    requests: self::http::Requests,
     /// What a rehearsal has not done.
     would: Vec<String>,
-    requests: self::http::Requests,
->>>>>>> cd00cfe
 }
 
 /// The worker broke the rules of the pipe; the step ends with this text.
@@ -82,9 +81,8 @@ impl Capabilities {
             proof: Proof::default(),
             own_logins: BTreeSet::new(),
             changed_at: None,
-            would: Vec::new(),
             requests: self::http::Requests::default(),
->>>>>>> cd00cfe
+            would: Vec::new(),
         }
     }
 
