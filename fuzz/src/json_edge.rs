@@ -3,7 +3,8 @@
 use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::pawl::{
     AdvanceClockRequest, ApproveFunctionRequest, CheckSecretRequest, DescribeFunctionGrantsRequest,
-    DescribeHostRequest, DescribeRotationRequest, ListEventsRequest, ListRotationsRequest, PlanRotationsRequest,
+    DescribeHostRequest, DescribeRotationRequest, ListEventsRequest, ListFunctionLogsRequest,
+    ListRotationsRequest, PlanRotationsRequest,
 };
 use pawl_api::secrets_manager::Operation;
 use pawl_api::secrets_manager::shapes::{
@@ -122,6 +123,7 @@ fn check_own(operation: PawlOperation, target: Target, body: &[u8]) -> bool {
         PawlOperation::DescribeHost => check_shape::<DescribeHostRequest>(target, body),
         PawlOperation::DescribeRotation => check_shape::<DescribeRotationRequest>(target, body),
         PawlOperation::ListEvents => check_shape::<ListEventsRequest>(target, body),
+        PawlOperation::ListFunctionLogs => check_shape::<ListFunctionLogsRequest>(target, body),
         PawlOperation::ListRotations => check_shape::<ListRotationsRequest>(target, body),
         PawlOperation::CheckSecret => check_shape::<CheckSecretRequest>(target, body),
         PawlOperation::PlanRotations => check_shape::<PlanRotationsRequest>(target, body),

@@ -5,9 +5,10 @@ mod registry;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pawl_core::function::{AliasRequest, FunctionVersion, Grants, Routing, Weight};
+use base64::Engine as _;
+use pawl_core::function::{AliasRequest, FunctionVersion, Grants, PublishRequest, Routing, Weight};
 use pawl_tests::aws::{self, Signer};
-use pawl_tests::http::Answer;
+use pawl_tests::http::{Answer, Request};
 use pawl_tests::pawl::{Options, Pawl, Store};
 use pawl_tests::postgres::{Login, Postgres};
 use pawl_tests::process::Server;
@@ -108,6 +109,12 @@ impl Ground {
         *self.plan.lock().unwrap() = Some((moment, deed));
     }
 
+    /// Waits until the server has been killed, and starts it again.
+    fn comes_back(&mut self) {
+        eventually("the server is dead", SOON, || (!self.pawl.server().is_running()).then_some(()));
+        self.pawl.resume();
+    }
+
     fn is_done(&self) -> bool {
         self.plan.lock().unwrap().is_none()
     }
@@ -139,6 +146,23 @@ impl Ground {
     fn pawls(&self, operation: &str, body: &Value) -> Answer {
         let request = self.pawl.request(&format!("Pawl.{operation}"), body.to_string().as_bytes());
         let signer = Signer { service: "pawl".to_owned(), ..self.pawl.signer() };
+        signer.sign(request, aws::now()).send(self.pawl.address())
+    }
+
+    /// Lambda's Invoke, with a rotation event.
+    fn invoke(&self, step: &str, secret: &str) -> Answer {
+        self.invoke_with(&json!({"Step": step, "SecretId": secret, "ClientRequestToken": aws::token()}))
+    }
+
+    fn invoke_with(&self, event: &Value) -> Answer {
+        let request = Request {
+            method: "POST".to_owned(),
+            path: "/2015-03-31/functions/mine/invocations".to_owned(),
+            headers: Vec::new(),
+            body: event.to_string().into_bytes(),
+        };
+        let request = request.header("host", "localhost").header("x-amz-log-type", "Tail");
+        let signer = Signer { service: "lambda".to_owned(), ..self.pawl.signer() };
         signer.sign(request, aws::now()).send(self.pawl.address())
     }
 
@@ -205,9 +229,7 @@ fn a_rotation_keeps_its_code_when_that_is_updated_or_the_function_deleted() {
     ground.at_and_kill(Moment::HasPassword, move || registry.delete());
     let token = ground.pawl.rotate("db", FUNCTION);
     let mut ground = ground;
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     assert_eq!(ground.ends_well("db", &token).1, registry::digest(3));
 }
 
@@ -216,12 +238,12 @@ fn an_alias_is_decided_once_for_each_rotation() {
     let ground = Ground::new();
     ground.registry.change(|function, rng| {
         let now = function.created_at;
-        let _ = function.publish(Default::default(), now, rng).unwrap();
+        let _ = function.publish(PublishRequest::default(), now, rng).unwrap();
     });
     ground.registry.update(2);
     ground.registry.change(|function, rng| {
         let now = function.created_at;
-        let _ = function.publish(Default::default(), now, rng).unwrap();
+        let _ = function.publish(PublishRequest::default(), now, rng).unwrap();
         let routing = Routing { version: "2".parse().unwrap(), weight: Weight::from_fraction(0.5).unwrap() };
         let request =
             AliasRequest { version: Some(version(1)), routing: Some(Some(routing)), ..Default::default() };
@@ -311,9 +333,7 @@ fn a_throttle_holds_up_no_rotation_whose_password_the_database_has() {
     ground.at_and_kill(Moment::HasPassword, move || registry.reserve(Some(0)));
     let token = ground.pawl.rotate("db", FUNCTION);
     let mut ground = ground;
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     let _ = ground.ends_well("db", &token);
 }
 
@@ -325,9 +345,7 @@ fn an_approval_that_is_taken_back_strands_nothing() {
     ground.at_and_kill(Moment::LoggedIn, move || registry.approve(Some(Grants::default())));
     let token = ground.pawl.rotate("db", FUNCTION);
     let mut ground = ground;
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     eventually("the rotation waits", SOON, || {
         let reason = ground.pawl.rotation("db")["Failure"]["Reason"].as_str().unwrap_or_default().to_owned();
         (reason.contains("operator") && reason.contains("own-target")).then_some(())
@@ -340,13 +358,70 @@ fn an_approval_that_is_taken_back_strands_nothing() {
     let registry = ground.registry.clone();
     ground.at_and_kill(Moment::HasPassword, move || registry.approve(None));
     let token = ground.pawl.rotate("db", FUNCTION);
-    eventually("the server is dead", SOON, || ground.is_done().then_some(()));
-    let _ = ground.pawl.terminate();
-    ground.pawl.resume();
+    ground.comes_back();
     let _ = ground.ends_well("db", &token);
     let refused = ground.refused("db").to_string();
     assert!(
         refused.contains("AccessDeniedException") && refused.contains("pawl function approve mine"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_rehearsal_by_invoke_tries_every_step_and_changes_nothing() {
+    let ground = Ground::permitted();
+    let before =
+        ground.pawl.call("ListSecretVersionIds", json!({"SecretId": "db", "IncludeDeprecated": true}));
+    let versions = |listed: &Value| listed["Versions"].as_array().unwrap().len();
+    for (step, would) in [
+        ("createSecret", "store a new value"),
+        ("setSecret", "change the password of db"),
+        ("testSecret", ""),
+        ("finishSecret", "move AWSCURRENT"),
+    ] {
+        let answer = ground.invoke(step, "db");
+        assert_eq!(
+            (answer.status, answer.header("x-amz-function-error")),
+            (200, None),
+            "{step}: {}",
+            answer.body
+        );
+        assert_eq!(answer.header("x-amz-executed-version"), Some("$LATEST"));
+        let told = answer.json();
+        assert_eq!((&told["step"], &told["outcome"]), (&json!(step), &json!("done")));
+        assert!(told["would"].to_string().contains(would), "{step}: {told}");
+        let log =
+            base64::engine::general_purpose::STANDARD.decode(answer.header("x-amz-log-result").unwrap());
+        let log = String::from_utf8(log.unwrap()).unwrap();
+        for line in ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "Max Memory Used: "] {
+            assert!(log.contains(line), "{log}");
+        }
+        assert!(!log.contains("Max Memory Used: 0 MB") && !log.contains("first-password"), "{log}");
+    }
+    let after =
+        ground.pawl.call("ListSecretVersionIds", json!({"SecretId": "db", "IncludeDeprecated": true}));
+    assert_eq!((versions(&before), versions(&after)), (1, 1), "{after}");
+    let described = ground.pawl.call("DescribeSecret", json!({"SecretId": "db"}));
+    assert!(described["RotationLambdaARN"].is_null(), "{described}");
+    assert_eq!(ground.postgres.login("db", "first-password"), Login::Accepted);
+    assert!(!ground.postgres.log().contains("PASSWORD 'SCRAM"), "nothing reached the wire");
+    assert!(ground.postgres.refused_logins().is_empty(), "{:?}", ground.postgres.refused_logins());
+
+    // What goes wrong is the function's answer, as on AWS.
+    let absent = ground.invoke("testSecret", "absent");
+    assert_eq!((absent.status, absent.header("x-amz-function-error")), (200, Some("Unhandled")));
+    assert_eq!(absent.json()["errorType"], "ResourceNotFoundException", "{}", absent.body);
+    let no_event = ground.invoke_with(&json!({"key1": "value1"}));
+    assert_eq!(no_event.header("x-amz-function-error"), Some("Unhandled"), "{}", no_event.body);
+    ground.registry.reserve(Some(0));
+    assert_eq!(ground.invoke("testSecret", "db").status, 429);
+    ground.registry.reserve(None);
+
+    // Rehearsals cannot lock an account.
+    ground.postgres.create_role("wrong", "the-real-one");
+    let _ = ground.pawl.create("db/wrong", &database_secret(ground.proxy.port(), "wrong", "another"));
+    let answers: Vec<_> = (0..6).map(|_| ground.invoke("setSecret", "db/wrong")).collect();
+    assert!(answers.iter().all(|answer| answer.header("x-amz-function-error") == Some("Unhandled")));
+    assert!(answers.last().unwrap().body.contains("in a row"), "{}", answers.last().unwrap().body);
+    assert_eq!(ground.postgres.refused_logins().len(), 4);
 }

@@ -60,7 +60,7 @@ pub fn token() -> String {
 }
 
 impl Signer {
-    /// Signs a request for `/` without a query, as of `at` (seconds since the Unix epoch): every field it has, and the date.
+    /// Signs a request without a query, for a path of plain characters, as of `at` (seconds since the Unix epoch): every field it has, and the date.
     #[must_use]
     pub fn sign(&self, request: Request, at: u64) -> Request {
         let date = amz_date(at);
@@ -73,7 +73,7 @@ impl Signer {
             .collect();
         fields.sort();
         let signed = fields.iter().map(|field| field.0.as_str()).collect::<Vec<_>>().join(";");
-        let mut canonical = format!("{}\n/\n\n", request.method);
+        let mut canonical = format!("{}\n{}\n\n", request.method, request.path);
         for (name, value) in &fields {
             let _ = writeln!(canonical, "{name}:{value}");
         }

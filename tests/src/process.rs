@@ -40,6 +40,12 @@ impl Server {
         }
     }
 
+    /// Whether it was started, and nobody has ended it from here.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.id().is_some()
+    }
+
     pub(crate) fn id(&self) -> Option<u32> {
         self.inside().as_ref().map(Child::id)
     }

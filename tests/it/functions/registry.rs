@@ -71,7 +71,8 @@ pub struct Registry {
 impl Registry {
     pub fn open(url: &str) -> Self {
         let runtime = Runtime::new().unwrap();
-        let store = PostgresStore::open(&url.parse().unwrap(), PostgresOptions::default());
+        let url = url.parse().unwrap();
+        let store = PostgresStore::open(&url, PostgresOptions::default());
         let store = Arc::new(runtime.block_on(store).unwrap());
         Self { runtime: Arc::new(runtime), store, chance: Arc::new(Count(AtomicU64::new(0))) }
     }
@@ -194,7 +195,7 @@ impl Registry {
 fn code(number: u8) -> (Code, StoredCode) {
     let component = component(number);
     let digest = Digest::from_bytes(Sha256::digest(&component).into());
-    let code = Code { digest, bytes: component.len() as u64, grants: own_postgres() };
+    let code = Code { digest, bytes: component.len() as u64, grants: own_postgres(), package: None };
     let document = serde_json::to_string(&code).unwrap();
     (code, StoredCode { digest, document, component })
 }

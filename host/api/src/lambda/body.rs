@@ -203,12 +203,8 @@ pub(super) use bodies;
 
 #[cfg(test)]
 mod tests {
+    use super::super::shapes::UpdateFunctionCodeRequest as Sample;
     use super::*;
-
-    bodies! {
-        /// A shape.
-        Sample { name: String, zip_file: Package, }
-    }
 
     fn refused(body: &str) -> ApiError {
         decode::<Sample>(body.as_bytes()).unwrap_err()
@@ -216,12 +212,12 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_taken_and_what_would_is_refused_by_name() {
-        let taken = r#"{"Name":"n","ZipFile":"AAEC","Architectures":["arm64"],"PackageType":"Zip","Layers":[],
+        let taken = r#"{"RevisionId":"n","ZipFile":"AAEC","Architectures":["arm64"],"PackageType":"Zip","Layers":[],
             "TracingConfig":{"Mode":"PassThrough"},"EphemeralStorage":{"Size":512},"VpcConfig":{"SubnetIds":[],
             "SecurityGroupIds":[],"Ipv6AllowedForDualStack":false},"DeadLetterConfig":{"TargetArn":""},"KMSKeyArn":"",
             "SnapStart":{"ApplyOn":"None"},"LoggingConfig":{"LogFormat":"Text"},"PublishTo":null}"#;
         let shape: Sample = decode(taken.as_bytes()).unwrap();
-        assert_eq!(shape.name.as_deref(), Some("n"));
+        assert_eq!(shape.revision_id.as_deref(), Some("n"));
         assert_eq!(shape.zip_file, Some(Package(vec![0, 1, 2])));
         for member in [
             r#""VpcConfig":{"SubnetIds":["subnet-1"]}"#,
@@ -245,11 +241,17 @@ mod tests {
 
     #[test]
     fn what_is_no_body_is_refused_without_being_quoted() {
-        for body in [r#"{"ZipFile":"secret!"}"#, "[]", "{", r#"{"Name":1}"#, r#"{"Name":"a","Name":"b"}"#] {
+        for body in [
+            r#"{"ZipFile":"secret!"}"#,
+            "[]",
+            "{",
+            r#"{"RevisionId":1}"#,
+            r#"{"RevisionId":"a","RevisionId":"b"}"#,
+        ] {
             let error = refused(body);
             assert_eq!(error.code, ErrorCode::InvalidRequestContentException, "{body}");
             assert!(!error.message.contains("secret"), "{}", error.message);
         }
-        assert!(decode::<Sample>(b"").unwrap().name.is_none());
+        assert!(decode::<Sample>(b"").unwrap().revision_id.is_none());
     }
 }

@@ -7,7 +7,9 @@ use pawl_core::value::SecretBytes;
 use pawl_core::world::Timestamp;
 use proptest::prelude::*;
 
-use super::{AuthError, Head, Malformed, ScopePart, SigningKey, normal_path, present, sign, verify};
+use super::{
+    AuthError, Head, Malformed, ScopePart, SigningKey, normal_path, present, sign, verify, verify_head,
+};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 /// 2026-01-01T00:00:00Z.
@@ -476,4 +478,33 @@ proptest! {
         let other_key = name == "authorization" && !changed.contains("=AKIAEXAMPLE/");
         prop_assert!(refused.is_err() || other_key, "{}", changed);
     }
+}
+
+#[test]
+fn what_can_be_told_before_the_body_is_there_is_told() {
+    let before = |request: &Request, wall: Timestamp| {
+        request.with(|head, _| {
+            let presented = present(head)?;
+            let secret = SecretBytes::from(SECRET.to_owned());
+            let key = SigningKey::derive(&secret, presented.date(), presented.region(), presented.service());
+            verify_head(head, &presented, &key, wall)
+        })
+    };
+    let hashed = |hash: String| {
+        let mut request = Request::unsigned();
+        request.headers.push(("x-amz-content-sha256".to_owned(), hash.into_bytes()));
+        request.sign("AKIAEXAMPLE", SECRET, "us-east-1", "lambda", NOW)
+    };
+    // Without a hash the signature cannot be told; its date can.
+    assert_eq!(before(&Request::signed(), NOW), Ok(()));
+    let late = NOW + limits::SIGNATURE_SKEW_MAX + Duration::from_secs(60);
+    assert!(matches!(before(&Request::signed(), late), Err(AuthError::Expired { .. })));
+    // With one, it can: whatever the body will be.
+    let mut request = hashed(hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&Request::unsigned().body)));
+    assert_eq!((before(&request, NOW), request.verify()), (Ok(()), Ok(())));
+    request.body.push(b' ');
+    assert_eq!((before(&request, NOW), request.verify()), (Ok(()), Err(AuthError::BodyHash)));
+    request.header("x-amz-content-sha256").reverse();
+    assert_eq!(before(&request, NOW), Err(AuthError::Mismatch));
+    assert_eq!(before(&hashed("UNSIGNED-PAYLOAD".to_owned()), NOW), Err(AuthError::BodyHash));
 }

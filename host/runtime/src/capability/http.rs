@@ -288,6 +288,10 @@ impl Capabilities {
                         setSecret must have given them with another method than GET and HEAD";
             return Err(refused(text.to_owned()));
         }
+        if self.config.rehearsal && !granted.method.is_safe() {
+            self.would(&format!("send {} {}", granted.method, granted.url.shown()));
+            return Ok((Received { status: 200, headers: Vec::new(), body: String::new() }, None));
+        }
         let echo = if granted.whole { Some(self.echo(held, values)?) } else { None };
         let account = self.may_try(granted, values).await?;
         let to = Destination::of_http(&granted.grant, Arc::clone(&self.config.egress));

@@ -222,7 +222,7 @@ impl Capabilities {
         let Some(pending) = self.document(Which::Pending).await? else { return Ok(()) };
         if self.describes_database(&pending).is_none() {
             // Where the host carries the requests it sees what is answered to them; elsewhere it is the rotator's own to test.
-            return if self.config.grants.http.is_empty() || standing.proof.login {
+            return if self.config.grants.http.is_empty() || standing.proof.login || self.config.rehearsal {
                 Ok(())
             } else {
                 let text = "no server has accepted the pending version's new values yet: testSecret must make a request that \

@@ -47,7 +47,7 @@ pub(super) async fn invoke(request: &Request<'_>) -> Result<Reply, FunctionError
     }
     let invoked = run(request.host, request.caller, resolved, request.body).await;
     let Invoked { payload, function_error, log, version } =
-        invoked.map_err(|error| refused(request, error))?;
+        invoked.map_err(|error| refused(request, &error))?;
     let mut headers = vec![(EXECUTED_VERSION, version)];
     headers.extend(function_error.map(|kind| (FUNCTION_ERROR, kind.to_owned())));
     if with_log {
@@ -98,8 +98,8 @@ fn not_found(error: FindError) -> FunctionError {
     }
 }
 
-fn refused(request: &Request<'_>, error: InvokeError) -> FunctionError {
-    let code = match &error {
+fn refused(request: &Request<'_>, error: &InvokeError) -> FunctionError {
+    let code = match error {
         InvokeError::Throttled => ErrorCode::TooManyRequestsException,
         InvokeError::NotJson(_) => ErrorCode::InvalidRequestContentException,
         InvokeError::App(source) => return failed(request, source),
