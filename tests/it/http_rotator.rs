@@ -9,13 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pawl_tests::artifacts;
 use pawl_tests::keyservice::{Asked, KeyService, Moment, Then};
+use pawl_tests::needles::Needles;
 use pawl_tests::pawl::{Options, Pawl};
 use pawl_tests::process::Server;
 use pawl_tests::scratch::Scratch;
 use pawl_tests::wait::eventually;
 use serde_json::{Value, json};
-
-use crate::canary::Needles;
 
 const SOON: Duration = Duration::from_secs(90);
 const FIRST: &str = "first-key-of-the-canary-0123456789";
