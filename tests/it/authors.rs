@@ -98,6 +98,12 @@ fn typed(lines: &[String]) -> Vec<Typed> {
 fn plain(line: &str) -> String {
     let mut words = Vec::new();
     for word in line.split_whitespace() {
+        // What AWS puts behind a secret's name are letters.
+        let word = if word.contains(":secret:") {
+            word.rsplit_once('-').map_or(word, |(name, _)| name)
+        } else {
+            word
+        };
         let mut plain = String::new();
         for piece in word.split_inclusive(|c: char| !c.is_ascii_hexdigit() && c != '-' && c != '.') {
             let stem = piece.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
