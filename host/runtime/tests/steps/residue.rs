@@ -5,18 +5,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pawl_core::function::Environment;
 use pawl_core::rotation::Outcome;
-use pawl_runtime::StepReport;
+use pawl_runtime::{StepLimits, StepReport};
 use pawl_tests::needles::{Needles, holds};
 use pawl_tests::process;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Test;
 use super::attacks::attacker;
-use super::stage::{STEPS, Stage, block, builtin, workers};
+use super::stage::{STEPS, Stage, block, builtin, program, workers};
 
 pub(crate) const TESTS: &[Test] =
     &[("residue::nothing_of_a_password_is_left", nothing_of_a_password_is_left)];
@@ -70,7 +70,9 @@ fn password(value: &str) -> String {
 }
 
 fn nothing_of_a_password_is_left() {
-    let stage = Stage::new();
+    // Looks are taken in the middle of a step, and take their time.
+    let wall = Duration::from_secs(600);
+    let stage = Stage::with(program(), StepLimits { wall, ..StepLimits::default() });
     let (first, readable) = (made_now("password"), made_now("readable"));
     *stage.server.password.lock().unwrap() = first.clone();
     *stage.secret.current.lock().unwrap() = format!(
