@@ -5,18 +5,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pawl_core::function::Environment;
 use pawl_core::rotation::Outcome;
-use pawl_runtime::StepReport;
+use pawl_runtime::{StepLimits, StepReport};
 use pawl_tests::needles::{Needles, holds};
 use pawl_tests::process;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Test;
 use super::attacks::attacker;
-use super::stage::{STEPS, Stage, block, builtin, workers};
+use super::stage::{STEPS, Stage, block, builtin, program, workers};
 
 pub(crate) const TESTS: &[Test] =
     &[("residue::nothing_of_a_password_is_left", nothing_of_a_password_is_left)];
@@ -32,6 +32,7 @@ fn rotations() -> u64 {
 }
 
 /// A look into a process: what was found of the passwords, of the control, and how many bytes there were.
+#[derive(Default)]
 struct Looks {
     /// What a guest may read: by it the look into its memory shows that it finds.
     readable: String,
@@ -54,6 +55,15 @@ impl Looks {
         self.controls.fetch_add(u64::from(control), Ordering::Relaxed);
         self.taken.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Whether there were enough looks, and such as find what is there.
+    fn judge(&self, least: u64) {
+        let [taken, bytes, controls] =
+            [&self.taken, &self.bytes, &self.controls].map(|count| count.load(Ordering::Relaxed));
+        println!("    {taken} looks into workers' memory, {} MB", bytes / 1_000_000);
+        assert!(taken > least, "{taken} looks");
+        assert!(controls > 0, "no look has found even what a guest may read");
+    }
 }
 
 /// A text that stands in no program, this one's workers among them.
@@ -70,19 +80,16 @@ fn password(value: &str) -> String {
 }
 
 fn nothing_of_a_password_is_left() {
-    let stage = Stage::new();
+    // Looks are taken in the middle of a step, and take their time.
+    let wall = Duration::from_secs(600);
+    let stage = Stage::with(program(), StepLimits { wall, ..StepLimits::default() });
     let (first, readable) = (made_now("password"), made_now("readable"));
     *stage.server.password.lock().unwrap() = first.clone();
     *stage.secret.current.lock().unwrap() = format!(
         r#"{{"engine":"postgres","host":"db.internal","username":"app","password":"{first}","dbname":"{readable}","note":"kept"}}"#
     );
     let hidden = Arc::new(Mutex::new(vec![first]));
-    let looks = Arc::new(Looks {
-        readable: readable.clone(),
-        bytes: AtomicU64::new(0),
-        controls: AtomicU64::new(0),
-        taken: AtomicU64::new(0),
-    });
+    let looks = Arc::new(Looks { readable: readable.clone(), ..Looks::default() });
     let total = rotations();
     let every = (total / LOOKS).max(1);
     let due = Arc::new(AtomicU64::new(0));
@@ -133,18 +140,15 @@ fn nothing_of_a_password_is_left() {
     }
     let crashed = crash(&stage);
     println!(
-        "    {total} rotations, {} steps of a rotator that remembers, {:.1} s, {} workers; {} looks into workers' memory, {} MB, \
-         {} passwords, none found; {lines} lines of log, {} kB, none found; {crashed} workers crashed, no core file",
+        "    {total} rotations, {} steps of a rotator that remembers, {:.1} s, {} workers; {} passwords, none found; {lines} lines of \
+         log, {} kB, none found; {crashed} workers crashed, no core file",
         total * 4,
         took.as_secs_f64(),
         stage.runtime.workers().started,
-        looks.taken.load(Ordering::Relaxed),
-        looks.bytes.load(Ordering::Relaxed) / 1_000_000,
         hidden.len(),
         told / 1_000
     );
-    assert!(looks.taken.load(Ordering::Relaxed) > LOOKS.min(total));
-    assert!(looks.controls.load(Ordering::Relaxed) > 0, "no look has found even what a guest may read");
+    looks.judge(LOOKS.min(total));
 }
 
 async fn remember(stage: &Stage, step: pawl_core::rotation::Step) -> StepReport {
