@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const COMMON: &str = include_str!("boto3/lambda.py");
 
 fn judge(pawl: &Pawl, script: &str) {
-    let component = artifacts::guest("guest-panics");
+    let component = artifacts::guest("guest-trespasses");
     let _ = pawl.boto3(&format!("{COMMON}\n{script}"), &json!({"component": component}));
 }
 
@@ -41,7 +41,7 @@ fn package(pawl: &Pawl, scratch: &Scratch, name: &str) -> PathBuf {
          approve(args['name'], grants)\n\
          open(args['to'], 'wb').write(zipped(('rotator.wasm', with_manifest(grants))))\n"
     );
-    let component = artifacts::guest("guest-panics");
+    let component = artifacts::guest("guest-trespasses");
     let _ = pawl.boto3(&script, &json!({"component": component, "name": name, "to": path}));
     path
 }
@@ -105,7 +105,7 @@ fn two_hosts_of_one_postgresql_lose_no_change_and_make_no_function_twice() {
     let url = one.database().unwrap().url().to_owned();
     let shared = Options { store: Store::Shared(url), root_key: one.root_key(), ..Options::default() };
     let other = Pawl::start(shared);
-    let component = artifacts::guest("guest-panics");
+    let component = artifacts::guest("guest-trespasses");
     let elsewhere = format!("http://{}", other.address());
     let script = format!("{COMMON}\n{}", include_str!("boto3/lambda_hosts.py"));
     let _ = one.boto3(&script, &json!({"component": component, "elsewhere": elsewhere}));

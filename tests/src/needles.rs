@@ -7,6 +7,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// The bytes by which a form is found first.
 const PREFIX: usize = 8;
+/// What is passed over at once.
+const ZEROS: [u8; 4096] = [0; 4096];
 /// The pairs of bytes that there are.
 const PAIRS: usize = 1 << 16;
 
@@ -69,15 +71,22 @@ impl<'a> Needles<'a> {
     /// The first hidden text in `haystack`, and the form in which it is there.
     #[must_use]
     pub fn first_in(&self, haystack: &[u8]) -> Option<(&str, &[u8])> {
-        (0..haystack.len().saturating_sub(PREFIX - 1)).find_map(|at| {
-            let rest = haystack.get(at..)?;
-            if !*self.begin.get(pair(rest)?)? {
-                return None;
+        let mut rest = haystack;
+        while let (Some(prefix), Some(pair)) = (rest.first_chunk::<PREFIX>(), pair(rest)) {
+            // Most of a process's memory was never written.
+            if let Some(after) = rest.strip_prefix(&ZEROS) {
+                rest = after;
+                continue;
             }
-            let candidates = self.by_prefix.get(rest.first_chunk::<PREFIX>()?)?;
-            let found = candidates.iter().find(|(_, form)| rest.starts_with(form))?;
-            Some((found.0, found.1.as_slice()))
-        })
+            if self.begin.get(pair) == Some(&true)
+                && let Some(candidates) = self.by_prefix.get(prefix)
+                && let Some(found) = candidates.iter().find(|(_, form)| rest.starts_with(form))
+            {
+                return Some((found.0, found.1.as_slice()));
+            }
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        None
     }
 }
 
@@ -103,6 +112,8 @@ mod tests {
             assert_eq!(found.map(|(text, _)| text), Some(marker), "{}", String::from_utf8_lossy(&haystack));
         }
         assert_eq!(needles.first_in(b"canary-012345678 is not the whole"), None);
+        let behind = [vec![0; 10_000], marker.as_bytes().to_vec()].concat();
+        assert!(needles.first_in(&behind).is_some() && needles.first_in(&vec![0; 10_000]).is_none());
         assert!(holds(b"abc", b"bc") && !holds(b"abc", b"cb"));
     }
 }

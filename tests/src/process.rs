@@ -91,7 +91,8 @@ pub fn resident_bytes(process: u32) -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-/// All memory of a process that it could read itself, region by region, as this moment has it: none where the process has gone.
+/// All memory of a process that it could read itself, region by region, as this moment has it: none where the process has gone. What
+/// only mirrors a program's file is left out.
 ///
 /// # Panics
 /// When this user may not look into it: workers are kept from all but root.
@@ -107,6 +108,10 @@ pub fn memory(process: u32) -> Vec<(String, Vec<u8>)> {
         let (Ok(from), Ok(to)) = (u64::from_str_radix(from, 16), u64::from_str_radix(to, 16)) else {
             continue;
         };
+        let is_file = words.nth(3).is_some_and(|path| path.starts_with('/') && !path.starts_with("/memfd:"));
+        if is_file && !rights.contains('w') {
+            continue;
+        }
         // What the kernel lends to every process is no memory of this one, and cannot be read from outside.
         if !rights.starts_with('r') || line.ends_with("[vvar]") || line.ends_with("[vsyscall]") {
             continue;

@@ -38,7 +38,7 @@ def no(status, call, **parameters):
         assert meta["HTTPStatusCode"] == status, error.response
         assert meta.get("RequestId"), error.response
         return error.response["Error"]["Code"], error.response["Error"]["Message"]
-    raise AssertionError(f"{call.__name__} {parameters} succeeded: {answer}")
+    raise AssertionError(f"{call.__name__} of {sorted(parameters)} succeeded: {answer}")
 
 def create(name, content, **more):
     return lam.create_function(FunctionName=name, Runtime="provided.al2023", Handler="component", Role=ROLE,

@@ -11,9 +11,10 @@ use crate::CommandError;
 use crate::output::Printer;
 
 /// The SDK's files, by their paths in the project.
-const SDK: [(&str, &str); 5] = [
+const SDK: [(&str, &str); 6] = [
     ("pawl-guest/src/lib.rs", include_str!("../../../../guest-sdk/src/lib.rs")),
     ("pawl-guest/src/failure.rs", include_str!("../../../../guest-sdk/src/failure.rs")),
+    ("pawl-guest/src/http.rs", include_str!("../../../../guest-sdk/src/http.rs")),
     ("pawl-guest/src/rotation.rs", include_str!("../../../../guest-sdk/src/rotation.rs")),
     ("pawl-guest/src/session.rs", include_str!("../../../../guest-sdk/src/session.rs")),
     ("pawl-guest/wit/rotation.wit", include_str!("../../../../guest-sdk/wit/rotation.wit")),

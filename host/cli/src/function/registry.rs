@@ -53,10 +53,17 @@ fn row(function: &FunctionConfiguration) -> Vec<String> {
         function.function_name.clone(),
         function.version.clone(),
         function.code_size.to_string(),
-        // To the minute.
-        function.last_modified.chars().take("2026-11-23T13:00".len()).collect(),
+        changed(&function.last_modified),
         description.chars().take(DESCRIPTION_CHARS).collect(),
     ]
+}
+
+/// A date to the minute; of a built-in function, which has none, words.
+fn changed(date: &str) -> String {
+    match date.strip_prefix("1970-01-01") {
+        Some(_) => "with the host".to_owned(),
+        None => date.chars().take("2026-11-23T13:00".len()).collect(),
+    }
 }
 
 /// Percent-encoded, as a signature has it.
@@ -93,6 +100,12 @@ pub(super) fn delete(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_built_in_function_has_no_date() {
+        assert_eq!(changed("2026-11-23T14:01:24.074+0000"), "2026-11-23T14:01");
+        assert_eq!(changed("1970-01-01T00:00:00.000+0000"), "with the host");
+    }
 
     #[test]
     fn a_marker_is_written_as_it_is_signed() {

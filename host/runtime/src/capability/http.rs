@@ -77,7 +77,7 @@ type Answered<T> = Result<T, HttpError>;
 impl Capabilities {
     pub(super) async fn http(&mut self, request: HttpRequest) -> Result<Answered<HttpResponse>, Violation> {
         let held = self.held(&request)?;
-        let (granted, request) = match self.prepare(request, &held) {
+        let (granted, request) = match self.prepare(&request, &held) {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(error)),
         };
@@ -113,14 +113,14 @@ impl Capabilities {
     /// Checks a request against the contract and the grants, and writes it down. Nothing is sent or dialled before.
     fn prepare(
         &mut self,
-        request: HttpRequest,
+        request: &HttpRequest,
         held: &[Arc<SensitiveHeld>],
     ) -> Answered<(Granted, Request<Full<Bytes>>)> {
         self.requests.made = self.requests.made.saturating_add(1);
         if self.requests.made > limits::HTTP_REQUESTS_MAX {
             return Err(refused(format!("a step may make {} requests", limits::HTTP_REQUESTS_MAX)));
         }
-        let granted = self.granted(&request)?;
+        let granted = self.granted(request)?;
         let answers = self.config.grants.http.iter().any(|grant| grant.answers);
         if let Some(short) = held.iter().map(|held| held.value.len()).min().filter(|_| answers)
             && short < limits::HTTP_SENSITIVE_BYTES_MIN
@@ -455,8 +455,8 @@ fn header_value(value: &[u8]) -> Answered<HeaderValue> {
     Ok(value)
 }
 
-fn refused(text: String) -> HttpError {
-    HttpError::Refused(journal::line(&text))
+fn refused(text: impl AsRef<str>) -> HttpError {
+    HttpError::Refused(journal::line(text.as_ref()))
 }
 
 fn failed(failure: SendFailure) -> HttpError {

@@ -21,8 +21,6 @@ use super::stage::{STEPS, Stage, block, builtin, workers};
 pub(crate) const TESTS: &[Test] =
     &[("residue::nothing_of_a_password_is_left", nothing_of_a_password_is_left)];
 
-/// What a guest may read: by it the look into its memory shows that it finds.
-const READABLE: &str = "a-database-name-that-every-guest-may-read";
 /// Rotations in the short form, and between two looks into memory.
 const ROTATIONS: u64 = 60;
 const LOOKS: u64 = 10;
@@ -34,8 +32,9 @@ fn rotations() -> u64 {
 }
 
 /// A look into a process: what was found of the passwords, of the control, and how many bytes there were.
-#[derive(Default)]
 struct Looks {
+    /// What a guest may read: by it the look into its memory shows that it finds.
+    readable: String,
     bytes: AtomicU64,
     controls: AtomicU64,
     taken: AtomicU64,
@@ -47,7 +46,7 @@ impl Looks {
         let mut control = false;
         for (region, bytes) in process::memory(process) {
             self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            control |= holds(&bytes, READABLE.as_bytes());
+            control |= holds(&bytes, self.readable.as_bytes());
             if let Some((text, form)) = needles.first_in(&bytes) {
                 panic!("`{text}` is in a worker's memory as {}: {region}", String::from_utf8_lossy(form));
             }
@@ -57,6 +56,14 @@ impl Looks {
     }
 }
 
+/// A text that stands in no program, this one's workers among them.
+fn made_now(what: &str) -> String {
+    format!(
+        "{what}-{:032x}",
+        u128::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    )
+}
+
 fn password(value: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(value).unwrap();
     value["password"].as_str().unwrap().to_owned()
@@ -64,13 +71,18 @@ fn password(value: &str) -> String {
 
 fn nothing_of_a_password_is_left() {
     let stage = Stage::new();
-    let first = "the-first-password-that-is-looked-for";
-    *stage.server.password.lock().unwrap() = first.to_owned();
+    let (first, readable) = (made_now("password"), made_now("readable"));
+    *stage.server.password.lock().unwrap() = first.clone();
     *stage.secret.current.lock().unwrap() = format!(
-        r#"{{"engine":"postgres","host":"db.internal","username":"app","password":"{first}","dbname":"{READABLE}","note":"kept"}}"#
+        r#"{{"engine":"postgres","host":"db.internal","username":"app","password":"{first}","dbname":"{readable}","note":"kept"}}"#
     );
-    let hidden = Arc::new(Mutex::new(vec![first.to_owned()]));
-    let looks = Arc::new(Looks::default());
+    let hidden = Arc::new(Mutex::new(vec![first]));
+    let looks = Arc::new(Looks {
+        readable: readable.clone(),
+        bytes: AtomicU64::new(0),
+        controls: AtomicU64::new(0),
+        taken: AtomicU64::new(0),
+    });
     let total = rotations();
     let every = (total / LOOKS).max(1);
     let due = Arc::new(AtomicU64::new(0));
@@ -100,7 +112,7 @@ fn nothing_of_a_password_is_left() {
                 let text = format!("{report:?}");
                 told += text.len();
                 lines += report.log.len();
-                assert!(text.contains(READABLE), "the guest tells what it may read: {text}");
+                assert!(text.contains(&readable), "the guest tells what it may read: {text}");
                 for password in hidden.iter().rev().take(3) {
                     assert!(!text.contains(password.as_str()), "{step}: {text}");
                 }

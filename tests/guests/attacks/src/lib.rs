@@ -212,6 +212,7 @@ fn remember(rotation: &Rotation, step: impl FnOnce(&Rotation) -> Result<(), Fail
     let versions = [Some(rotation.current()?), rotation.find_pending()?, rotation.previous()?];
     for version in versions.into_iter().flatten() {
         seen.push(look_at(&version));
+        seen.push(format!("{:?}", version.find_text("dbname")));
         for field in FIELDS {
             seen.push(format!("{:?}", version.find_sensitive(field)));
         }
