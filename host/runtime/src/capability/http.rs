@@ -77,7 +77,7 @@ type Answered<T> = Result<T, HttpError>;
 impl Capabilities {
     pub(super) async fn http(&mut self, request: HttpRequest) -> Result<Answered<HttpResponse>, Violation> {
         let held = self.held(&request)?;
-        let (granted, request) = match self.prepare(request, &held) {
+        let (granted, request) = match self.prepare(&request, &held) {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(error)),
         };
@@ -113,14 +113,14 @@ impl Capabilities {
     /// Checks a request against the contract and the grants, and writes it down. Nothing is sent or dialled before.
     fn prepare(
         &mut self,
-        request: HttpRequest,
+        request: &HttpRequest,
         held: &[Arc<SensitiveHeld>],
     ) -> Answered<(Granted, Request<Full<Bytes>>)> {
         self.requests.made = self.requests.made.saturating_add(1);
         if self.requests.made > limits::HTTP_REQUESTS_MAX {
             return Err(refused(format!("a step may make {} requests", limits::HTTP_REQUESTS_MAX)));
         }
-        let granted = self.granted(&request)?;
+        let granted = self.granted(request)?;
         let answers = self.config.grants.http.iter().any(|grant| grant.answers);
         if let Some(short) = held.iter().map(|held| held.value.len()).min().filter(|_| answers)
             && short < limits::HTTP_SENSITIVE_BYTES_MIN
@@ -151,12 +151,12 @@ impl Capabilities {
         // Wiped when the client has dropped it.
         let body = Bytes::from_owner(Zeroizing::new(std::mem::take(&mut *body)));
         let request = builder.body(Full::new(body));
-        Ok((granted, request.map_err(|_| refused("the request is none that HTTP has".to_owned()))?))
+        Ok((granted, request.map_err(|_| refused("the request is none that HTTP has"))?))
     }
 
     fn granted(&self, request: &HttpRequest) -> Answered<Granted> {
         let method = Method::named(&request.method).ok_or_else(|| {
-            refused("a request's method is GET, HEAD, POST, PUT, PATCH or DELETE, in capitals".to_owned())
+            refused("a request's method is GET, HEAD, POST, PUT, PATCH or DELETE, in capitals")
         })?;
         let url = Url::parse(&request.url).map_err(|error| refused(error.to_string()))?;
         if request.headers.len() > limits::HTTP_HEADERS_MAX {
@@ -211,7 +211,7 @@ impl Capabilities {
         if parts.len() > limits::HTTP_PARTS_MAX {
             return Err(refused(format!("a value is made of at most {} parts", limits::HTTP_PARTS_MAX)));
         }
-        let unknown = |_| refused("a part names no value".to_owned());
+        let unknown = |_| refused("a part names no value");
         let mut out = Zeroizing::new(Vec::with_capacity(max));
         for part in parts {
             let value =
@@ -230,11 +230,11 @@ impl Capabilities {
                 }
                 HttpPart::Sensitive(_) => Zeroizing::new(value.to_vec()),
                 HttpPart::Json(_) => spelling::json(value)
-                    .ok_or_else(|| refused("a value that is no text cannot stand in JSON".to_owned()))?,
+                    .ok_or_else(|| refused("a value that is no text cannot stand in JSON"))?,
                 HttpPart::Percent(_) => spelling::percent(value),
                 HttpPart::Basic { user, .. } => {
                     if user.len() > max || user.contains(':') || user.chars().any(char::is_control) {
-                        return Err(refused("a user name for Basic authentication has no colon".to_owned()));
+                        return Err(refused("a user name for Basic authentication has no colon"));
                     }
                     spelling::basic(user, value)
                 }
@@ -275,9 +275,7 @@ impl Capabilities {
                 && !values.pending.as_ref().is_some_and(|pending| holds(pending, &held.value))
         };
         if held.iter().any(|held| lost(&held)) {
-            return Err(refused(
-                "a value must be stored as AWSPENDING before it reaches a server".to_owned(),
-            ));
+            return Err(refused("a value must be stored as AWSPENDING before it reaches a server"));
         }
         let exposed = match carries_new {
             true => self.exposed().await.map_err(from_secret)?,
@@ -286,7 +284,7 @@ impl Capabilities {
         if granted.method.is_safe() && !exposed {
             let text = "no server can have the pending version's values yet, so that asking with them is refused for certain: \
                         setSecret must have given them with another method than GET and HEAD";
-            return Err(refused(text.to_owned()));
+            return Err(refused(text));
         }
         if self.config.rehearsal && !granted.method.is_safe() {
             self.would(&format!("send {} {}", granted.method, granted.url.shown()));
@@ -437,8 +435,7 @@ const fn handle(part: &HttpPart) -> Option<u32> {
 }
 
 fn header_name(header: &HttpHeader) -> Answered<HeaderName> {
-    HeaderName::from_bytes(header.name.as_bytes())
-        .map_err(|_| refused("a header field has no such name".to_owned()))
+    HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| refused("a header field has no such name"))
 }
 
 /// Printable ASCII alone: whatever ends a line, or is read in two ways, is refused, in a sensitive value as in a text.
@@ -446,17 +443,14 @@ fn header_value(value: &[u8]) -> Answered<HeaderValue> {
     let plain = value.iter().all(|byte| matches!(byte, 0x20..=0x7e));
     let value = HeaderValue::from_bytes(value).ok().filter(|_| plain);
     let mut value = value.ok_or_else(|| {
-        refused(
-            "a header field's value is printable ASCII; a sensitive value that is not is sent encoded"
-                .to_owned(),
-        )
+        refused("a header field's value is printable ASCII; a sensitive value that is not is sent encoded")
     })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn refused(text: String) -> HttpError {
-    HttpError::Refused(journal::line(&text))
+fn refused(text: impl AsRef<str>) -> HttpError {
+    HttpError::Refused(journal::line(text.as_ref()))
 }
 
 fn failed(failure: SendFailure) -> HttpError {

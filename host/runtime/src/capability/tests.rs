@@ -971,9 +971,7 @@ async fn privileges_are_proved_by_finding_no_difference() {
 #[tokio::test]
 async fn a_rehearsal_logs_in_and_leaves_every_account_as_it_is() {
     let world = World { rehearsal: true, ..world() };
-    world.pend(
-        r#"{"engine":"postgres","host":"db.internal","port":5432,"username":"app","password":"new-canary"}"#,
-    );
+    world.pend(r#"{"engine":"postgres","host":"db","port":5432,"username":"app","password":"new-canary"}"#);
     let mut guest = world.step();
     let Reply::Version(Ok(Some(pending))) = guest.call(Call::Pending).await else { panic!() };
     let password = guest.sensitive(pending.handle, "password").await.unwrap();
