@@ -338,6 +338,54 @@ fn a_rotator_of_a_database_is_tested_as_the_document_says() {
     assert_eq!(roles.trim(), "0", "the test's account is left behind");
 }
 
+/// What is done to the document's rotator, and the check that must find it.
+const FAULTS: [(&str, &str, &str); 3] = [
+    (
+        "Ok(Request::get(KEY).bearer(&new).status()?.success(\"asking with the new key\")?)",
+        "{ let _ = new; Ok(()) }",
+        "FAILED   testSecret before setSecret fails",
+    ),
+    (
+        "    fn test(",
+        "    fn finish(_: &Rotation) -> Result<(), Failure> { Ok(()) }\n\n    fn test(",
+        "FAILED   finishSecret before testSecret is refused",
+    ),
+    ("if rotation.exposed()? &&", "if false &&", "FAILED   setSecret again, after a crash, does no harm"),
+];
+
+#[test]
+fn a_rotator_that_does_not_hold_fails_its_test() {
+    let service = free_port();
+    let text = document().replace("8081", &service.to_string());
+    let scratch = Scratch::new("author");
+    let mut terminal = Terminal::open(scratch.path(), free_port());
+    let begun = terminal.r#type("pawl function new shop-keys");
+    assert_eq!(begun.0, 0, "{begun:?}");
+    for block in blocks(&text).iter().filter(|block| PATH.contains(&block.heading.as_str())) {
+        let ours = matches!(block.r#use, Use::File(_)) || block.heading == PATH[1];
+        if ours {
+            assert_eq!(terminal.does(block), [""; 0]);
+        }
+    }
+    let (source, opens) = (terminal.home().join("shop-keys/src/lib.rs"), terminal.home().join("shop.json"));
+    let sound = std::fs::read_to_string(&source).unwrap();
+    for (from, to, finding) in FAULTS {
+        assert_eq!(sound.matches(from).count(), 1, "{from}");
+        std::fs::write(&source, sound.replace(from, to)).unwrap();
+        let (code, printed) = terminal.r#type("pawl function test shop-keys --secret shop.json");
+        println!("{}", printed.join("\n"));
+        assert_eq!(code, 1, "a rotator with `{to}` passes");
+        assert!(printed.iter().any(|line| line == finding), "`{to}` is found otherwise");
+        // A test that broke off after setSecret leaves what opens the service beside what did.
+        let pending = opens.with_extension("pending.json");
+        let kept = std::fs::read_to_string(&pending).unwrap();
+        assert!(kept.contains("api_key"), "{kept}");
+        if !finding.contains("testSecret before") {
+            std::fs::rename(&pending, &opens).unwrap();
+        }
+    }
+}
+
 #[test]
 fn no_command_of_the_document_is_left_out() {
     for block in blocks(&document()) {

@@ -71,7 +71,7 @@ impl<'a, 'p> Checks<'a, 'p> {
         let times: Vec<String> = times.collect();
         let limit = span::show(limits::STEP_WALL);
         self.report.say(&format!("\nat the slowest: {} (of {limit} for a step)", times.join(", ")))?;
-        let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20);
+        let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20);
         let limit = u64::try_from(limits::GUEST_MEMORY_BYTES_MAX).unwrap_or(u64::MAX);
         Ok(self.report.say(&format!("memory at most: {} (of {})", mib(self.memory_bytes), mib(limit)))?)
     }
