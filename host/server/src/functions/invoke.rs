@@ -84,7 +84,7 @@ pub async fn invoke(
         Ok(event) => invocation.rehearse(event).await?,
         Err(error) => Answer::failed("ValueError", &format!("the payload is no rotation event: {error}")),
     };
-    Ok(invocation.answered(answer, began.elapsed()))
+    Ok(invocation.answered(&answer, began.elapsed()))
 }
 
 /// What a function's run came to.
@@ -185,7 +185,7 @@ impl Invocation<'_> {
     }
 
     /// The answer, with AWS's lines around what was written.
-    fn answered(self, answer: Answer, took: Duration) -> Invoked {
+    fn answered(self, answer: &Answer, took: Duration) -> Invoked {
         let (id, version) = (&self.caller.request_id, self.function.version.to_string());
         let mut log = format!("START RequestId: {id} Version: {version}\n{}", self.log);
         if answer.failed {
