@@ -230,7 +230,8 @@ fn a_redirect_is_not_followed_and_a_key_that_is_not_accepted_is_not_promoted() {
 
 #[test]
 fn what_the_operator_did_not_grant_is_not_sent() {
-    let lesser: [(&str, fn(&str) -> String); 6] = [
+    type Lesser = fn(&str) -> String;
+    let lesser: [(&str, Lesser); 6] = [
         ("PUT", |origin| manifest(origin).replace(r#""GET", "PUT""#, r#""GET""#)),
         ("/v1/users/app/key", |origin| {
             manifest(origin).replace(r#"["/v1/users/*/key"]"#, r#"["/v1/users/*"]"#)

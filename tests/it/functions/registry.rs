@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 /// The function's ARN.
-pub const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:mine";
+pub(super) const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:mine";
 
 /// A different id each time.
 struct Count(AtomicU64);
@@ -40,17 +40,17 @@ fn component(number: u8) -> Vec<u8> {
 }
 
 /// The digest of code number so and so, as Pawl writes it.
-pub fn digest(number: u8) -> String {
+pub(super) fn digest(number: u8) -> String {
     Digest::from_bytes(Sha256::digest(component(number)).into()).to_string()
 }
 
 /// What the rotator needs.
-pub fn own_postgres() -> Grants {
+pub(super) fn own_postgres() -> Grants {
     Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() }
 }
 
 /// The figures of a server.
-pub fn figures(pawl: &Pawl) -> String {
+pub(super) fn figures(pawl: &Pawl) -> String {
     let request = Request {
         method: "GET".to_owned(),
         path: "/metrics".to_owned(),
@@ -62,14 +62,14 @@ pub fn figures(pawl: &Pawl) -> String {
 
 /// The store's functions in the region of the tests.
 #[derive(Clone)]
-pub struct Registry {
+pub(super) struct Registry {
     runtime: Arc<Runtime>,
     store: Arc<PostgresStore>,
     chance: Arc<Count>,
 }
 
 impl Registry {
-    pub fn open(url: &str) -> Self {
+    pub(super) fn open(url: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let url = url.parse().unwrap();
         let store = PostgresStore::open(&url, PostgresOptions::default());
@@ -82,7 +82,7 @@ impl Registry {
     }
 
     /// Approves these grants; none for no approval at all.
-    pub fn approve(&self, grants: Option<Grants>) {
+    pub(super) fn approve(&self, grants: Option<Grants>) {
         let (region, name) = ("us-east-1".parse().unwrap(), "mine".parse().unwrap());
         let document = grants.map(|grants| {
             let approval = Approval {
@@ -99,7 +99,7 @@ impl Registry {
     }
 
     /// CreateFunction.
-    pub fn create(&self, number: u8) {
+    pub(super) fn create(&self, number: u8) {
         let (code, stored) = code(number);
         let configuration =
             Configuration { timeout: Timeout::try_from(30).unwrap(), ..Configuration::default() };
@@ -110,7 +110,7 @@ impl Registry {
     }
 
     /// UpdateFunctionCode.
-    pub fn update(&self, number: u8) {
+    pub(super) fn update(&self, number: u8) {
         let (code, stored) = code(number);
         self.change_with(Some(stored), |function, rng| {
             let now = function.created_at;
@@ -119,18 +119,18 @@ impl Registry {
     }
 
     /// DeleteFunction.
-    pub fn delete(&self) {
+    pub(super) fn delete(&self) {
         let (function, revision) = self.load();
         self.commit(&function, revision, None, true);
     }
 
     /// DeleteAlias.
-    pub fn delete_alias(&self, alias: &str) {
+    pub(super) fn delete_alias(&self, alias: &str) {
         self.change(|function, _| assert!(function.delete_alias(&alias.parse().unwrap())));
     }
 
     /// AddPermission for Secrets Manager, on the function or an alias.
-    pub fn permit(&self, alias: Option<&str>) {
+    pub(super) fn permit(&self, alias: Option<&str>) {
         self.change(|function, rng| {
             let permission = Permission {
                 sid: "secrets".to_owned().try_into().unwrap(),
@@ -147,21 +147,21 @@ impl Registry {
     }
 
     /// RemovePermission.
-    pub fn forbid(&self) {
+    pub(super) fn forbid(&self) {
         self.change(|function, rng| {
             function.remove_permission(None, &"secrets".to_owned().try_into().unwrap(), None, rng).unwrap();
         });
     }
 
     /// PutFunctionConcurrency.
-    pub fn reserve(&self, most: Option<u32>) {
+    pub(super) fn reserve(&self, most: Option<u32>) {
         self.change(|function, _| {
             function.reserved_concurrency = most.map(|most| ReservedConcurrency::try_from(most).unwrap());
         });
     }
 
     /// Any other change.
-    pub fn change(&self, with: impl FnOnce(&mut Function, &dyn Rng)) {
+    pub(super) fn change(&self, with: impl FnOnce(&mut Function, &dyn Rng)) {
         self.change_with(None, with);
     }
 

@@ -12,7 +12,7 @@ use super::Test;
 use super::stage::{Stage, block, permanent, postgres, program, transient};
 
 #[path = "../../src/wire.rs"]
-#[expect(dead_code, reason = "the worker's side of it, as an attacker would write it")]
+#[expect(dead_code, unreachable_pub, reason = "the worker's side of it, as an attacker would write it")]
 mod wire;
 
 use wire::{Call, Down, Ended, HEADER_BYTES, NewValue, Up};
