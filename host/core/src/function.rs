@@ -8,6 +8,7 @@ mod manifest;
 mod name;
 mod permission;
 mod release;
+mod slot;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::alias::{Alias, AliasError, AliasRequest, Routing, Weight};
 pub use self::approval::Approval;
 pub use self::grants::{Engine, Grants, SecretPattern, Target};
-pub use self::http::{HttpGrant, Method, Origin, PathPattern, Slot, Url, UrlError, is_header_name};
+pub use self::http::{HttpGrant, Method, Origin, PathPattern, Url, UrlError};
 pub use self::manifest::Manifest;
 pub use self::name::{
     AliasName, FunctionName, FunctionNameError, FunctionRef, FunctionVersion, LATEST, Qualifier,
@@ -29,6 +30,7 @@ pub use self::release::{
     Code, Configuration, Memory, Package, Release, ReservedConcurrency, RevisionId, SettingError, Timeout,
     checked_description, checked_environment,
 };
+pub use self::slot::{Slot, is_header_name};
 pub use self::stored::{
     DeleteVersionError, Function, PublishError, PublishRequest, ResolveError, Resolved, TagError,
     UpdateError, Version,

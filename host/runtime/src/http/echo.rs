@@ -312,9 +312,13 @@ mod tests {
                 assert!(echo.is_in(format!("Basic {spelt}.").as_bytes()), "{before}: {spelt}");
             }
         }
-        for other in
-            ["", "{}", "q7", &KEY[..11], r#"{"id": 5, "name": "another", "value": "of", "the": "secret"}"#]
-        {
+        for other in [
+            "",
+            "{}",
+            "q7",
+            KEY.split_at(11).0,
+            r#"{"id": 5, "name": "another", "value": "of", "the": "secret"}"#,
+        ] {
             assert!(!echo.is_in(other.as_bytes()), "{other}");
         }
         assert!(echo.is_in(&KEY.as_bytes()[..12]) && echo.is_in(&KEY.as_bytes()[KEY.len() - 12..]));
@@ -335,7 +339,7 @@ mod tests {
         ) {
             let echo = echo(&[&value]);
             let from = from.min(value.len() - 12);
-            let piece = &value[from..from + 12];
+            let piece = value.split_at(from).1.split_at(12).0;
             let text = format!("{before}{piece}{behind}");
             let spelt = match fold {
                 0 => text,
@@ -346,7 +350,8 @@ mod tests {
                 _ => hex::encode_upper(STANDARD.encode(format!("{before}{value}{behind}"))),
             };
             prop_assert!(echo.is_in(spelt.as_bytes()), "{}", spelt);
-            prop_assume!(!other.contains(&value[..1].to_lowercase()) && !other.contains(&value[11..12].to_lowercase()));
+            let nowhere = |place: usize| value.chars().nth(place).is_none_or(|c| !other.contains(c.to_ascii_lowercase()));
+            prop_assume!(nowhere(0) && nowhere(11));
             let any = value.to_lowercase().as_bytes().windows(12).any(|piece| other.as_bytes().windows(12).any(|it| it == piece));
             prop_assert!(any || !echo.is_in(other.as_bytes()) || value.to_lowercase().chars().rev().collect::<String>().as_bytes()
                 .windows(12).any(|piece| other.as_bytes().windows(12).any(|it| it == piece)));

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Origin, PathPattern, Slot, Url};
+use super::super::Slot;
+use super::{Method, Origin, PathPattern, Url};
 
 /// Requests that a function may make of one server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

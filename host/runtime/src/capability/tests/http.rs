@@ -433,7 +433,7 @@ async fn an_answer_with_a_value_in_it_ends_the_step_in_every_spelling() {
         format!("Basic {}", STANDARD.encode(format!("app:{OLD}"))),
         URL_SAFE_NO_PAD.encode(format!("x{OLD}y")),
         OLD.to_uppercase(),
-        OLD[OLD.len() - 12..].to_owned(),
+        OLD.split_at(OLD.len() - 12).1.to_owned(),
     ];
     for body in bodies {
         let service = Service::with_body(&body).await;
