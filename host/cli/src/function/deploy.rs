@@ -8,6 +8,7 @@ use pawl_api::ErrorCode;
 use pawl_api::lambda::shapes::{AddPermissionResponse, AliasConfiguration, FunctionConfiguration};
 use pawl_api::pawl::DescribeFunctionGrantsRequest;
 use pawl_core::function::{FunctionName, Grants, Manifest};
+use pawl_core::limits;
 use serde::Serialize;
 use serde_json::json;
 
@@ -133,9 +134,11 @@ fn upload(client: &Client, args: &FunctionDeployArgs, package: &Package) -> Resu
             (false, client.rest("PUT", (&format!("{path}/code"), ""), Some(&body))?)
         }
         Err(error) if is(&error, "ResourceNotFoundException") => {
+            // Lambda's own default is for functions that talk to nobody.
+            let timeout = package.manifest.timeout.unwrap_or(limits::FUNCTION_TIMEOUT_SECONDS_DEPLOYED);
             let body = json!({
                 "FunctionName": package.name.as_str(), "Runtime": RUNTIME, "Role": ROLE, "Handler": HANDLER,
-                "Code": { "ZipFile": code }, "Publish": publish,
+                "Timeout": timeout, "Code": { "ZipFile": code }, "Publish": publish,
             });
             (true, client.rest("POST", (FUNCTIONS, ""), Some(&body))?)
         }

@@ -12,6 +12,9 @@ pub const FUNCTION_DESCRIPTION_CHARS_MAX: usize = 256;
 pub const FUNCTION_TIMEOUT_SECONDS_MAX: u32 = 900;
 /// Seconds of a function's timeout when nothing is said (AWS).
 pub const FUNCTION_TIMEOUT_SECONDS_DEFAULT: u32 = 3;
+/// Seconds of timeout that `pawl function deploy` gives a new function whose manifest says nothing: what a step may take anyway,
+/// and what AWS's own rotation functions come with.
+pub const FUNCTION_TIMEOUT_SECONDS_DEPLOYED: u32 = 30;
 /// MB of a function's memory, least, and when nothing is said (AWS).
 pub const FUNCTION_MEMORY_MB_MIN: u32 = 128;
 /// MB of a function's memory, most (AWS). What a guest may really have is `GUEST_MEMORY_BYTES_MAX`.

@@ -3,6 +3,11 @@
 //! Attacks that crash or flood do so in whatever step is run. Those that want a password end with `permanent` and what they
 //! got: the test looks for the password in it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a guest's environment is what it is told by, and it sleeps on purpose"
+)]
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -99,6 +104,7 @@ fn hoard() -> ! {
     }
 }
 
+#[expect(unconditional_recursion, reason = "the attack itself")]
 fn recurse(depth: u64) -> u64 {
     let here = black_box([depth; 64]);
     here.iter().sum::<u64>().wrapping_add(recurse(black_box(depth.wrapping_add(1))))
