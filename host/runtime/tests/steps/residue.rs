@@ -1,7 +1,8 @@
 //! What rotations leave behind: a rotator that keeps and tells all that it sees rotates again and again, through real workers, and
 //! then the memory of the workers, what was logged and what crashed is looked through for every password that there was.
 //!
-//! `PAWL_TEST_ROTATIONS=10000 cargo test --release -p pawl-runtime --test steps -- residue` is the long form.
+//! `PAWL_TEST_ROTATIONS=10001 cargo test --release -p pawl-runtime --test steps -- residue` is the long form: one more than ten thousand,
+//! because a worker is replaced after a thousand steps, and the last one is to be there for the look at the end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
