@@ -8,6 +8,7 @@
 mod arn;
 mod filter;
 mod json_edge;
+mod lambda;
 mod name;
 mod policy;
 mod schedule;
@@ -17,6 +18,7 @@ mod wire;
 pub use arn::check_arn;
 pub use filter::check_filter;
 pub use json_edge::check_json_edge;
+pub use lambda::check_lambda;
 pub use name::check_name;
 pub use policy::check_policy;
 pub use schedule::check_schedule;
@@ -30,6 +32,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("arn", check_arn),
     ("filter", check_filter),
     ("json_edge", check_json_edge),
+    ("lambda", check_lambda),
     ("name", check_name),
     ("policy", check_policy),
     ("schedule", check_schedule),

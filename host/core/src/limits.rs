@@ -1,12 +1,14 @@
 //! Every number in the product, with its unit and where it comes from.
 
 mod aws;
+mod cache;
 mod functions;
 mod http;
 
 use std::time::Duration;
 
 pub use self::aws::*;
+pub use self::cache::*;
 pub use self::functions::*;
 pub use self::http::*;
 
@@ -56,10 +58,6 @@ pub const ACCESS_NOTES_MAX: usize = 10_000;
 pub const ACCESS_NOTES_AT_ONCE: usize = 500;
 /// How often dates of access are written down.
 pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
-/// Bytes that one secret takes in the cache beside its document, values and policy (measured: docs/measurements.md).
-pub const CACHE_SECRET_BYTES: usize = 1_200;
-/// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
-pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
 /// Leases that one description of a host shows, most.
 pub const LEASES_SHOWN_MAX: u32 = 100;
 /// How long `/readyz` waits for the store.
@@ -203,6 +201,8 @@ pub const STEP_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HOSTCALLS_MAX: u32 = 10_000;
 /// Handles that a guest may hold at once.
 pub const GUEST_HANDLES_MAX: usize = 1_024;
+/// Bytes of the readable fields of a version that are sent to its guest unasked.
+pub const VERSION_TEXT_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of stack of one guest.
 pub const GUEST_STACK_BYTES: usize = 512 * 1024;
 /// Lines of log kept of one step.
@@ -262,6 +262,8 @@ pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Time for a connection and a login together.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// For how long a login that was begun before it is asked for answers the question.
+pub const EARLY_LOGIN_VALID: Duration = Duration::from_secs(5);
 /// Addresses of one host name that a login tries.
 pub const DIAL_ADDRESSES_MAX: usize = 4;
 /// Bytes of one message that a database server may send: rotations read no rows.

@@ -3,6 +3,7 @@
 mod accounts;
 mod check;
 mod database;
+mod early;
 mod handles;
 mod http;
 mod journal;
@@ -29,6 +30,7 @@ use crate::port::{PortError, SecretsPort, StoredVersion, Which};
 use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
 
 pub use self::check::{LoginJob, NoLogin, TriedLogin};
+pub use self::early::EarlyLogin;
 pub use self::journal::{LogLine, Severity};
 
 /// What a step's capabilities are made of.
@@ -44,6 +46,8 @@ pub(crate) struct CapabilityConfig {
     pub(crate) rng: Arc<dyn Rng>,
     /// Whether accounts are left as they are.
     pub(crate) rehearsal: bool,
+    /// A login that was begun before it is asked for.
+    pub(crate) early: EarlyLogin,
 }
 
 /// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
@@ -197,8 +201,11 @@ impl Capabilities {
             Ok(document) => document,
             Err(error) => return Ok(Err(malformed(&error))),
         };
+        let texts = document.texts();
+        let bytes: usize = texts.iter().map(|(name, text)| name.len() + text.len()).sum();
+        let texts = Some(texts).filter(|_| bytes <= limits::VERSION_TEXT_BYTES_MAX);
         let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document, of })))?;
-        Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned() }))
+        Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned(), texts }))
     }
 
     fn held_version(&self, handle: Handle) -> Result<Arc<VersionHeld>, Violation> {

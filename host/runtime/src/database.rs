@@ -76,6 +76,12 @@ pub trait Driver: Send + Sync {
     /// The engine that it speaks to.
     fn engine(&self) -> Engine;
 
+    /// Whether a server says nothing before its client has: a connection can then be opened ahead of a login, and a client that
+    /// never speaks is no failed login.
+    fn waits_for_clients(&self) -> bool {
+        false
+    }
+
     /// Dials `to` and logs in, both within `limits::LOGIN_TIMEOUT`.
     fn login<'a>(&'a self, to: &'a Destination, login: &'a Login)
     -> Work<'a, Box<dyn Session>, LoginFailure>;

@@ -27,7 +27,7 @@ mod step;
 mod wire;
 mod worker;
 
-pub use capability::{LogLine, LoginJob, NoLogin, Severity, TriedLogin};
+pub use capability::{EarlyLogin, LogLine, LoginJob, NoLogin, Severity, TriedLogin};
 pub use compile::{AdmitError, Admitted, compile_main};
 pub use pool::WorkerCounts;
 pub use runtime::{Component, Runtime, RuntimeConfig};

@@ -13,7 +13,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::artifact::Artifacts;
-use crate::capability::{Capabilities, CapabilityConfig, LogLine, LoginJob, Severity, TriedLogin};
+use crate::capability::{
+    Capabilities, CapabilityConfig, EarlyLogin, LogLine, LoginJob, Severity, TriedLogin,
+};
 use crate::compile::{self, AdmitError, Admitted, Compiled};
 use crate::database::{Drivers, TlsRoots};
 use crate::dial::Egress;
@@ -198,6 +200,7 @@ impl Runtime {
             step: Some(job.step),
             rng: Arc::clone(&self.rng),
             rehearsal: job.rehearsal,
+            early: job.early.clone(),
         });
         let (outcome, printed, used) = self.outcome(&job, &mut capabilities).await;
         let mut log = capabilities.take_log();
@@ -253,6 +256,7 @@ impl Runtime {
             step: None,
             rng: Arc::clone(&self.rng),
             rehearsal: true,
+            early: EarlyLogin::default(),
         });
         let mut tried = Vec::new();
         for version in job.versions {

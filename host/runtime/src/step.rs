@@ -8,7 +8,7 @@ use pawl_core::function::{Environment, Grants};
 use pawl_core::limits;
 use pawl_core::rotation::{Outcome, Proof, Step};
 
-use crate::capability::{Capabilities, LogLine};
+use crate::capability::{Capabilities, EarlyLogin, LogLine};
 use crate::line::line;
 use crate::pool::{Leased, Worker, WorkerFailure};
 use crate::port::SecretsPort;
@@ -86,6 +86,8 @@ pub struct StepJob {
     /// Whether databases are left as they are: logins are tried, and what would change an account is told instead of done. The
     /// port of a rehearsal keeps the secret as it is.
     pub rehearsal: bool,
+    /// What the steps of one claim hand on to each other.
+    pub early: EarlyLogin,
 }
 
 /// How a step went.

@@ -225,11 +225,13 @@ pub(crate) enum Reply {
     Violation(String),
 }
 
-/// A version's handle and its id, so that `version.id` needs no call.
+/// A version's handle, with what a rotator may read of it, so that most questions need no call.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct VersionHandle {
     pub(crate) handle: Handle,
     pub(crate) id: String,
+    /// Every readable field that is there; none where they are too long to be sent unasked.
+    pub(crate) texts: Option<BTreeMap<String, String>>,
 }
 
 /// `secrets.error` of the WIT.

@@ -264,6 +264,7 @@ struct World {
     grants: Grants,
     environment: Environment,
     rehearsal: bool,
+    early: EarlyLogin,
 }
 
 fn world() -> World {
@@ -281,6 +282,7 @@ fn world() -> World {
         grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
         environment: Environment::new(),
         rehearsal: false,
+        early: EarlyLogin::default(),
     }
 }
 
@@ -298,6 +300,7 @@ impl World {
             step: Some(self.step),
             rng: Arc::new(Counting::default()),
             rehearsal: self.rehearsal,
+            early: self.early.clone(),
         }))
     }
 

@@ -102,6 +102,10 @@ impl Driver for PostgresDriver {
         Engine::Postgres
     }
 
+    fn waits_for_clients(&self) -> bool {
+        true
+    }
+
     fn login<'a>(
         &'a self,
         to: &'a Destination,

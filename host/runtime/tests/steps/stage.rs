@@ -14,7 +14,9 @@ use pawl_runtime::database::{
 };
 use pawl_runtime::dial::{Destination, Egress};
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
-use pawl_runtime::{Allowance, Component, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
+use pawl_runtime::{
+    Allowance, Component, EarlyLogin, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport,
+};
 
 pub(crate) const STEPS: [Step; 4] =
     [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
@@ -309,6 +311,7 @@ impl Stage {
                 port: Arc::clone(&self.secret) as Arc<dyn SecretsPort>,
                 allowance: Allowance::default(),
                 rehearsal: false,
+                early: EarlyLogin::default(),
             })
             .await
     }
