@@ -2,10 +2,8 @@
 
 use super::context::ConditionContext;
 use super::error::{Fault, excerpt};
+use super::kind::PolicyKind;
 use super::pattern::{Case, Pattern, Syntax};
-
-/// The service whose secrets these are.
-const SERVICE: &str = "secretsmanager";
 
 /// The operations of Secrets Manager (botocore's model 2017-10-17, 1.44.5).
 pub(super) const OPERATIONS: [&str; 26] = [
@@ -46,13 +44,13 @@ pub(super) struct ActionPattern {
 }
 
 impl ActionPattern {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        let wrong = || Fault::Action(excerpt(text));
+    pub(super) fn parse(text: &str, kind: PolicyKind) -> Result<Self, Fault> {
+        let wrong = || Fault::Action(excerpt(text), kind.service().unwrap_or("SERVICE"));
         if text == "*" {
             return Ok(Self { service: None, name: compile("*")? });
         }
         let (service, name) = text.split_once(':').ok_or_else(wrong)?;
-        let letter = |c: u8| c.is_ascii_alphanumeric() || c == b'*' || c == b'?';
+        let letter = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'*' | b'?' | b'-' | b'_');
         if name.is_empty() || !name.bytes().all(letter) {
             return Err(wrong());
         }
@@ -62,8 +60,8 @@ impl ActionPattern {
         if service.is_empty() || !service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') {
             return Err(wrong());
         }
-        if !service.eq_ignore_ascii_case(SERVICE) {
-            return Err(Fault::ForeignAction(excerpt(text)));
+        if let Some(ours) = kind.service().filter(|ours| !service.eq_ignore_ascii_case(ours)) {
+            return Err(Fault::ForeignAction(excerpt(text), ours));
         }
         Ok(Self { service: Some(service.into()), name: compile(name)? })
     }
