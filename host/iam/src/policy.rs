@@ -20,6 +20,7 @@ mod principal;
 mod publicity;
 mod resource;
 mod scalar;
+mod sentence;
 mod statement;
 mod who;
 
@@ -53,6 +54,12 @@ impl AsRef<Self> for PolicyDocument {
     fn as_ref(&self) -> &Self {
         self
     }
+}
+
+/// How many characters a policy's text counts for IAM's quotas, which are in [`pawl_core::limits`]: white space does not.
+#[must_use]
+pub fn quota_chars(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// What somebody wants to do.

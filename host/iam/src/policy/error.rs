@@ -4,6 +4,8 @@ use std::fmt;
 
 use pawl_core::limits;
 
+use super::kind::PolicyKind;
+
 /// Why a text is no policy. `Display` is for the policy's author: the place, and what is wrong there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {fault}")]
@@ -27,6 +29,12 @@ impl PolicyError {
     #[must_use]
     pub const fn fault(&self) -> &Fault {
         &self.fault
+    }
+
+    /// What IAM says of it (`MalformedPolicyDocument`), in AWS's words as far as they are known. They have no place.
+    #[must_use]
+    pub fn sentence(&self, kind: PolicyKind) -> String {
+        super::sentence::of(&self.fault, kind)
     }
 }
 
