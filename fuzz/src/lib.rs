@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a check that fails must say so and stop")]
 
 mod arn;
+mod decision;
 mod filter;
 mod json_edge;
 mod name;
@@ -15,6 +16,7 @@ mod sigv4;
 mod wire;
 
 pub use arn::check_arn;
+pub use decision::check_decision;
 pub use filter::check_filter;
 pub use json_edge::check_json_edge;
 pub use name::check_name;
@@ -28,6 +30,7 @@ pub type Check = fn(&[u8]) -> bool;
 /// Every target by its name, which is also that of its folder of seeds.
 pub const TARGETS: &[(&str, Check)] = &[
     ("arn", check_arn),
+    ("decision", check_decision),
     ("filter", check_filter),
     ("json_edge", check_json_edge),
     ("name", check_name),

@@ -1,6 +1,6 @@
 //! What a decision costs: `cargo run --release -p pawl-iam --example decide`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -16,9 +16,9 @@ use pawl_iam::policy::{ConditionContext, PolicyDocument, Principal};
 const STATEMENTS: usize = 20;
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/team-19/db-a1B2c3";
 
-/// Each round is as long as this; the best of them is told, as the others were disturbed.
-const ROUND: u32 = 20_000;
-const ROUNDS: u32 = 50;
+/// Decisions of a round, which is shorter than a time slice; the best round is told, as others may have been disturbed.
+const ROUND: u32 = 100;
+const ROUNDS: u32 = 4_000;
 
 fn measure(name: &str, mut work: impl FnMut()) {
     let round = |work: &mut dyn FnMut()| {
@@ -42,7 +42,8 @@ fn policy(statement: impl Fn(usize) -> String) -> String {
 /// Twenty services, as the policy of an application has them; the last is ours.
 fn services() -> String {
     const SERVICES: [&str; 6] = ["s3", "sqs", "dynamodb", "logs", "ec2", "kms"];
-    policy(|index| match index {
+    policy(|index| {
+        match index {
         19 => "\"Effect\": \"Allow\", \"Action\": [\"secretsmanager:GetSecretValue\", \"secretsmanager:DescribeSecret\"], \
                \"Resource\": \"arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/team-19/*\""
             .to_owned(),
@@ -53,6 +54,7 @@ fn services() -> String {
                  \"Resource\": \"arn:aws:{service}:*:111122223333:x{index}/*\""
             )
         }
+    }
     })
 }
 
@@ -111,7 +113,10 @@ fn main() {
         resource: ARN,
         context: &context,
     };
-    let run = |name: &str, identity: &[&PolicyDocument], limits: Option<&PolicyDocument>, resource: Option<&PolicyDocument>| {
+    let run = |name: &str,
+               identity: &[&PolicyDocument],
+               limits: Option<&PolicyDocument>,
+               resource: Option<&PolicyDocument>| {
         let policies = Policies { identity, boundary: limits, session: limits, resource };
         assert!(decide(&request, &policies).is_allowed(), "{name}");
         measure(name, || {
