@@ -77,7 +77,7 @@ fn ways_of(statement: &Value, request: &Request) -> Vec<&'static str> {
                     ways.push("itself");
                 }
                 ("AWS", arn) if caller.kind() != PrincipalKind::Service && caller.name() == arn => {
-                    ways.push("itself")
+                    ways.push("itself");
                 }
                 ("AWS", arn) if caller.role() == Some(arn) => ways.push("role"),
                 ("AWS", arn) if root.as_deref() == Some(arn) => ways.push("account"),
