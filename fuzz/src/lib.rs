@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a check that fails must say so and stop")]
 
 mod arn;
+mod decision;
 mod filter;
 mod json_edge;
 mod lambda;
@@ -16,6 +17,7 @@ mod sigv4;
 mod wire;
 
 pub use arn::check_arn;
+pub use decision::check_decision;
 pub use filter::check_filter;
 pub use json_edge::check_json_edge;
 pub use lambda::check_lambda;
@@ -30,6 +32,7 @@ pub type Check = fn(&[u8]) -> bool;
 /// Every target by its name, which is also that of its folder of seeds.
 pub const TARGETS: &[(&str, Check)] = &[
     ("arn", check_arn),
+    ("decision", check_decision),
     ("filter", check_filter),
     ("json_edge", check_json_edge),
     ("lambda", check_lambda),
