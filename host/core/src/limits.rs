@@ -3,12 +3,11 @@
 mod aws;
 mod functions;
 mod http;
+mod identity;
 
 use std::time::Duration;
 
-pub use self::aws::*;
-pub use self::functions::*;
-pub use self::http::*;
+pub use self::{aws::*, functions::*, http::*, identity::*};
 
 // Policies.
 
