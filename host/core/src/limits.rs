@@ -4,13 +4,11 @@ mod aws;
 mod cache;
 mod functions;
 mod http;
+mod identity;
 
 use std::time::Duration;
 
-pub use self::aws::*;
-pub use self::cache::*;
-pub use self::functions::*;
-pub use self::http::*;
+pub use self::{aws::*, cache::*, functions::*, http::*, identity::*};
 
 // Policies.
 

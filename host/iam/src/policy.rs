@@ -130,6 +130,19 @@ impl PolicyDocument {
         Self::parse_as(PolicyKind::Identity, text)
     }
 
+    /// A policy that denies everything: what stands in the place of one that cannot be read.
+    #[must_use]
+    pub fn denying_all() -> Self {
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+        let nothing = Self {
+            kind: PolicyKind::Identity,
+            statements: Box::default(),
+            is_of_2012: true,
+            has_unread_variables: false,
+        };
+        Self::parse_identity(text).unwrap_or(nothing)
+    }
+
     /// Reads a role's policy on who may assume it.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
 use super::file::{FileError, Source};
-use super::line::{CodeLine, Counts, Header, Line, SecretLine, VersionLine};
+use super::line::{CodeLine, Counts, EntityLine, Header, Line, SecretLine, VersionLine};
 use super::{BackupError, Progress};
 
 /// A backup that is whole and was not changed.
@@ -110,6 +110,13 @@ impl Component {
     }
 }
 
+/// Whether an entity's document is one.
+fn entity(line: &EntityLine, problems: &mut Problems) {
+    if serde_json::from_str::<serde::de::IgnoredAny>(&line.document).is_err() {
+        problems.add(format!("the document of {} {} cannot be read", line.kind, line.name));
+    }
+}
+
 /// Reads all of a backup: whether it was changed, and, if `opening`, whether every value opens.
 pub(super) fn examine(
     path: &Path,
@@ -137,6 +144,7 @@ pub(super) fn examine(
                     problems.add(format!("the document of the function {} cannot be read", line.name));
                 }
             }
+            Line::Entity(line) => entity(&line, &mut problems),
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
                     before.end(&mut problems);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pawl_api::error::ErrorCode;
-use pawl_api::{Target, lambda, pawl, secrets_manager};
+use pawl_api::{Target, iam, lambda, pawl, secrets_manager, sts};
 use pawl_core::limits;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -94,11 +94,15 @@ impl Operation {
 const fn place(target: Option<Target>) -> usize {
     let secrets_manager = secrets_manager::Operation::ALL.len();
     let pawl = secrets_manager + pawl::Operation::ALL.len();
+    let lambda = pawl + lambda::Operation::ALL.len();
+    let iam = lambda + iam::Operation::ALL.len();
     match target {
         Some(Target::SecretsManager(operation)) => operation as usize,
         Some(Target::Pawl(operation)) => secrets_manager + operation as usize,
         Some(Target::Lambda(operation)) => pawl + operation as usize,
-        None => pawl + lambda::Operation::ALL.len(),
+        Some(Target::Iam(operation)) => lambda + operation as usize,
+        Some(Target::Sts(operation)) => iam + operation as usize,
+        None => iam + sts::Operation::ALL.len(),
     }
 }
 
@@ -106,7 +110,10 @@ const fn place(target: Option<Target>) -> usize {
 fn targets() -> impl Iterator<Item = Target> {
     let secrets_manager = secrets_manager::Operation::ALL.iter().copied().map(Target::SecretsManager);
     let pawl = pawl::Operation::ALL.iter().copied().map(Target::Pawl);
-    secrets_manager.chain(pawl).chain(lambda::Operation::ALL.iter().copied().map(Target::Lambda))
+    let lambda = lambda::Operation::ALL.iter().copied().map(Target::Lambda);
+    let iam = iam::Operation::ALL.iter().copied().map(Target::Iam);
+    let sts = sts::Operation::ALL.iter().copied().map(Target::Sts);
+    secrets_manager.chain(pawl).chain(lambda).chain(iam).chain(sts)
 }
 
 impl Default for Requests {

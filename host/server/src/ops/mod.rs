@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod grants;
 mod host;
+pub(crate) mod iam;
 pub mod lambda;
 mod listing;
 mod logs;
@@ -15,6 +16,7 @@ mod replication;
 mod rotation;
 mod scan;
 mod secrets;
+pub(crate) mod sts;
 mod tags;
 mod versions;
 
@@ -90,8 +92,8 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
-        // They are named by paths, and come by another way.
-        Target::Lambda(_) => Err(ApiError::internal()),
+        // They are named by paths and forms, and come by other ways.
+        Target::Lambda(_) | Target::Iam(_) | Target::Sts(_) => Err(ApiError::internal()),
     }
 }
 
