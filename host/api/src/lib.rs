@@ -4,6 +4,7 @@
 //! service's model refuses; an operation answers with the shape that [`Request::Response`] names, or an [`ApiError`].
 
 pub mod error;
+pub mod kms;
 pub mod lambda;
 pub mod model;
 pub mod pawl;

@@ -1,7 +1,7 @@
 //! Which service and operation a request is for.
 
 use crate::error::{ApiError, ErrorCode};
-use crate::{lambda, pawl, secrets_manager};
+use crate::{kms, lambda, pawl, secrets_manager};
 
 /// The header that names the operation.
 pub const X_AMZ_TARGET: &str = "x-amz-target";
@@ -15,6 +15,8 @@ pub enum Target {
     Pawl(pawl::Operation),
     /// AWS Lambda.
     Lambda(lambda::Operation),
+    /// AWS KMS.
+    Kms(kms::Operation),
 }
 
 impl Target {
@@ -29,6 +31,9 @@ impl Target {
         if let Some(operation) = pawl::Operation::from_target(target) {
             return Ok(Self::Pawl(operation));
         }
+        if let Some(operation) = kms::Operation::from_target(target) {
+            return Ok(Self::Kms(operation));
+        }
         Err(ApiError::new(
             ErrorCode::UnknownOperationException,
             "The header X-Amz-Target names no operation of this server.",
@@ -42,6 +47,7 @@ impl Target {
             Self::SecretsManager(_) => secrets_manager::SIGNING_NAME,
             Self::Pawl(_) => pawl::SIGNING_NAME,
             Self::Lambda(_) => lambda::SIGNING_NAME,
+            Self::Kms(_) => kms::SIGNING_NAME,
         }
     }
 
@@ -52,6 +58,7 @@ impl Target {
             Self::SecretsManager(operation) => operation.action(),
             Self::Pawl(operation) => operation.action(),
             Self::Lambda(operation) => operation.action(),
+            Self::Kms(operation) => operation.action(),
         }
     }
 
@@ -62,6 +69,7 @@ impl Target {
             Self::SecretsManager(operation) => operation.name(),
             Self::Pawl(operation) => operation.name(),
             Self::Lambda(operation) => operation.name(),
+            Self::Kms(operation) => operation.name(),
         }
     }
 }
@@ -126,6 +134,13 @@ mod tests {
             let target = Target::from_header(operation.target()).unwrap();
             assert_eq!(target, Target::Pawl(*operation));
             assert_eq!(target.signing_name(), "pawl");
+        }
+        for operation in kms::Operation::ALL {
+            let target = Target::from_header(operation.target()).unwrap();
+            assert_eq!(target, Target::Kms(*operation));
+            assert_eq!(target.action(), format!("kms:{}", target.name()));
+            assert_eq!(target.signing_name(), "kms");
+            assert!(operation.target().starts_with("TrentService."));
         }
         for wrong in
             ["", "GetSecretValue", "secretsmanager.", "secretsmanager.getsecretvalue", "pawl.DescribeHost"]
