@@ -3,6 +3,7 @@
 use pawl_core::arn::SecretArn;
 use pawl_core::limits;
 
+use crate::entity::ArchivedEntity;
 use crate::error::StoreError;
 use crate::function::{ApprovalRow, ArchivedFunction, StoredCode};
 use crate::record::{Entry, KeptRotation, SealedVersion, SecretRow};
@@ -40,6 +41,8 @@ pub enum Piece {
     Functions(Vec<ArchivedFunction>),
     /// Some approvals of functions' grants, ordered by region and name.
     Approvals(Vec<ApprovalRow>),
+    /// Some entities, ordered by kind, region and name.
+    Entities(Vec<ArchivedEntity>),
     /// Some secrets, ordered by region and name.
     Secrets(Vec<ArchivedSecret>),
     /// Some rotations that have ended, ordered by the region, the name of the secret, and their numbers.

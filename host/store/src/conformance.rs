@@ -3,12 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a suite of tests")]
 
 mod archives;
+mod entities;
 mod functions;
 mod rotations;
 
 pub use archives::{
     an_export_is_of_one_moment, an_import_that_breaks_off_leaves_nothing, only_an_empty_store_takes_over,
     what_is_exported_is_imported,
+};
+pub use entities::{
+    an_entitys_revision_never_comes_back, entities_are_listed_by_name, entities_change_together,
+    keys_find_one_entity_each, of_those_who_race_for_an_entity_one_wins,
 };
 pub use functions::{
     a_function_changes_as_a_whole, approvals_are_given_and_taken_back, code_is_swept_when_nobody_needs_it,
@@ -83,6 +88,11 @@ macro_rules! conformance_suite {
             code_is_swept_when_nobody_needs_it
             code_that_comes_back_is_not_swept
             approvals_are_given_and_taken_back
+            entities_change_together
+            an_entitys_revision_never_comes_back
+            keys_find_one_entity_each
+            entities_are_listed_by_name
+            of_those_who_race_for_an_entity_one_wins
             an_export_is_of_one_moment
         );
         $crate::conformance_suite!(@ between $new;

@@ -11,6 +11,7 @@ mod archive;
 mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+mod entity;
 mod error;
 mod function;
 mod postgres;
@@ -29,6 +30,7 @@ use tokio::sync::mpsc;
 
 pub use archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
+pub use entity::{ArchivedEntity, EntityChange, EntityPut, EntityRow};
 pub use error::{Outage, SqlState, StoreError};
 pub use function::{ApprovalChange, ApprovalRow, ArchivedFunction, FunctionChange, FunctionRow, StoredCode};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
@@ -201,6 +203,35 @@ pub trait Store: Send + Sync {
 
     /// Gives or takes back an approval, whatever it was before. Durable when it answers.
     fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()>;
+
+    /// The entity of this kind and name. What is account-wide has no region: the empty text.
+    fn entity<'a>(&'a self, kind: &'a str, region: &'a str, name: &'a str) -> Answer<'a, Option<EntityRow>>;
+
+    /// The entity of this kind that has this key.
+    fn entity_by_key<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        key: &'a str,
+    ) -> Answer<'a, Option<EntityRow>>;
+
+    /// Entities of a kind and region after a name, by their names.
+    fn entities<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Answer<'a, Vec<EntityRow>>;
+
+    /// Does all of `changes`, one after the other, with these audit records, or nothing. What it has acknowledged is durable.
+    /// [`CommitError::NameTaken`] when a new entity's name or a key is another's, [`CommitError::LostRace`] when somebody else
+    /// changed or deleted one first. Each entity's revision becomes what [`Store::entities_version`] then answers.
+    fn commit_entities(&self, changes: Vec<EntityChange>, audit: Vec<String>) -> Answer<'_, (), CommitError>;
+
+    /// The number of the latest change of entities, raised by every one: who remembers entities compares it. Cheap. What it
+    /// counts is visible to every read that follows.
+    fn entities_version(&self) -> Answer<'_, u64>;
 
     /// Looks the store over, for `pawl doctor`. Reads all of it.
     fn check(&self) -> Answer<'_, Health>;

@@ -16,6 +16,7 @@
 //! tested with PostgreSQL 15; on CockroachDB and YugabyteDB it was not run.
 
 mod commit;
+mod entities;
 mod export;
 mod fault;
 mod functions;
@@ -54,6 +55,7 @@ use self::rows::Reader;
 pub use self::url::{DatabaseUrl, DatabaseUrlError};
 use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
+use crate::entity::{EntityChange, EntityRow};
 use crate::error::StoreError;
 use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
 use crate::record::{
@@ -174,6 +176,16 @@ impl PostgresStore {
         // Nothing is before every name.
         let after = after.map_or("", FunctionName::as_str);
         self.rows(|| sqlx::query(statement).bind(region.as_str()).bind(after).bind(rows_max(limit))).await
+    }
+
+    /// The entity that `statement` finds by kind, region, and name or key.
+    async fn entity_at(
+        &self,
+        statement: &'static str,
+        [kind, region, name]: [&str; 3],
+    ) -> Result<Option<EntityRow>, StoreError> {
+        let rows = self.rows(|| sqlx::query(statement).bind(kind).bind(region).bind(name)).await?;
+        rows.first().map(|row| Reader::new(row, "entities").entity()).transpose()
     }
 
     async fn due(&self, statement: &'static str, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
@@ -593,6 +605,47 @@ impl Store for PostgresStore {
 
     fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
         Box::pin(async move { self.primary.ask(&functions::Approve(change)).await })
+    }
+
+    fn entity<'a>(&'a self, kind: &'a str, region: &'a str, name: &'a str) -> Answer<'a, Option<EntityRow>> {
+        Box::pin(self.entity_at(sql::ENTITY, [kind, region, name]))
+    }
+
+    fn entity_by_key<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        key: &'a str,
+    ) -> Answer<'a, Option<EntityRow>> {
+        Box::pin(self.entity_at(sql::ENTITY_BY_KEY, [kind, region, key]))
+    }
+
+    fn entities<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Answer<'a, Vec<EntityRow>> {
+        Box::pin(async move {
+            // Nothing is before every name.
+            let after = after.unwrap_or_default();
+            let page =
+                || sqlx::query(sql::ENTITIES).bind(kind).bind(region).bind(after).bind(rows_max(limit));
+            rows::all(&self.rows(page).await?, "entities", Reader::entity)
+        })
+    }
+
+    fn commit_entities(&self, changes: Vec<EntityChange>, audit: Vec<String>) -> Answer<'_, (), CommitError> {
+        Box::pin(async move { self.primary.run(&entities::Commit { changes, audit }).await })
+    }
+
+    fn entities_version(&self) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let rows = self.rows(|| sqlx::query(sql::ENTITIES_VERSION)).await?;
+            let counted = rows.first().ok_or(StoreError::Corrupt)?;
+            Reader::new(counted, "counters").number("numbered")
+        })
     }
 
     fn check(&self) -> Answer<'_, Health> {

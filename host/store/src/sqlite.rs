@@ -5,6 +5,7 @@
 
 mod commit;
 mod connection;
+mod entities;
 mod export;
 mod fault;
 mod functions;
@@ -40,6 +41,7 @@ use self::rows::Reader;
 use self::writer::{Source, Writer};
 use crate::archive::{ImportError, Piece};
 use crate::change::{Change, CommitError};
+use crate::entity::{EntityChange, EntityRow};
 use crate::error::{Outage, StoreError};
 use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
 use crate::record::{
@@ -492,6 +494,46 @@ impl Store for SqliteStore {
 
     fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
         Box::pin(self.writer.with(move |connection| functions::approve(connection, &change)))
+    }
+
+    fn entity<'a>(&'a self, kind: &'a str, region: &'a str, name: &'a str) -> Answer<'a, Option<EntityRow>> {
+        let place = [kind, region, name];
+        Box::pin(self.readers.inline(move |connection| entities::find(connection, sql::ENTITY, place)))
+    }
+
+    fn entity_by_key<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        key: &'a str,
+    ) -> Answer<'a, Option<EntityRow>> {
+        let place = [kind, region, key];
+        Box::pin(self.readers.inline(move |connection| entities::find(connection, sql::ENTITY_BY_KEY, place)))
+    }
+
+    fn entities<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Answer<'a, Vec<EntityRow>> {
+        let place = [kind, region, after.unwrap_or_default()].map(str::to_owned);
+        Box::pin(
+            self.readers.aside(move |connection| {
+                entities::list(connection, place.each_ref().map(String::as_str), limit)
+            }),
+        )
+    }
+
+    fn commit_entities(&self, changes: Vec<EntityChange>, audit: Vec<String>) -> Answer<'_, (), CommitError> {
+        Box::pin(async move {
+            self.writer.with(move |connection| Ok(entities::commit(connection, &changes, &audit))).await?
+        })
+    }
+
+    fn entities_version(&self) -> Answer<'_, u64> {
+        Box::pin(self.readers.inline(entities::version))
     }
 
     fn check(&self) -> Answer<'_, Health> {

@@ -137,6 +137,11 @@ pub(super) fn examine(
                     problems.add(format!("the document of the function {} cannot be read", line.name));
                 }
             }
+            Line::Entity(line) => {
+                if serde_json::from_str::<serde::de::IgnoredAny>(&line.document).is_err() {
+                    problems.add(format!("the document of {} {} cannot be read", line.kind, line.name));
+                }
+            }
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
                     before.end(&mut problems);

@@ -194,6 +194,7 @@ impl Source {
             | Line::CodePart(_)
             | Line::Function(_)
             | Line::Approval(_)
+            | Line::Entity(_)
             | Line::Secret(_)
             | Line::Version(_)
             | Line::Rotation(_)

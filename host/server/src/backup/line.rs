@@ -1,7 +1,8 @@
 //! The lines of a backup file, and how they become pieces of a store again.
 //!
 //! A backup is text: one JSON object a line, with one field that says what it is. First `backup`, then `keyring`, `setting`s,
-//! each `code` followed by its `code_part`s, `function`s and `approval`s, each `secret` followed by its `version`s, then the `rotation`s that have ended, `audit` records and `event`s; then `counts`, and `mac` at the end. Moments are
+//! each `code` followed by its `code_part`s, `function`s, `approval`s and
+//! `entity`s (users, keys and the like), each `secret` followed by its `version`s, then the `rotation`s that have ended, `audit` records and `event`s; then `counts`, and `mac` at the end. Moments are
 //! milliseconds since the Unix epoch; bytes are in base64, and values are as the store has them: sealed.
 
 use base64::Engine;
@@ -12,8 +13,8 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    ApprovalRow, ArchivedFunction, ArchivedRotation, ArchivedSecret, EndedRotation, Entry, FunctionRow, HALT,
-    KeptRotation, Piece, SealedVersion, SecretRow, StoredCode,
+    ApprovalRow, ArchivedEntity, ArchivedFunction, ArchivedRotation, ArchivedSecret, EndedRotation,
+    EntityRow, Entry, FunctionRow, HALT, KeptRotation, Piece, SealedVersion, SecretRow, StoredCode,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -22,7 +23,7 @@ use crate::app::rotation_state;
 use crate::epoch;
 
 /// The format that is written, and the newest that is understood.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// Bytes, in base64.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub(super) enum Line {
     CodePart(Bytes),
     Function(Box<FunctionLine>),
     Approval(ApprovalLine),
+    Entity(Box<EntityLine>),
     Secret(Box<SecretLine>),
     Version(VersionLine),
     Rotation(Box<RotationLine>),
@@ -109,6 +111,9 @@ pub struct Counts {
     /// Approvals of what functions may ask for.
     #[serde(default)]
     pub approvals: u64,
+    /// Users, roles, policies, keys and the like; a file of an earlier format than the fourth has none.
+    #[serde(default)]
+    pub entities: u64,
     /// Settings of the installation.
     pub settings: u64,
     /// Audit records.
@@ -155,6 +160,22 @@ pub(super) struct ApprovalLine {
     name: FunctionName,
     /// Byte for byte as the store has it: JSON within JSON.
     document: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EntityLine {
+    pub(super) kind: String,
+    region: String,
+    pub(super) name: String,
+    revision: u64,
+    /// The further names by which it is found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
+    /// Byte for byte as the store has it: JSON within JSON.
+    pub(super) document: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,6 +308,22 @@ impl From<ApprovalLine> for ApprovalRow {
     }
 }
 
+impl From<ArchivedEntity> for EntityLine {
+    fn from(entity: ArchivedEntity) -> Self {
+        let ArchivedEntity { row, keys } = entity;
+        let EntityRow { kind, region, name, revision, document, sealed } = row;
+        Self { kind, region, name, revision, keys, document, sealed: sealed.map(Bytes) }
+    }
+}
+
+impl From<EntityLine> for ArchivedEntity {
+    fn from(line: EntityLine) -> Self {
+        let EntityLine { kind, region, name, revision, keys, document, sealed } = line;
+        let sealed = sealed.map(|sealed| sealed.0);
+        Self { row: EntityRow { kind, region, name, revision, document, sealed }, keys }
+    }
+}
+
 impl From<ArchivedRotation> for RotationLine {
     fn from(rotation: ArchivedRotation) -> Self {
         let ArchivedRotation { arn, kept: KeptRotation { number, rotation } } = rotation;
@@ -356,6 +393,9 @@ impl Content {
             Piece::Approvals(page) => {
                 page.into_iter().try_for_each(|row| self.line(&Line::Approval(row.into()), out))
             }
+            Piece::Entities(page) => {
+                page.into_iter().try_for_each(|entity| self.line(&Line::Entity(Box::new(entity.into())), out))
+            }
             Piece::Secrets(page) => page.into_iter().try_for_each(|secret| self.secret(secret, out)),
             Piece::Rotations(page) => page
                 .into_iter()
@@ -404,6 +444,7 @@ impl Content {
             Line::Code(_) => counts.code += 1,
             Line::Function(_) => counts.functions += 1,
             Line::Approval(_) => counts.approvals += 1,
+            Line::Entity(_) => counts.entities += 1,
             Line::Setting(_) => counts.settings += 1,
             Line::Audit(_) => counts.audit += 1,
             Line::Event(_) => counts.events += 1,

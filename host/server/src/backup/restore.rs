@@ -9,8 +9,8 @@ use pawl_core::limits;
 use pawl_core::world::Clock;
 use pawl_keyring::RootKey;
 use pawl_store::{
-    ApprovalRow, ArchivedFunction, ArchivedRotation, ArchivedSecret, Entry, HALT, ImportError, Piece,
-    SealedVersion, Store, StoredCode,
+    ApprovalRow, ArchivedEntity, ArchivedFunction, ArchivedRotation, ArchivedSecret, Entry, HALT,
+    ImportError, Piece, SealedVersion, Store, StoredCode,
 };
 use tokio::sync::mpsc;
 
@@ -194,6 +194,7 @@ enum Page {
     Code(StoredCode),
     Functions(Vec<ArchivedFunction>),
     Approvals(Vec<ApprovalRow>),
+    Entities(Vec<ArchivedEntity>),
     Secrets(Vec<ArchivedSecret>),
     Rotations(Vec<ArchivedRotation>),
     Audit(Vec<Entry>),
@@ -212,6 +213,7 @@ impl Feed<'_> {
             Page::Code(code) => self.send(Piece::Code(code)),
             Page::Functions(page) => self.send(Piece::Functions(page)),
             Page::Approvals(page) => self.send(Piece::Approvals(page)),
+            Page::Entities(page) => self.send(Piece::Entities(page)),
             Page::Secrets(page) => self.send(Piece::Secrets(page)),
             Page::Rotations(page) => self.send(Piece::Rotations(page)),
             Page::Audit(page) => self.send(Piece::Audit(page)),
@@ -230,6 +232,7 @@ impl Feed<'_> {
             (Line::CodePart(part), Page::Code(code)) => code.component.extend_from_slice(&part.0),
             (Line::Function(function), Page::Functions(page)) => page.push((*function).into()),
             (Line::Approval(approval), Page::Approvals(page)) => page.push(approval.into()),
+            (Line::Entity(entity), Page::Entities(page)) => page.push((*entity).into()),
             (Line::Secret(secret), Page::Secrets(page)) => page.push(secret.archived()),
             (Line::Version(version), Page::Secrets(page)) => {
                 if let Some(secret) = page.last_mut() {
@@ -248,6 +251,7 @@ impl Feed<'_> {
                     Line::Code(code) => self.page = Page::Code(code.stored()),
                     Line::Function(function) => self.page = Page::Functions(vec![(*function).into()]),
                     Line::Approval(approval) => self.page = Page::Approvals(vec![approval.into()]),
+                    Line::Entity(entity) => self.page = Page::Entities(vec![(*entity).into()]),
                     Line::Secret(secret) => self.page = Page::Secrets(vec![secret.archived()]),
                     Line::Rotation(rotation) => self.page = Page::Rotations(vec![(*rotation).into()]),
                     Line::Audit(entry) => self.page = Page::Audit(vec![entry.into()]),

@@ -12,8 +12,8 @@ use pawl_core::version::ContentMark;
 use pawl_core::world::Timestamp;
 use pawl_keyring::{Keyring, SealContext, root_file};
 use pawl_store::{
-    ApprovalChange, Change, Expect, FunctionChange, FunctionRow, HALT, HALT_IMPORTING, Options,
-    SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
+    ApprovalChange, Change, EntityChange, EntityPut, Expect, FunctionChange, FunctionRow, HALT,
+    HALT_IMPORTING, Options, SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
 };
 use sha2::Digest as _;
 use tempfile::TempDir;
@@ -193,6 +193,44 @@ async fn functions_are_restored_with_code_longer_than_a_line() {
     assert_eq!(migrate_to(&ground, "moved").await.counts.digest, taken.counts.digest);
 }
 
+/// Adds an entity of each of two kinds, one with something secret and two keys.
+async fn with_entities(store: &dyn Store) {
+    let change = |kind: &str, sealed: Option<Vec<u8>>, keys: &[&str]| EntityChange {
+        kind: kind.to_owned(),
+        region: String::new(),
+        name: "a/b".to_owned(),
+        expect: Expect::New,
+        put: Some(EntityPut {
+            document: "{\"is\":\"naïve \\u0000\"}".to_owned(),
+            sealed,
+            keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        }),
+    };
+    let changes = vec![change("one", Some(vec![0, 255]), &["k1", "k2"]), change("two", None, &[])];
+    store.commit_entities(changes, Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn entities_are_restored_and_moved() {
+    let ground = Ground::with(1).await;
+    let store = open(&ground.data()).await;
+    with_entities(&store).await;
+    let (one, two) =
+        (store.entity("one", "", "a/b").await.unwrap(), store.entity("two", "", "a/b").await.unwrap());
+    assert!(one.is_some() && two.is_some());
+    store.close().await;
+    let taken = ground.take("backup").await.unwrap();
+    assert_eq!(taken.counts.entities, 2);
+    let restored = ground.put_back("backup", &ground.path("other")).await.unwrap();
+    assert_eq!(restored.counts, taken.counts);
+    let store = open(&ground.path("other")).await;
+    assert_eq!(store.entity("one", "", "a/b").await.unwrap(), one);
+    assert_eq!(store.entity_by_key("one", "", "k2").await.unwrap(), one);
+    assert_eq!(store.entity("two", "", "a/b").await.unwrap(), two);
+    store.close().await;
+    assert_eq!(migrate_to(&ground, "moved").await.counts.digest, taken.counts.digest);
+}
+
 async fn migrate_to(ground: &Ground, name: &str) -> Migrated {
     let to = ground.path(name);
     std::fs::create_dir(&to).unwrap();
@@ -219,7 +257,7 @@ async fn code_that_is_not_what_its_digest_says_is_named() {
     assert!(refused.to_string().contains(&wrong.to_string()), "{refused}");
 }
 
-/// What the programs before this one wrote: no functions, and in the first format no rotations either.
+/// What the programs before this one wrote: no entities, no functions, and in the first format no rotations either.
 #[tokio::test]
 async fn files_of_older_formats_are_restored() {
     let ground = Ground::with(3).await;
@@ -227,10 +265,10 @@ async fn files_of_older_formats_are_restored() {
     let root = root_file::load(&ground.key()).unwrap().unwrap();
     let keyring = file::Source::open(&ground.path("backup"), &root).unwrap().keyring;
     let text = std::fs::read_to_string(ground.path("backup")).unwrap();
-    for (format, absent) in
-        [(2, &["functions", "code", "approvals"][..]), (1, &["functions", "code", "approvals", "rotations"])]
-    {
-        let mut old = text.replacen("\"format\":3", &format!("\"format\":{format}"), 1);
+    for (format, absent) in [(3, 1), (2, 4), (1, 5)].map(|(format, absent)| {
+        (format, &["entities", "functions", "code", "approvals", "rotations"][..absent])
+    }) {
+        let mut old = text.replacen("\"format\":4", &format!("\"format\":{format}"), 1);
         for field in absent {
             let field = format!("\"{field}\":0,");
             assert!(old.contains(&field), "{field}");
@@ -248,11 +286,11 @@ async fn files_of_older_formats_are_restored() {
         let restored = ground.put_back(&name, &ground.path(&format!("other {format}"))).await.unwrap();
         assert_eq!((restored.header.format, restored.counts), (format, taken.counts.clone()));
     }
-    let newer = text.replacen("\"format\":3", "\"format\":4", 1);
+    let newer = text.replacen("\"format\":4", "\"format\":5", 1);
     std::fs::write(ground.path("newer"), newer).unwrap();
     let refused = ground.put_back("newer", &ground.path("never")).await;
     let source = |error: &BackupError| {
-        matches!(error, BackupError::File { source: FileError::Newer { found: 4 }, .. })
+        matches!(error, BackupError::File { source: FileError::Newer { found: 5 }, .. })
     };
     assert!(refused.as_ref().is_err_and(source), "{refused:?}");
 }

@@ -12,9 +12,9 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, Entry, Full, FunctionChange,
-    FunctionRow, Health, ImportError, KeptRotation, Lease, ListQuery, Loaded, Outage, Piece, RotationState,
-    RotationStates, SecretRow, Store, StoreError, StoredCode,
+    Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange, EntityRow, Entry,
+    Full, FunctionChange, FunctionRow, Health, ImportError, KeptRotation, Lease, ListQuery, Loaded, Outage,
+    Piece, RotationState, RotationStates, SecretRow, Store, StoreError, StoredCode,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -357,6 +357,44 @@ impl Store for MeteredStore {
 
     fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
         self.watched(self.store.commit_approval(change))
+    }
+
+    fn entity<'a>(&'a self, kind: &'a str, region: &'a str, name: &'a str) -> Answer<'a, Option<EntityRow>> {
+        self.watched(self.store.entity(kind, region, name))
+    }
+
+    fn entity_by_key<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        key: &'a str,
+    ) -> Answer<'a, Option<EntityRow>> {
+        self.watched(self.store.entity_by_key(kind, region, key))
+    }
+
+    fn entities<'a>(
+        &'a self,
+        kind: &'a str,
+        region: &'a str,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Answer<'a, Vec<EntityRow>> {
+        self.watched(self.store.entities(kind, region, after, limit))
+    }
+
+    fn commit_entities(&self, changes: Vec<EntityChange>, audit: Vec<String>) -> Answer<'_, (), CommitError> {
+        let number = changes.len();
+        let committing = async move {
+            let began = Instant::now();
+            let committed = self.store.commit_entities(changes, audit).await;
+            self.figures.committed(&committed, began.elapsed());
+            committed
+        };
+        Box::pin(committing.instrument(crate::spans::commit(number)))
+    }
+
+    fn entities_version(&self) -> Answer<'_, u64> {
+        self.watched(self.store.entities_version())
     }
 
     fn check(&self) -> Answer<'_, Health> {

@@ -53,6 +53,7 @@ fn joined(pieces: &[Piece]) -> (Vec<ArchivedSecret>, Vec<Entry>, Vec<Entry>) {
             | Piece::Code(_)
             | Piece::Functions(_)
             | Piece::Approvals(_)
+            | Piece::Entities(_)
             | Piece::Keyring(_)
             | Piece::Setting { .. }
             | Piece::End => {}
@@ -68,6 +69,11 @@ fn rotations(pieces: &[Piece]) -> Vec<ArchivedRotation> {
         _ => None,
     });
     pages.flatten().collect()
+}
+
+/// The entities, as they came: there is less than a page of them.
+fn entities(pieces: &[Piece]) -> Vec<Piece> {
+    pieces.iter().filter(|piece| matches!(piece, Piece::Entities(_))).cloned().collect()
 }
 
 /// What has to do with functions, as it came: there is less than a page of it.
@@ -111,6 +117,7 @@ async fn fill(store: &dyn Store) {
     kept(&row("many/003"), 1..=2).await;
     kept(&replica(&row("z/odd!+=.@-_")), 1..=1).await;
     super::functions::fill(store).await;
+    super::entities::fill(store).await;
     let leased = rotating(store, "leased", 0).await;
     let claims = store.claim_rotations(at(1), at(1), "host", LEASE, 10).await.unwrap();
     assert_eq!((claims.len(), &claims[0].arn), (1, &leased.arn));
@@ -152,6 +159,7 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     let expected = [("a", vec![two]), ("b", vec![one, three]), ("c", vec![two]), ("a", vec![one])];
     assert_eq!((names, approvals.len()), (expected.to_vec(), 2));
     assert_eq!(kept[1].row, function("b", 2));
+    assert_eq!(entities(&pieces), [Piece::Entities(super::entities::filled())]);
     let odd = &secrets[301];
     let found = full(&*source, "z/odd!+=.@-_").await.unwrap();
     assert_eq!((&odd.head, odd.values.len()), (&found.head, 3));
@@ -171,6 +179,7 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     assert_eq!(joined(&again), joined(&expected));
     assert_eq!(rotations(&again), rotations(&expected));
     assert_eq!(functions(&again), functions(&expected));
+    assert_eq!(entities(&again), entities(&expected));
     let rest = |pieces: &[Piece]| -> Vec<Piece> {
         let kept = pieces.iter().filter(|piece| matches!(piece, Piece::Keyring(_) | Piece::Setting { .. }));
         kept.cloned().collect()
@@ -186,6 +195,7 @@ pub async fn what_is_exported_is_imported(backend: &impl Backend, other: &impl B
     assert_eq!(last.len(), 1);
     assert_eq!(target.claim_rotations(at(1), at(1), "host", LEASE, 10).await.unwrap().len(), 1);
     store_goes_on(&*target).await;
+    super::entities::goes_on(&*target).await;
     alter(&*target, &found.head, |change| change.delete = true).await.unwrap();
     add(&*target, row("new")).await;
     assert_eq!(target.check().await.unwrap().problems, [""; 0]);
@@ -229,6 +239,7 @@ pub async fn an_import_that_breaks_off_leaves_nothing(backend: &impl Backend, ot
     assert_eq!(target.meta(HALT).await.unwrap().unwrap(), HALT_IMPORTING);
     assert_eq!(joined(&exported(&*target).await), (vec![], vec![], vec![]));
     assert_eq!(functions(&exported(&*target).await), []);
+    assert_eq!(entities(&exported(&*target).await), []);
     assert_eq!(target.keyring().await.unwrap().unwrap(), b"of a first start");
 
     imported(&*target, pieces.clone()).await.unwrap();

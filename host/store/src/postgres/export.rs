@@ -87,6 +87,7 @@ impl Export {
             self.send(Piece::Setting { key: reader.get("key")?, value: reader.get("value")? }).await?;
         }
         self.functions(connection).await?;
+        self.entities(connection).await?;
         let mut after = (String::new(), String::new());
         while let Some(last) = self.secrets(connection, &after).await? {
             after = last;
@@ -181,6 +182,25 @@ impl Export {
         let rows = sqlx::query(sql::EXPORT_APPROVALS).fetch_all(connection).await?;
         let approvals = rows::all(&rows, "approvals", Reader::approval)?;
         if approvals.is_empty() { Ok(()) } else { self.send(Piece::Approvals(approvals)).await }
+    }
+
+    async fn entities(&self, connection: &mut PgConnection) -> Result<(), Stop> {
+        let mut page = Page::default();
+        let mut rows = sqlx::query(sql::EXPORT_ENTITIES).fetch(connection);
+        while let Some(row) = rows.try_next().await? {
+            let entity = Reader::new(&row, "entities").archived_entity()?;
+            let bytes = entity.row.document.len();
+            page.push(entity, bytes);
+            if page.is_full()
+                && let Some(entities) = page.take()
+            {
+                self.send(Piece::Entities(entities)).await?;
+            }
+        }
+        match page.take() {
+            Some(entities) => self.send(Piece::Entities(entities)).await,
+            None => Ok(()),
+        }
     }
 
     async fn rotations(&self, connection: &mut PgConnection) -> Result<(), Stop> {

@@ -13,7 +13,7 @@ use super::fault::Failure;
 use super::journal::Journal;
 use super::primary::{Limit, Primary, Work};
 use super::rows::{self, Reader};
-use super::{functions, sql};
+use super::{entities, functions, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
 use crate::error::StoreError;
 use crate::record::{EndedRotation, Entry, RotationState, SecretRow};
@@ -92,6 +92,7 @@ impl Import {
             sql::CLEAR_FUNCTIONS,
             sql::CLEAR_CODE,
             sql::CLEAR_APPROVALS,
+            sql::CLEAR_ENTITIES,
             sql::CLEAR_AUDIT,
             sql::CLEAR_EVENTS,
             sql::CLEAR_KEYRING,
@@ -116,6 +117,7 @@ impl Import {
                 Some(Piece::Code(code)) => functions::import_code(connection, &code).await?,
                 Some(Piece::Functions(page)) => functions::import(connection, &page).await?,
                 Some(Piece::Approvals(page)) => functions::import_approvals(connection, &page).await?,
+                Some(Piece::Entities(page)) => entities::import(connection, &page).await?,
                 Some(Piece::Secrets(page)) => secrets(connection, &page).await?,
                 Some(Piece::Rotations(page)) => rotations(connection, &page).await?,
                 Some(Piece::Audit(page)) => entries(connection, Journal::Audit, &page).await?,
@@ -123,6 +125,7 @@ impl Import {
                 Some(Piece::End) => break,
             }
         }
+        sqlx::query(sql::COUNT_ENTITIES_ON).execute(&mut *connection).await?;
         for journal in [Journal::Audit, Journal::Events] {
             sqlx::query(journal.count_on()).bind(journal.table()).execute(&mut *connection).await?;
         }

@@ -12,6 +12,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::archive::{ArchivedRotation, ArchivedSecret};
+use crate::entity::{ArchivedEntity, EntityRow, keys};
 use crate::error::StoreError;
 use crate::function::{ApprovalRow, ArchivedFunction, FunctionRow, StoredCode, digests};
 use crate::record::{
@@ -199,6 +200,21 @@ impl<'a> Reader<'a> {
             name: self.name("name")?,
             document: self.get("document")?,
         })
+    }
+
+    pub(super) fn entity(&self) -> Result<EntityRow, StoreError> {
+        Ok(EntityRow {
+            kind: self.get("kind")?,
+            region: self.get("region")?,
+            name: self.get("name")?,
+            revision: self.number("revision")?,
+            document: self.get("document")?,
+            sealed: self.get("sealed")?,
+        })
+    }
+
+    pub(super) fn archived_entity(&self) -> Result<ArchivedEntity, StoreError> {
+        Ok(ArchivedEntity { row: self.entity()?, keys: keys(self.get("keys")?) })
     }
 
     pub(super) fn entry(&self) -> Result<Entry, StoreError> {

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("migrations/0001_initial.sql")),
     (2, "rotations", include_str!("migrations/0002_rotations.sql")),
     (3, "functions", include_str!("migrations/0003_functions.sql")),
+    (4, "entities", include_str!("migrations/0004_entities.sql")),
 ];
 
 /// How often the making of what must be locked may collide with others who make it.

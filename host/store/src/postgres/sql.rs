@@ -310,7 +310,7 @@ declare! {
     BYTES = [
         "SELECT sum(pg_total_relation_size(part::regclass))::bigint AS bytes \
          FROM unnest(ARRAY['secrets', 'versions', 'rotations', 'audit', 'events', 'keyring', 'meta', 'counters', \
-                          'functions', 'code', 'function_code', 'approvals']) AS part"
+                          'functions', 'code', 'function_code', 'approvals', 'entities', 'entity_keys']) AS part"
     ];
 
     /// What follows sees one moment.
@@ -394,9 +394,52 @@ declare! {
     CLEAR_CODE = ["DELETE FROM code"];
     CLEAR_APPROVALS = ["DELETE FROM approvals"];
 
+    ENTITY = [
+        "SELECT kind, region, name, revision, document, sealed FROM entities WHERE kind = $1 AND region = $2 AND name = $3"
+    ];
+    ENTITY_BY_KEY = [
+        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed FROM entity_keys k \
+         JOIN entities e ON e.id = k.entity_id WHERE k.kind = $1 AND k.region = $2 AND k.key = $3"
+    ];
+    ENTITIES = [
+        "SELECT kind, region, name, revision, document, sealed FROM entities \
+         WHERE kind = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4"
+    ];
+    ENTITIES_VERSION = ["SELECT numbered FROM counters WHERE name = 'entities'"];
+    COUNT_ENTITIES = ["UPDATE counters SET numbered = numbered + 1 WHERE name = 'entities' RETURNING numbered"];
+    INSERT_ENTITY = [
+        "INSERT INTO entities (kind, region, name, revision, document, sealed) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT DO NOTHING"
+    ];
+    UPDATE_ENTITY = [
+        "UPDATE entities SET revision = $5, document = $6, sealed = $7 \
+         WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"
+    ];
+    DELETE_ENTITY = ["DELETE FROM entities WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"];
+    FORGET_KEYS = [
+        "DELETE FROM entity_keys \
+         WHERE entity_id = (SELECT id FROM entities WHERE kind = $1 AND region = $2 AND name = $3)"
+    ];
+    ADD_KEYS = [
+        "INSERT INTO entity_keys (kind, region, key, entity_id) SELECT e.kind, e.region, added.key, e.id \
+         FROM entities e, unnest($4::text[]) AS added (key) WHERE e.kind = $1 AND e.region = $2 AND e.name = $3 \
+         ON CONFLICT DO NOTHING"
+    ];
+    EXPORT_ENTITIES = [
+        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, \
+         (SELECT string_agg(k.key, chr(10) ORDER BY k.key) FROM entity_keys k WHERE k.entity_id = e.id) AS keys \
+         FROM entities e ORDER BY e.kind, e.region, e.name"
+    ];
+    CLEAR_ENTITIES = ["DELETE FROM entities"];
+    /// An imported entity keeps its revision, and no later one may have it again.
+    COUNT_ENTITIES_ON = [
+        "UPDATE counters SET numbered = greatest(numbered, (SELECT coalesce(max(revision), 0) FROM entities)) + 1 WHERE name = 'entities'"
+    ];
+
     IS_EMPTY = [
         "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM functions) \
-                AND NOT EXISTS (SELECT 1 FROM approvals) AND NOT EXISTS (SELECT 1 FROM audit) \
+                AND NOT EXISTS (SELECT 1 FROM approvals) AND NOT EXISTS (SELECT 1 FROM entities) \
+                AND NOT EXISTS (SELECT 1 FROM audit) \
                 AND NOT EXISTS (SELECT 1 FROM events) AS empty"
     ];
     CLEAR_SECRETS = ["DELETE FROM secrets"];

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::connection::{Value, all};
+use super::entities::entity;
 use super::fault::fault;
 use super::functions::{approval, function};
 use super::rows::Reader;
@@ -44,6 +45,7 @@ fn run(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
         outlet.send(Piece::Setting { key, value })
     })?;
     functions(connection, outlet)?;
+    entities(connection, outlet)?;
     secrets(connection, outlet)?;
     rotations(connection, outlet)?;
     entries(connection, sql::EXPORT_AUDIT, "audit", outlet, Piece::Audit)?;
@@ -94,6 +96,20 @@ fn functions(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError>
     page.take().map_or(Ok(()), |functions| outlet.send(Piece::Functions(functions)))?;
     let approvals = all(connection, sql::EXPORT_APPROVALS, &[], |row| approval(row).approval())?;
     if approvals.is_empty() { Ok(()) } else { outlet.send(Piece::Approvals(approvals)) }
+}
+
+fn entities(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {
+    let mut page = Page::default();
+    all(connection, sql::EXPORT_ENTITIES, &[], |row| {
+        let entity = entity(row).archived_entity()?;
+        let bytes = entity.row.document.len();
+        page.push(entity, bytes);
+        match page.is_full().then(|| page.take()).flatten() {
+            Some(entities) => outlet.send(Piece::Entities(entities)),
+            None => Ok(()),
+        }
+    })?;
+    page.take().map_or(Ok(()), |entities| outlet.send(Piece::Entities(entities)))
 }
 
 fn rotations(connection: &Connection, outlet: &Outlet) -> Result<(), StoreError> {

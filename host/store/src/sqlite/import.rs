@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::commit::{exactly_one, integer};
 use super::connection::{Value, number, one, run, scalar, text, transact};
 use super::rows::{self, Reader};
-use super::{functions, sql};
+use super::{entities, functions, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
 use crate::error::StoreError;
 use crate::record::{Entry, RotationState};
@@ -23,6 +23,7 @@ pub(super) fn import(connection: &Connection, from: mpsc::Receiver<Piece>) -> Re
             sql::CLEAR_FUNCTIONS,
             sql::CLEAR_CODE,
             sql::CLEAR_APPROVALS,
+            sql::CLEAR_ENTITIES,
             sql::CLEAR_AUDIT,
             sql::CLEAR_EVENTS,
             sql::CLEAR_KEYRING,
@@ -59,6 +60,7 @@ fn fill(connection: &Connection, mut from: mpsc::Receiver<Piece>) -> Result<(), 
             Piece::Code(code) => functions::import_code(connection, &code)?,
             Piece::Functions(page) => functions::import(connection, &page)?,
             Piece::Approvals(page) => functions::import_approvals(connection, &page)?,
+            Piece::Entities(page) => entities::import(connection, &page)?,
             Piece::Secrets(page) => {
                 for secret in &page {
                     id += 1;
@@ -68,7 +70,10 @@ fn fill(connection: &Connection, mut from: mpsc::Receiver<Piece>) -> Result<(), 
             Piece::Rotations(page) => rotations(connection, &page)?,
             Piece::Audit(page) => entries(connection, sql::IMPORT_AUDIT, &page)?,
             Piece::Events(page) => entries(connection, sql::IMPORT_EVENT, &page)?,
-            Piece::End => return Ok(()),
+            Piece::End => {
+                run(connection, sql::COUNT_ENTITIES_ON, &[])?;
+                return Ok(());
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "lists", include_str!("migrations/0002_lists.sql")),
     (3, "rotations", include_str!("migrations/0003_rotations.sql")),
     (4, "functions", include_str!("migrations/0004_functions.sql")),
+    (5, "entities", include_str!("migrations/0005_entities.sql")),
 ];
 
 /// The newest schema that this program knows.

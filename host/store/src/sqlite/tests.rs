@@ -139,6 +139,11 @@ async fn queries_cost_what_they_answer() {
         (sql::SWEEP_CODE, "secrets_rotating"),
         (sql::SWEEP_CODE, "code_unused"),
         (sql::APPROVALS, "PRIMARY KEY"),
+        (sql::ENTITY, "sqlite_autoindex_entities_1"),
+        (sql::ENTITIES, "sqlite_autoindex_entities_1"),
+        (sql::ENTITY_BY_KEY, "PRIMARY KEY"),
+        (sql::FORGET_KEYS, "entity_keys_of"),
+        (sql::UPDATE_ENTITY, "sqlite_autoindex_entities_1"),
     ] {
         let plan = plan(&store, statement).await;
         assert!(plan.iter().any(|step| step.contains(index)), "{statement}: {plan:?}");
@@ -255,7 +260,7 @@ async fn a_newer_schema_is_refused_untouched() {
     assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
     assert_eq!(
         newer.to_string(),
-        "the store has schema 7 and this program knows 4: run the newer pawl that made it, or restore a backup"
+        "the store has schema 7 and this program knows 5: run the newer pawl that made it, or restore a backup"
     );
 }
 
@@ -324,7 +329,7 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(store.list(ListQuery { order, include_deleted: false, ..query }).await.unwrap().len(), 4);
     }
     let health = store.check().await.unwrap();
-    assert_eq!((health.problems, health.schema, health.versions), (vec![], 4, 1));
+    assert_eq!((health.problems, health.schema, health.versions), (vec![], 5, 1));
     let mut change = Change::new(Expect::Revision(3), SecretRow { revision: 4, ..row(1) });
     change.put = creation(1, 10).put;
     store.commit(change).await.unwrap();
