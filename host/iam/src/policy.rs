@@ -1,7 +1,7 @@
 //! Policies in AWS's language: what a text allows and denies, to whom, and when.
 //!
-//! [`PolicyDocument::parse`] compiles a text once; [`PolicyDocument::decide`] answers for a request with nothing but
-//! comparisons. For now these are resource policies, which are attached to a secret.
+//! [`PolicyDocument::parse_as`] compiles a text once; [`PolicyDocument::decide`] answers for a request with nothing but
+//! comparisons. What several policies together mean is [`crate::decision`]'s.
 //!
 //! Why this is not a crate from the registry: `docs/adr/0006-own-policies.md`.
 
@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod finding;
 mod json;
+mod kind;
 mod operator;
 mod parse;
 mod pattern;
@@ -19,6 +20,7 @@ mod principal;
 mod publicity;
 mod resource;
 mod scalar;
+mod sentence;
 mod statement;
 mod who;
 
@@ -27,6 +29,7 @@ use std::fmt;
 pub use context::{ConditionContext, ContextValue};
 pub use error::{Fault, Place, PolicyError};
 pub use finding::{Check, Finding};
+pub use kind::PolicyKind;
 pub use principal::{Principal, PrincipalKind};
 pub use who::Grant;
 
@@ -36,12 +39,27 @@ use statement::{Effect, Statement};
 #[cfg(test)]
 mod tests;
 
-/// A policy that is attached to a secret, compiled.
+/// A policy, compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyDocument {
+    kind: PolicyKind,
     statements: Box<[Statement]>,
+    /// Its version is 2012-10-17.
+    is_of_2012: bool,
     /// It looks as though it had variables, which its version does not know.
     has_unread_variables: bool,
+}
+
+impl AsRef<Self> for PolicyDocument {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// How many characters a policy's text counts for IAM's quotas, which are in [`pawl_core::limits`]: white space does not.
+#[must_use]
+pub fn quota_chars(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// What somebody wants to do.
@@ -51,7 +69,7 @@ pub struct AccessRequest<'a> {
     pub principal: &'a Principal,
     /// What: `secretsmanager:GetSecretValue`.
     pub action: &'a str,
-    /// The secret's ARN.
+    /// The resource's ARN; `*` for an action that has none.
     pub resource: &'a str,
     /// What else is known of the request.
     pub context: &'a ConditionContext<'a>,
@@ -100,7 +118,51 @@ impl PolicyDocument {
     /// # Errors
     /// When it is not one, with the place of the first fault.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        parse::document(text)
+        Self::parse_as(PolicyKind::Secret, text)
+    }
+
+    /// Reads a policy of a user, a group or a role, a boundary, or a session's policy.
+    ///
+    /// # Errors
+    /// When it is not one, with the place of the first fault.
+    pub fn parse_identity(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_as(PolicyKind::Identity, text)
+    }
+
+    /// Reads a role's policy on who may assume it.
+    ///
+    /// # Errors
+    /// When it is not one, with the place of the first fault.
+    pub fn parse_trust(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_as(PolicyKind::Trust, text)
+    }
+
+    /// Reads a policy that is to be attached to a key.
+    ///
+    /// # Errors
+    /// When it is not one, with the place of the first fault.
+    pub fn parse_key(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_as(PolicyKind::Key, text)
+    }
+
+    /// Reads a policy of any kind.
+    ///
+    /// # Errors
+    /// When it is not one, with the place of the first fault.
+    pub fn parse_as(kind: PolicyKind, text: &str) -> Result<Self, PolicyError> {
+        parse::document(text, kind)
+    }
+
+    /// What it is attached to.
+    #[must_use]
+    pub const fn kind(&self) -> PolicyKind {
+        self.kind
+    }
+
+    /// Whether its version is 2012-10-17, as that of a managed policy must be.
+    #[must_use]
+    pub const fn is_of_2012(&self) -> bool {
+        self.is_of_2012
     }
 
     /// What the policy says of a request. A statement that denies wins over any that allows.

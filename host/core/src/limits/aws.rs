@@ -77,6 +77,22 @@ pub const ARN_CHARS_MIN: usize = 20;
 pub const ARN_CHARS_MAX: usize = 2_048;
 /// Characters of a resource policy.
 pub const POLICY_CHARS_MAX: usize = 20_480;
+/// Characters of a key's policy (KMS: 32 KB).
+pub const KEY_POLICY_CHARS_MAX: usize = 32_768;
+/// Characters of a policy that IAM reads at all (IAM's model: `policyDocumentType`).
+pub const IAM_POLICY_CHARS_MAX: usize = 131_072;
+/// Characters of all inline policies of a user together, white space not counted (IAM's quota).
+pub const USER_POLICY_CHARS_MAX: usize = 2_048;
+/// Characters of all inline policies of a group together, white space not counted (IAM's quota).
+pub const GROUP_POLICY_CHARS_MAX: usize = 5_120;
+/// Characters of all inline policies of a role together, white space not counted (IAM's quota).
+pub const ROLE_POLICY_CHARS_MAX: usize = 10_240;
+/// Characters of a managed policy, white space not counted (IAM's quota).
+pub const MANAGED_POLICY_CHARS_MAX: usize = 6_144;
+/// Characters of a role's trust policy, white space not counted (IAM's quota, which AWS raises to 4,096 on request).
+pub const TRUST_POLICY_CHARS_MAX: usize = 4_096;
+/// Characters of a session's policy (STS's model).
+pub const SESSION_POLICY_CHARS_MAX: usize = 2_048;
 /// Characters of a resource policy's name.
 pub const POLICY_NAME_CHARS_MAX: usize = 64;
 /// Characters of a region's name.

@@ -2,10 +2,8 @@
 
 use super::context::ConditionContext;
 use super::error::{Fault, excerpt};
+use super::kind::PolicyKind;
 use super::pattern::{Case, Pattern, Syntax};
-
-/// The service whose secrets these are.
-const SERVICE: &str = "secretsmanager";
 
 /// The operations of Secrets Manager (botocore's model 2017-10-17, 1.44.5).
 pub(super) const OPERATIONS: [&str; 26] = [
@@ -37,6 +35,16 @@ pub(super) const OPERATIONS: [&str; 26] = [
     "ValidateResourcePolicy",
 ];
 
+/// What the trust policy of a role may be about (user guide, "Role trust policies").
+const ASSUMING: [&str; 6] = [
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "SetContext",
+    "SetSourceIdentity",
+    "TagSession",
+];
+
 /// An action, or many of them. Neither the service nor the name has a case (user guide, "Action").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ActionPattern {
@@ -46,26 +54,34 @@ pub(super) struct ActionPattern {
 }
 
 impl ActionPattern {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        let wrong = || Fault::Action(excerpt(text));
+    pub(super) fn parse(text: &str, kind: PolicyKind) -> Result<Self, Fault> {
+        let wrong = || Fault::Action(excerpt(text), kind.service().unwrap_or("SERVICE"));
+        let foreign = || Fault::ForeignAction(excerpt(text), kind.service().unwrap_or_default());
+        if text == "*" && kind == PolicyKind::Trust {
+            return Err(foreign());
+        }
         if text == "*" {
             return Ok(Self { service: None, name: compile("*")? });
         }
         let (service, name) = text.split_once(':').ok_or_else(wrong)?;
-        let letter = |c: u8| c.is_ascii_alphanumeric() || c == b'*' || c == b'?';
+        let letter = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'*' | b'?' | b'-' | b'_');
         if name.is_empty() || !name.bytes().all(letter) {
             return Err(wrong());
         }
-        if service == "*" && name == "*" {
+        if service == "*" && name == "*" && kind != PolicyKind::Trust {
             return Ok(Self { service: None, name: compile("*")? });
         }
         if service.is_empty() || !service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') {
             return Err(wrong());
         }
-        if !service.eq_ignore_ascii_case(SERVICE) {
-            return Err(Fault::ForeignAction(excerpt(text)));
+        if kind.service().is_some_and(|ours| !service.eq_ignore_ascii_case(ours)) {
+            return Err(foreign());
         }
-        Ok(Self { service: Some(service.into()), name: compile(name)? })
+        let action = Self { service: Some(service.into()), name: compile(name)? };
+        if kind == PolicyKind::Trust && !ASSUMING.iter().any(|operation| action.matches_name(operation)) {
+            return Err(foreign());
+        }
+        Ok(action)
     }
 
     /// Whether an action, `service:Name`, is one of these.

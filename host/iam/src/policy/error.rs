@@ -4,7 +4,9 @@ use std::fmt;
 
 use pawl_core::limits;
 
-/// Why a text is no policy for a secret. `Display` is for the policy's author: the place, and what is wrong there.
+use super::kind::PolicyKind;
+
+/// Why a text is no policy. `Display` is for the policy's author: the place, and what is wrong there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {fault}")]
 pub struct PolicyError {
@@ -27,6 +29,12 @@ impl PolicyError {
     #[must_use]
     pub const fn fault(&self) -> &Fault {
         &self.fault
+    }
+
+    /// What IAM says of it (`MalformedPolicyDocument`), in AWS's words as far as they are known. They have no place.
+    #[must_use]
+    pub fn sentence(&self, kind: PolicyKind) -> String {
+        super::sentence::of(&self.fault, kind)
     }
 }
 
@@ -61,8 +69,8 @@ pub enum Fault {
     #[error("{0}")]
     Syntax(String),
     /// Longer than any policy may be.
-    #[error("has {0} characters, {max} are the most", max = limits::POLICY_CHARS_MAX)]
-    TooLong(usize),
+    #[error("has {0} characters, {1} are the most")]
+    TooLong(usize, usize),
     /// Another kind of JSON value than can stand there.
     #[error("must be {expected}, not {found}")]
     Kind {
@@ -101,11 +109,14 @@ pub enum Fault {
     )]
     NotPrincipalAllows,
     /// Not an action.
-    #[error("{0} is not an action; write secretsmanager:NAME, where NAME may hold * and ?, or * alone")]
-    Action(String),
+    #[error("{0} is not an action; write {1}:NAME, where NAME may hold * and ?, or * alone")]
+    Action(String, &'static str),
     /// Another service's action.
-    #[error("{0} is not an action of secretsmanager; a secret's policy can hold no other service's")]
-    ForeignAction(String),
+    #[error("{0} is not an action of {1}; this policy can hold no other service's")]
+    ForeignAction(String, &'static str),
+    /// A member that policies of this kind do not have.
+    #[error("has {0}, which this policy cannot have: {1}")]
+    Prohibited(&'static str, &'static str),
     /// A principal that stands neither for everyone nor for a list of some.
     #[error("must be \"*\" or an object with AWS, Service, Federated or CanonicalUser, not {0}")]
     Principal(String),
@@ -125,7 +136,7 @@ pub enum Fault {
     #[error("{0} is not the name of {1}")]
     OtherPrincipal(String, &'static str),
     /// Not a resource.
-    #[error("{0} is not a resource; write \"*\" or a secret's ARN, which may hold * and ?")]
+    #[error("{0} is not a resource; write \"*\" or an ARN, which may hold * and ?")]
     Resource(String),
     /// A condition's operator that the language does not have.
     #[error("{0} is not an operator of conditions")]
@@ -137,7 +148,7 @@ pub enum Fault {
     #[error("{0} is there twice, in different case")]
     TwiceInOtherCase(String),
     /// Not a condition's key.
-    #[error("{0} is not a key of conditions; write aws:NAME or secretsmanager:NAME")]
+    #[error("{0} is not a key of conditions; write aws:NAME or SERVICE:NAME")]
     ConditionKey(String),
     /// A value that the operator cannot compare with.
     #[error("{0} is not {1}, which the operator compares with")]

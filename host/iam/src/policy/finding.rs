@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::condition::Condition;
+use super::kind::PolicyKind;
 use super::operator::{Comparison, Quantifier};
 use super::statement::{Effect, Statement};
 use super::who::{Name, Who};
@@ -114,6 +115,8 @@ pub(super) fn all(document: &PolicyDocument, author: Option<&AccessRequest<'_>>)
         );
         found(Check::PublicAccess, message);
     }
+    // Of others it is not known which actions and resources there are.
+    let author = author.filter(|_| document.kind == PolicyKind::Secret);
     if let Some(by) = author.and_then(|author| locks_out(document, author)) {
         let message = format!(
             "{by}: denies you PutResourcePolicy and DeleteResourcePolicy, so that you could not change this policy any more"
@@ -125,7 +128,12 @@ pub(super) fn all(document: &PolicyDocument, author: Option<&AccessRequest<'_>>)
         found(Check::VariableInOldVersion, message);
     }
     for (name, statement) in document.named() {
-        of_statement(name, statement, author, &mut found);
+        if document.kind == PolicyKind::Secret {
+            of_names(name, statement, author, &mut found);
+        }
+        for condition in &statement.conditions {
+            of_condition(name, statement.effect, condition, &mut found);
+        }
     }
     findings
 }
@@ -141,7 +149,7 @@ fn locks_out<'d>(document: &'d PolicyDocument, author: &AccessRequest<'_>) -> Op
     denied
 }
 
-fn of_statement(
+fn of_names(
     name: StatementName<'_>,
     statement: &Statement,
     author: Option<&AccessRequest<'_>>,
@@ -171,9 +179,6 @@ fn of_statement(
              role and its account (arn:aws:iam::ACCOUNT:root)"
         );
         found(Check::IncompleteNotPrincipal, message);
-    }
-    for condition in &statement.conditions {
-        of_condition(name, statement.effect, condition, found);
     }
 }
 

@@ -2,28 +2,29 @@
 
 use std::collections::HashSet;
 
-use pawl_core::limits;
-
 use super::PolicyDocument;
 use super::action::ActionPattern;
 use super::condition::{Condition, Wanted};
 use super::context::is_key;
 use super::error::{At, Fault, PolicyError, excerpt};
 use super::json::Json;
+use super::kind::PolicyKind;
 use super::operator::Operator;
 use super::resource::ResourcePattern;
 use super::statement::{Effect, Selection, Statement};
 use super::who::{self, Who};
 
 const DOCUMENT_MEMBERS: &str = "Version, Id, Statement";
+const NO_PRINCIPAL: &str = "it is about whom it is attached to";
+const NO_RESOURCE: &str = "it is about the role that it is attached to";
 const STATEMENT_MEMBERS: &str =
     "Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition";
 
-pub(super) fn document(text: &str) -> Result<PolicyDocument, PolicyError> {
+pub(super) fn document(text: &str, kind: PolicyKind) -> Result<PolicyDocument, PolicyError> {
     let at = At::DOCUMENT;
     let chars = text.chars().count();
-    if chars > limits::POLICY_CHARS_MAX {
-        return Err(at.fault(Fault::TooLong(chars)));
+    if chars > kind.chars_max() {
+        return Err(at.fault(Fault::TooLong(chars, kind.chars_max())));
     }
     let json = Json::parse(text)?;
     let members = object(&json, "an object", &at)?;
@@ -45,12 +46,12 @@ pub(super) fn document(text: &str) -> Result<PolicyDocument, PolicyError> {
         return Err(at.fault(Fault::Empty));
     }
     // Without a version it is the old one.
-    let variables = version == Some(Version::Of2012);
+    let dialect = Dialect { kind, variables: version == Some(Version::Of2012) };
     let mut sids = HashSet::new();
     let mut parsed = Vec::new();
     for (index, value) in statements.items().iter().enumerate() {
         let at = at.index(index);
-        let statement = statement(value, variables, &at)?;
+        let statement = statement(value, dialect, &at)?;
         if let Some(sid) = &statement.sid
             && !sids.insert(sid.clone())
         {
@@ -58,7 +59,21 @@ pub(super) fn document(text: &str) -> Result<PolicyDocument, PolicyError> {
         }
         parsed.push(statement);
     }
-    Ok(PolicyDocument { statements: parsed.into(), has_unread_variables: !variables && text.contains("${") })
+    let has_unread_variables = !dialect.variables && text.contains("${");
+    Ok(PolicyDocument {
+        kind,
+        statements: parsed.into(),
+        is_of_2012: dialect.variables,
+        has_unread_variables,
+    })
+}
+
+/// What the document as a whole says about the reading of its parts.
+#[derive(Clone, Copy)]
+struct Dialect {
+    kind: PolicyKind,
+    /// `${key}` is a variable.
+    variables: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,21 +124,16 @@ fn members<'j>(value: &'j Json, at: &At<'_>) -> Result<Members<'j>, PolicyError>
     Ok(members)
 }
 
-fn statement(value: &Json, variables: bool, at: &At<'_>) -> Result<Statement, PolicyError> {
+fn statement(value: &Json, dialect: Dialect, at: &At<'_>) -> Result<Statement, PolicyError> {
+    let Dialect { kind, variables } = dialect;
     let members = members(value, at)?;
-    let sid = members.sid.map(|value| sid(value, &at.member("Sid"))).transpose()?;
+    let sid = members.sid.map(|value| sid(value, kind, &at.member("Sid"))).transpose()?;
     let effect = members.effect.ok_or_else(|| at.fault(Fault::Missing("Effect")))?;
     let effect = self::effect(effect, &at.member("Effect"))?;
-    let who = match one_of(members.principal, members.not_principal, ("Principal", "NotPrincipal"), at)? {
-        (value, false) => Who::Only(who::parse(value, &at.member("Principal"))?),
-        (_, true) if effect == Effect::Allow => return Err(at.fault(Fault::NotPrincipalAllows)),
-        (value, true) => Who::AllBut(who::parse(value, &at.member("NotPrincipal"))?),
-    };
-    let actions =
-        selection(members.action, members.not_action, ("Action", "NotAction"), at, ActionPattern::parse)?;
-    let resource = |text: &str| ResourcePattern::parse(text, variables);
-    let resources =
-        selection(members.resource, members.not_resource, ("Resource", "NotResource"), at, resource)?;
+    let who = who(&members, kind, effect, at)?;
+    let action = |text: &str| ActionPattern::parse(text, kind);
+    let actions = selection(members.action, members.not_action, ("Action", "NotAction"), at, action)?;
+    let resources = resources(&members, dialect, at)?;
     let conditions = match members.condition {
         Some(value) => conditions(value, variables, &at.member("Condition"))?,
         None => Box::default(),
@@ -131,9 +141,40 @@ fn statement(value: &Json, variables: bool, at: &At<'_>) -> Result<Statement, Po
     Ok(Statement { sid, effect, who, actions, resources, conditions })
 }
 
-fn sid(value: &Json, at: &At<'_>) -> Result<Box<str>, PolicyError> {
+fn who(members: &Members<'_>, kind: PolicyKind, effect: Effect, at: &At<'_>) -> Result<Who, PolicyError> {
+    if kind == PolicyKind::Identity {
+        let there = |member: Option<&Json>, name| member.map(|_| Fault::Prohibited(name, NO_PRINCIPAL));
+        let fault = there(members.principal, "Principal").or(there(members.not_principal, "NotPrincipal"));
+        return fault.map_or(Ok(Who::Bearer), |fault| Err(at.fault(fault)));
+    }
+    match one_of(members.principal, members.not_principal, ("Principal", "NotPrincipal"), at)? {
+        (value, false) => Ok(Who::Only(who::parse(value, &at.member("Principal"))?)),
+        (_, true) if effect == Effect::Allow => Err(at.fault(Fault::NotPrincipalAllows)),
+        (value, true) => Ok(Who::AllBut(who::parse(value, &at.member("NotPrincipal"))?)),
+    }
+}
+
+fn resources(
+    members: &Members<'_>,
+    dialect: Dialect,
+    at: &At<'_>,
+) -> Result<Selection<ResourcePattern>, PolicyError> {
+    let Dialect { kind, variables } = dialect;
+    if kind == PolicyKind::Trust {
+        let there = |member: Option<&Json>, name| member.map(|_| Fault::Prohibited(name, NO_RESOURCE));
+        let fault = there(members.resource, "Resource").or(there(members.not_resource, "NotResource"));
+        return match fault {
+            Some(fault) => Err(at.fault(fault)),
+            None => Ok(Selection { items: Box::default(), is_negated: true }),
+        };
+    }
+    let read = |text: &str| ResourcePattern::parse(text, variables);
+    selection(members.resource, members.not_resource, ("Resource", "NotResource"), at, read)
+}
+
+fn sid(value: &Json, kind: PolicyKind, at: &At<'_>) -> Result<Box<str>, PolicyError> {
     let text = string(value, at)?;
-    if text.bytes().all(|c| c.is_ascii_alphanumeric()) {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || kind.sid_may_hold(c)) {
         Ok(text.into())
     } else {
         Err(at.fault(Fault::Sid(excerpt(text))))

@@ -7,15 +7,16 @@ use super::principal::{Principal, PrincipalKind};
 /// How a statement that allows has named the caller, weakest first.
 ///
 /// Policies of identities, boundaries and sessions, where there are any, weigh these differently: an account that is
-/// named may hand the permission on, which is not enough for its users by itself.
+/// named may hand the permission on, which is not enough for its users by itself, and what a role is given is within
+/// its boundary. Everyone is each session by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grant {
     /// By its account.
     Account,
-    /// As everyone.
-    Everyone,
     /// By its role, or the identity provider through which it came.
     Role,
+    /// As everyone.
+    Everyone,
     /// As itself.
     Itself,
 }
@@ -24,6 +25,8 @@ pub enum Grant {
 pub(super) enum Who {
     Only(Box<[Name]>),
     AllBut(Box<[Name]>),
+    /// Whomever the policy is attached to.
+    Bearer,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,7 @@ impl Who {
         match self {
             Self::Only(names) => names.iter().filter_map(|name| name.is(caller)).max(),
             Self::AllBut(names) => (!exempts(names, caller)).then_some(Grant::Everyone),
+            Self::Bearer => Some(Grant::Itself),
         }
     }
 
