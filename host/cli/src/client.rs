@@ -320,6 +320,7 @@ fn target_header(target: pawl_api::Target) -> &'static str {
         pawl_api::Target::Pawl(operation) => operation.target(),
         // Those are named by method and path, and none of their shapes is a request of this kind.
         pawl_api::Target::Lambda(operation) => operation.name(),
+        pawl_api::Target::Kms(operation) => operation.target(),
     }
 }
 

@@ -52,6 +52,8 @@ refusals! {
     invalid_marker() = InvalidMarkerException, "The marker is not one that this list gave.";
     /// A policy that is no policy.
     malformed_policy(why) = MalformedPolicyDocumentException, "The new key policy is not valid: {why}";
+    /// A policy that is longer than a key's may be.
+    policy_too_long(most) = LimitExceededException, "A key policy can have at most {most} characters.";
     /// A policy after which nobody could change it.
     lockout() = MalformedPolicyDocumentException,
         "The new key policy will not allow you to update the key policy in the future.";

@@ -1,6 +1,5 @@
 //! What AWS documents for Secrets Manager (botocore model 2017-10-17).
 
-
 mod keys;
 
 use std::time::Duration;

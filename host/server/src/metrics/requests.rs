@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pawl_api::error::ErrorCode;
-use pawl_api::{Target, lambda, pawl, secrets_manager};
+use pawl_api::{Target, kms, lambda, pawl, secrets_manager};
 use pawl_core::limits;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -94,11 +94,13 @@ impl Operation {
 const fn place(target: Option<Target>) -> usize {
     let secrets_manager = secrets_manager::Operation::ALL.len();
     let pawl = secrets_manager + pawl::Operation::ALL.len();
+    let lambda = pawl + lambda::Operation::ALL.len();
     match target {
         Some(Target::SecretsManager(operation)) => operation as usize,
         Some(Target::Pawl(operation)) => secrets_manager + operation as usize,
         Some(Target::Lambda(operation)) => pawl + operation as usize,
-        None => pawl + lambda::Operation::ALL.len(),
+        Some(Target::Kms(operation)) => lambda + operation as usize,
+        None => lambda + kms::Operation::ALL.len(),
     }
 }
 
@@ -106,7 +108,8 @@ const fn place(target: Option<Target>) -> usize {
 fn targets() -> impl Iterator<Item = Target> {
     let secrets_manager = secrets_manager::Operation::ALL.iter().copied().map(Target::SecretsManager);
     let pawl = pawl::Operation::ALL.iter().copied().map(Target::Pawl);
-    secrets_manager.chain(pawl).chain(lambda::Operation::ALL.iter().copied().map(Target::Lambda))
+    let lambda = lambda::Operation::ALL.iter().copied().map(Target::Lambda);
+    secrets_manager.chain(pawl).chain(lambda).chain(kms::Operation::ALL.iter().copied().map(Target::Kms))
 }
 
 impl Default for Requests {

@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod grants;
 mod host;
+mod kms;
 pub mod lambda;
 mod listing;
 mod logs;
@@ -92,6 +93,7 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
         },
         // They are named by paths, and come by another way.
         Target::Lambda(_) => Err(ApiError::internal()),
+        Target::Kms(operation) => kms::perform(host, caller, operation, body).await,
     }
 }
 

@@ -106,7 +106,9 @@ pub(super) const MARKER: Member = member(
 );
 pub(super) const POLICY: Member = member(
     "Policy",
-    Kind::Text(Text::of(Length::within(1, limits::KEY_POLICY_CHARS_MAX)).matching(&Pattern::KEY_POLICY)),
+    Kind::Text(
+        Text::of(Length::within(1, limits::KEY_POLICY_MODEL_CHARS_MAX)).matching(&Pattern::KEY_POLICY),
+    ),
 );
 pub(super) const POLICY_NAME: Member = member(
     "PolicyName",

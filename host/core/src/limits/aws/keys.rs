@@ -7,7 +7,7 @@ pub const KEY_ALIAS_CHARS_MAX: usize = 256;
 /// Characters of a key's description (AWS).
 pub const KEY_DESCRIPTION_CHARS_MAX: usize = 8_192;
 /// Characters of a key's policy in the model (AWS).
-pub const KEY_POLICY_CHARS_MAX: usize = 131_072;
+pub const KEY_POLICY_MODEL_CHARS_MAX: usize = 131_072;
 /// Characters of a key policy's name (AWS).
 pub const KEY_POLICY_NAME_CHARS_MAX: usize = 128;
 /// Tags of one key (AWS).
