@@ -23,6 +23,7 @@ mod harness;
 mod healing;
 mod http_rotator;
 mod kill;
+mod kms;
 mod labels;
 mod lambda;
 mod mariadb;

@@ -174,7 +174,10 @@ impl App {
             after = Some(last.name.clone());
             for row in &rows {
                 let key: Key = decode(row)?;
-                if !key.is_gone(now) {
+                if key.is_gone(now) {
+                    // Looking for it deletes it.
+                    self.key(&key.region, key.id).await?;
+                } else {
                     keys.push(key);
                 }
             }

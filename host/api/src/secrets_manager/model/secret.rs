@@ -1,7 +1,7 @@
 //! Operations on secrets as such.
 
 use super::kind::{
-    ARN, CREATED_DATE, DESCRIPTION, FILTERS, KMS_KEY_ID, KMS_KEY_ID_SHOWN, LONG_NAME, MAX_RESULTS, NAME,
+    ARN, CREATED_DATE, DESCRIPTION, FILTERS, KMS_KEY_ID, LONG_NAME, MAX_RESULTS, NAME,
     NEXT_TOKEN, OWNING_SERVICE, PRIMARY_REGION, SECRET_ARN, SECRET_BINARY, SECRET_ID, SECRET_STRING,
     STAGES_OF_VERSIONS, TAGS, TOKEN, TYPE, VERSION_ID, member, text,
 };
@@ -63,7 +63,7 @@ model! {
             NAME,
             TYPE,
             DESCRIPTION,
-            KMS_KEY_ID_SHOWN,
+            KMS_KEY_ID,
             ROTATION_ENABLED,
             ROTATION_LAMBDA,
             ROTATION_RULES,
@@ -145,7 +145,7 @@ structures! {
         NAME,
         TYPE,
         DESCRIPTION,
-        KMS_KEY_ID_SHOWN,
+        KMS_KEY_ID,
         ROTATION_ENABLED,
         ROTATION_LAMBDA,
         ROTATION_RULES,

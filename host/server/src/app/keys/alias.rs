@@ -117,8 +117,19 @@ impl App {
         most: usize,
     ) -> Result<Vec<Alias>, AppError> {
         self.may_with_keys(caller, "kms:ListAliases")?;
-        let found = self.search_aliases(&caller.region, of, after, most).await?;
-        Ok(found.into_iter().map(|(_, alias)| alias).collect())
+        let region = &caller.region;
+        for _ in 0..limits::CHANGE_TRIES_MAX {
+            let found = self.search_aliases(region, of, after, most).await?;
+            let mut gone = false;
+            for (_, alias) in &found {
+                // Looking for a key whose time is over deletes it, and its aliases.
+                gone |= self.key(region, alias.target).await?.is_none();
+            }
+            if !gone {
+                return Ok(found.into_iter().map(|(_, alias)| alias).collect());
+            }
+        }
+        Err(AppError::LostRace)
     }
 
     /// All aliases of a key, with the revisions of their rows.
