@@ -1,7 +1,7 @@
 //! The doors to aliases.
 
 use pawl_api::kms::refusal;
-use pawl_core::key::{Alias, AliasName, Key, KeyId};
+use pawl_core::key::{Alias, AliasName, Key, KeyId, KeyRef, KeyRefError};
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_store::{EntityRow, Expect};
@@ -182,7 +182,10 @@ impl App {
         if name.is_reserved() {
             return Err(AppError::Api(refusal::alias_reserved()));
         }
-        let held = self.read_key(caller, action, target).await?;
+        let KeyRef::Id(id) = KeyRef::parse(target, &caller.region, &self.account)? else {
+            return Err(KeyRefError::Id(target.to_owned()).into());
+        };
+        let held = self.read_key_by_id(caller, action, id).await?;
         held.key.must_stay()?;
         Ok(held.key.clone())
     }

@@ -96,3 +96,63 @@ impl HeldKeys {
         memory.seen = Some((version, asked));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pawl_core::key::{KeyManager, KeySpec, NewKey};
+    use pawl_keyring::{Keyring, RootKey};
+
+    use super::*;
+    use crate::world::SystemRng;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_785_000_000_000);
+
+    fn held() -> (Region, Arc<HeldKey>) {
+        let region: Region = "us-east-1".parse().unwrap();
+        let new = NewKey {
+            region: region.clone(),
+            account: "000000000000".parse().unwrap(),
+            spec: KeySpec::SymmetricDefault,
+            manager: KeyManager::Customer,
+            description: String::new(),
+            policy: None,
+            tags: Vec::new(),
+        };
+        let key = Key::new(new, &SystemRng, NOW).unwrap();
+        let (keyring, _) = Keyring::create(&RootKey::generate(&SystemRng), &SystemRng).unwrap();
+        let sealed = keyring.add_material(key.arn.as_str(), 1, None, &SystemRng).unwrap();
+        let materials = keyring.open_material(key.arn.as_str(), &sealed).unwrap();
+        let unlocked = UnlockedKey::new(key.id, key.arn.to_string(), &materials).unwrap();
+        (region, Arc::new(HeldKey { revision: 1, key, sealed, unlocked }))
+    }
+
+    #[test]
+    fn a_load_that_began_before_a_change_is_not_kept() {
+        let (region, held) = held();
+        let (keys, id) = (HeldKeys::default(), held.key.id);
+        let began = keys.generation();
+        keys.forget(&[(region.to_string(), id.to_string())]);
+        keys.keep(&region, held.clone(), began);
+        assert!(keys.get(&region, id).is_none());
+        keys.keep(&region, held, keys.generation());
+        assert!(keys.get(&region, id).is_some());
+        assert!(keys.get(&"eu-west-1".parse().unwrap(), id).is_none(), "keys are of a region");
+        keys.forget(&[(region.to_string(), id.to_string())]);
+        assert!(keys.get(&region, id).is_none());
+    }
+
+    #[test]
+    fn what_another_host_changed_is_forgotten_and_asked_for_now_and_then() {
+        let (region, held) = held();
+        let (keys, id) = (HeldKeys::default(), held.key.id);
+        assert!(keys.is_stale(NOW), "nobody has asked yet");
+        keys.seen(7, NOW);
+        keys.keep(&region, held, keys.generation());
+        assert!(!keys.is_stale(NOW) && keys.is_stale(NOW + limits::KEYS_FRESH));
+        assert!(keys.is_stale(Timestamp::from_millis(0)), "a clock that was set back is no reason to wait");
+        keys.seen(7, NOW + limits::KEYS_FRESH);
+        assert!(keys.get(&region, id).is_some(), "nothing was changed");
+        keys.seen(8, NOW);
+        assert!(keys.get(&region, id).is_none());
+    }
+}
