@@ -24,6 +24,7 @@ mod healing;
 mod http_rotator;
 mod iam;
 mod kill;
+mod kms;
 mod labels;
 mod lambda;
 mod mariadb;

@@ -9,24 +9,39 @@ use pawl_api::secrets_manager::model::{self, OperationModel};
 use serde_json::Value;
 
 /// Prints the model, wherever botocore keeps it and however it is packed.
-const PRINT: &str = "import json, botocore.loaders as b; print(json.dumps(b.Loader().load_service_model('secretsmanager', 'service-2')))";
+const PRINT: &str = "import json, sys, botocore.loaders as b; print(json.dumps(b.Loader().load_service_model(sys.argv[1], 'service-2')))";
 
-fn aws() -> Value {
-    let output = Command::new("python3").args(["-c", PRINT]).output().unwrap();
+pub(crate) fn aws(service: &str) -> Value {
+    let output = Command::new("python3").args(["-c", PRINT, service]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// AWS's model, what of the table it has confirmed, and what is wrong with the table.
-struct Comparison {
+pub(crate) struct Comparison {
     aws: Value,
     members: usize,
     wrong: Vec<String>,
 }
 
 impl Comparison {
+    pub(crate) const fn new(aws: Value) -> Self {
+        Self { aws, members: 0, wrong: Vec::new() }
+    }
+
+    /// What AWS's model calls the request of an operation.
+    pub(crate) fn input(&self, operation: &str) -> Option<String> {
+        self.aws["operations"][operation]["input"]["shape"].as_str().map(str::to_owned)
+    }
+
+    /// Fails for whatever is another than AWS's, and when fewer members were compared than that.
+    pub(crate) fn must_agree(&self, members: usize) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+        assert!(self.members >= members, "only {} members were compared", self.members);
+    }
+
     fn of(aws: Value) -> Self {
-        let mut comparison = Self { aws, members: 0, wrong: Vec::new() };
+        let mut comparison = Self::new(aws);
         let operations = comparison.aws["operations"].as_object().unwrap().clone();
         for (name, theirs) in &operations {
             let ours = Operation::from_target(&format!("secretsmanager.{name}"));
@@ -63,7 +78,7 @@ impl Comparison {
         self.differ(name, "set of errors", &theirs, &ours);
     }
 
-    fn structure(&mut self, place: &str, shape: Option<&str>, ours: &Structure) {
+    pub(crate) fn structure(&mut self, place: &str, shape: Option<&str>, ours: &Structure) {
         let theirs = shape.map(|shape| self.aws["shapes"][shape].clone()).unwrap_or_default();
         let members = theirs["members"].as_object().cloned().unwrap_or_default();
         let required: Vec<&str> =
@@ -135,7 +150,7 @@ fn size(limit: &Value) -> Option<usize> {
 
 #[test]
 fn the_table_knows_all_of_awss_model_as_it_is() {
-    let comparison = Comparison::of(aws());
+    let comparison = Comparison::of(aws("secretsmanager"));
     assert!(comparison.wrong.is_empty(), "{}", comparison.wrong.join("\n"));
     assert!(comparison.members >= 200, "only {} members were compared", comparison.members);
 }
@@ -143,7 +158,7 @@ fn the_table_knows_all_of_awss_model_as_it_is() {
 /// That the comparison sees each kind of difference.
 #[test]
 fn a_model_that_changes_is_seen() {
-    let aws = aws();
+    let aws = aws("secretsmanager");
     assert!(Comparison::of(aws.clone()).wrong.is_empty());
     let changes: [(&str, Value); 13] = [
         ("/operations/ReadMinds", serde_json::json!({})),

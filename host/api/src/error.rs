@@ -40,7 +40,7 @@ macro_rules! codes {
 enum Origin {
     /// In the service's model: `Message`.
     Modelled,
-    /// In front of every service: `message`.
+    /// In front of every service, or in a model that spells it so (KMS): `message`.
     Common,
 }
 
@@ -127,6 +127,40 @@ codes! {
     PackedPolicyTooLarge, 400, Modelled;
     /// IAM, STS: a parameter outside of what the model allows.
     ValidationError, 400, Common;
+    /// KMS: no such key or alias.
+    NotFoundException, 400, Common;
+    /// KMS: the key is disabled.
+    DisabledException, 400, Common;
+    /// KMS: the key's state does not allow it.
+    KMSInvalidStateException, 400, Common;
+    /// KMS: what does not open.
+    InvalidCiphertextException, 400, Common;
+    /// KMS: another key than the one that encrypted it.
+    IncorrectKeyException, 400, Common;
+    /// KMS: the alias is taken.
+    AlreadyExistsException, 400, Common;
+    /// KMS: not an alias.
+    InvalidAliasNameException, 400, Common;
+    /// KMS: not the ARN of a key.
+    InvalidArnException, 400, Common;
+    /// KMS: a key of another kind.
+    InvalidKeyUsageException, 400, Common;
+    /// KMS: a page's marker that this server did not give.
+    InvalidMarkerException, 400, Common;
+    /// KMS: the server's own fault.
+    KMSInternalException, 500, Common;
+    /// KMS: a code that is not the message's.
+    KMSInvalidMacException, 400, Common;
+    /// KMS: what is not served.
+    UnsupportedOperationException, 400, Common;
+    /// KMS: a tag that cannot be.
+    TagException, 400, Common;
+    /// KMS: it would have been done.
+    DryRunOperationException, 400, Common;
+    /// KMS: no such key store.
+    CustomKeyStoreNotFoundException, 400, Common;
+    /// KMS: what is for services alone.
+    NotAuthorizedException, 400, Common;
 }
 
 impl ErrorCode {
@@ -245,7 +279,24 @@ mod tests {
              400 Message UnmodifiableEntity\n\
              409 Message ConcurrentModification\n\
              400 Message PackedPolicyTooLarge\n\
-             400 message ValidationError\n"
+             400 message ValidationError\n\
+             400 message NotFoundException\n\
+             400 message DisabledException\n\
+             400 message KMSInvalidStateException\n\
+             400 message InvalidCiphertextException\n\
+             400 message IncorrectKeyException\n\
+             400 message AlreadyExistsException\n\
+             400 message InvalidAliasNameException\n\
+             400 message InvalidArnException\n\
+             400 message InvalidKeyUsageException\n\
+             400 message InvalidMarkerException\n\
+             500 message KMSInternalException\n\
+             400 message KMSInvalidMacException\n\
+             400 message UnsupportedOperationException\n\
+             400 message TagException\n\
+             400 message DryRunOperationException\n\
+             400 message CustomKeyStoreNotFoundException\n\
+             400 message NotAuthorizedException\n"
         );
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::from_wire(code.as_str()), Some(*code));

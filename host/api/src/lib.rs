@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod iam;
+pub mod kms;
 pub mod lambda;
 pub mod model;
 pub mod pawl;

@@ -1,7 +1,7 @@
 //! Which service and operation a request is for.
 
 use crate::error::{ApiError, ErrorCode};
-use crate::{iam, lambda, pawl, secrets_manager, sts};
+use crate::{iam, kms, lambda, pawl, secrets_manager, sts};
 
 /// The header that names the operation.
 pub const X_AMZ_TARGET: &str = "x-amz-target";
@@ -19,6 +19,8 @@ pub enum Target {
     Iam(iam::Operation),
     /// AWS Security Token Service.
     Sts(sts::Operation),
+    /// AWS KMS.
+    Kms(kms::Operation),
 }
 
 impl Target {
@@ -32,6 +34,9 @@ impl Target {
         }
         if let Some(operation) = pawl::Operation::from_target(target) {
             return Ok(Self::Pawl(operation));
+        }
+        if let Some(operation) = kms::Operation::from_target(target) {
+            return Ok(Self::Kms(operation));
         }
         Err(ApiError::new(
             ErrorCode::UnknownOperationException,
@@ -48,6 +53,7 @@ impl Target {
             Self::Lambda(_) => lambda::SIGNING_NAME,
             Self::Iam(_) => iam::SIGNING_NAME,
             Self::Sts(_) => sts::SIGNING_NAME,
+            Self::Kms(_) => kms::SIGNING_NAME,
         }
     }
 
@@ -60,6 +66,7 @@ impl Target {
             Self::Lambda(operation) => operation.action(),
             Self::Iam(operation) => operation.action(),
             Self::Sts(operation) => operation.action(),
+            Self::Kms(operation) => operation.action(),
         }
     }
 
@@ -72,6 +79,7 @@ impl Target {
             Self::Lambda(operation) => operation.name(),
             Self::Iam(operation) => operation.name(),
             Self::Sts(operation) => operation.name(),
+            Self::Kms(operation) => operation.name(),
         }
     }
 }
@@ -136,6 +144,13 @@ mod tests {
             let target = Target::from_header(operation.target()).unwrap();
             assert_eq!(target, Target::Pawl(*operation));
             assert_eq!(target.signing_name(), "pawl");
+        }
+        for operation in kms::Operation::ALL {
+            let target = Target::from_header(operation.target()).unwrap();
+            assert_eq!(target, Target::Kms(*operation));
+            assert_eq!(target.action(), format!("kms:{}", target.name()));
+            assert_eq!(target.signing_name(), "kms");
+            assert!(operation.target().starts_with("TrentService."));
         }
         for wrong in
             ["", "GetSecretValue", "secretsmanager.", "secretsmanager.getsecretvalue", "pawl.DescribeHost"]

@@ -322,6 +322,7 @@ fn target_header(target: pawl_api::Target) -> &'static str {
         pawl_api::Target::Lambda(operation) => operation.name(),
         pawl_api::Target::Iam(operation) => operation.name(),
         pawl_api::Target::Sts(operation) => operation.name(),
+        pawl_api::Target::Kms(operation) => operation.target(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod document;
 pub mod filter;
 pub mod function;
 pub mod identity;
+pub mod key;
 pub mod limits;
 pub mod names;
 pub mod password;

@@ -19,6 +19,15 @@ pub(crate) fn derive(key: &SecretBytes, purpose: &str) -> Zeroizing<[u8; KEY_BYT
 
 /// HMAC-SHA256 over the parts as one.
 pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = keyed_state(key);
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// HMAC-SHA256 to which nothing but its key has been given.
+pub(crate) fn keyed_state(key: &[u8]) -> Hmac<Sha256> {
     // What HMAC does with a key that is not a block long, done here for the constructor that cannot fail.
     let mut block = Zeroizing::new([0; 64]);
     if key.len() > block.len() {
@@ -27,11 +36,7 @@ pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     } else {
         block.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
     }
-    let mut mac = Hmac::<Sha256>::new((&*block).into());
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+    Hmac::<Sha256>::new((&*block).into())
 }
 
 /// A cipher of which the key is derived for one purpose.

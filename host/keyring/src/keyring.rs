@@ -50,6 +50,9 @@ pub enum SealError {
     /// More bytes than the cipher can take. A [`SecretValue`] never has as many.
     #[error("the value is longer than the cipher can take")]
     TooLong,
+    /// A KMS key without material, which none is.
+    #[error("the key has no material")]
+    NoMaterial,
 }
 
 /// Why a sealed value did not open.
@@ -61,6 +64,9 @@ pub enum OpenError {
     /// Sealed by another store's keyring.
     #[error("the value was sealed with another store's key")]
     OtherKeyring,
+    /// Sealed by a KMS key, which alone opens it.
+    #[error("the value was sealed under a key of its own, and not by the store's keyring")]
+    OtherKey,
     /// Changed since it was sealed, or of another secret or version than it is kept with.
     #[error(
         "the sealed value was altered, or belongs to another secret or version; restore it from a backup"
@@ -128,6 +134,9 @@ impl Keyring {
     /// # Errors
     /// When it was sealed elsewhere, in another context, or is not as it was sealed.
     pub fn open(&self, context: &SealContext<'_>, sealed: &Sealed) -> Result<SecretValue, OpenError> {
+        if sealed.key_id().is_some() {
+            return Err(OpenError::OtherKey);
+        }
         let parts = sealed.parts()?;
         if *parts.kek_id != self.id {
             return Err(OpenError::OtherKeyring);
@@ -154,6 +163,14 @@ impl Keyring {
     pub fn subkey(&self, purpose: &str) -> SecretBytes {
         let name = format!("{SUBKEY}{purpose}");
         SecretBytes::new(derive(&self.kek, &name).to_vec())
+    }
+
+    pub(crate) const fn id(&self) -> &[u8; KEK_ID_BYTES] {
+        &self.id
+    }
+
+    pub(crate) const fn kek(&self) -> &SecretBytes {
+        &self.kek
     }
 
     /// What a value is bound to. Lengths stand before texts, so that no two contexts have the same bytes.

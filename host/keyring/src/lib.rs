@@ -5,21 +5,31 @@
 //! so a host with another refuses to start before it has written anything. The key-encryption key wraps a *data key* of
 //! its own for each version, so that no two values share a key, and a new root key means to reseal one record.
 //!
+//! A KMS key ([`UnlockedKey`]) stands under the key-encryption key as well: its materials are kept as [`SealedMaterial`]. What it
+//! encrypts says so itself ([`Ciphertext`]), and it wraps the data keys of secrets that name it.
+//!
 //! Every key lives in memory that is wiped when it is dropped.
 
+mod ciphertext;
 mod derivation;
 mod fingerprint;
 mod kek;
+mod key_material;
+mod keyed;
 mod keyring;
 mod root;
 pub mod root_file;
 mod sealed;
+mod unlocked_key;
 
+pub use ciphertext::{Ciphertext, NoCiphertext};
 pub use fingerprint::Fingerprint;
 pub use kek::{SealedKek, UnlockError};
+pub use key_material::SealedMaterial;
 pub use keyring::{Keyring, OpenError, SealContext, SealError};
 pub use root::RootKey;
 pub use sealed::{Sealed, SealedForm};
+pub use unlocked_key::{Refused, UnlockedKey};
 
 #[cfg(test)]
 mod tests;

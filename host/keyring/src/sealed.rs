@@ -3,9 +3,11 @@
 use std::fmt;
 
 use aes_gcm::{AeadInOut, Aes256Gcm};
+use pawl_core::key::KeyId;
 use pawl_core::value::{SecretBytes, ValueKind};
 use pawl_core::world::Rng;
 
+use crate::ciphertext::Ciphertext;
 use crate::derivation::KEY_BYTES;
 
 /// Bytes of a nonce: 96 bits, GCM's own size.
@@ -17,12 +19,16 @@ pub(crate) const KEK_ID_BYTES: usize = 16;
 /// Bytes of a key that was sealed.
 pub(crate) const WRAPPED_KEY_BYTES: usize = KEY_BYTES + TAG_BYTES;
 
-/// The first byte of the layout that is written now.
+/// The first byte of the layout of what the keyring seals.
 pub(crate) const FORMAT: u8 = 1;
+/// The first byte of the layout of values under a KMS key of their own.
+pub(crate) const FORMAT_KEYED: u8 = 2;
 const KIND_TEXT: u8 = 1;
 const KIND_BINARY: u8 = 2;
 
-/// One value, sealed: safe to store anywhere, and of no use without the keyring.
+/// One value, sealed: safe to store anywhere, and of no use without the keyring, or without the KMS key that sealed it.
+///
+/// By the keyring:
 ///
 /// | bytes | what |
 /// |---|---|
@@ -30,6 +36,16 @@ const KIND_BINARY: u8 = 2;
 /// | 1 | kind: 1 text, 2 binary |
 /// | 16 | id of the key-encryption key |
 /// | 12 + 48 | nonce, data key under the key-encryption key |
+/// | 12 + n + 16 | nonce, value under the data key |
+///
+/// Under a KMS key:
+///
+/// | bytes | what |
+/// |---|---|
+/// | 1 | format, 2 |
+/// | 1 | kind: 1 text, 2 binary |
+/// | 2 | length of what follows, big-endian |
+/// | 97 | data key as a [ciphertext](crate::Ciphertext) of the KMS key, which names the key |
 /// | 12 + n + 16 | nonce, value under the data key |
 ///
 /// Everything in clear here is authenticated with the rest.
@@ -47,7 +63,10 @@ impl Sealed {
     /// # Errors
     /// When their layout is not that of a sealed value. Whether they open is another matter.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, SealedForm> {
-        Parts::read(&bytes)?;
+        match bytes.first() {
+            Some(&FORMAT_KEYED) => KeyedParts::read(&bytes).map(|_| ())?,
+            _ => Parts::read(&bytes).map(|_| ())?,
+        }
         Ok(Self(bytes))
     }
 
@@ -61,6 +80,15 @@ impl Sealed {
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+
+    /// The KMS key that sealed it; none when the keyring itself did.
+    #[must_use]
+    pub fn key_id(&self) -> Option<KeyId> {
+        if self.0.first() != Some(&FORMAT_KEYED) {
+            return None;
+        }
+        KeyedParts::read(&self.0).ok().map(|parts| parts.wrapped_key.key_id())
     }
 
     pub(crate) fn parts(&self) -> Result<Parts<'_>, SealedForm> {
@@ -105,6 +133,32 @@ impl<'a> Parts<'a> {
                 value_nonce,
                 value,
             })
+        };
+        parts().ok_or(SealedForm)
+    }
+}
+
+/// A value under a KMS key, taken apart.
+pub(crate) struct KeyedParts<'a> {
+    pub(crate) kind: ValueKind,
+    /// All that stands before the nonce.
+    pub(crate) header: &'a [u8],
+    pub(crate) wrapped_key: Ciphertext<'a>,
+    pub(crate) nonce: &'a [u8; NONCE_BYTES],
+    pub(crate) value: &'a [u8],
+}
+
+impl<'a> KeyedParts<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, SealedForm> {
+        let parts = || {
+            let ([format, kind, high, low], rest) = bytes.split_first_chunk()?;
+            let kind = kind_of(*kind).filter(|_| *format == FORMAT_KEYED)?;
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let (wrapped_key, rest) = rest.split_at_checked(length)?;
+            let header = bytes.get(..4 + length)?;
+            let wrapped_key = Ciphertext::parse(wrapped_key).ok()?;
+            let (nonce, value) = rest.split_first_chunk()?;
+            (value.len() > TAG_BYTES).then_some(Self { kind, header, wrapped_key, nonce, value })
         };
         parts().ok_or(SealedForm)
     }

@@ -1,5 +1,7 @@
 //! That nothing opens but what was sealed, where it was sealed, with what it was sealed.
 
+mod keys;
+
 use std::cell::Cell;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Mutex;

@@ -5,20 +5,21 @@ mod access;
 mod coherence;
 mod commit;
 mod functions;
+mod keys;
 mod regions;
 mod rows;
+mod values;
 
 use std::sync::Arc;
 
 use litemap::LiteMap;
 use pawl_core::arn::{SecretArn, SecretId, SecretIdError};
 use pawl_core::limits;
-use pawl_core::names::{AccountId, Label, SecretName, VersionId};
+use pawl_core::names::{AccountId, SecretName};
 use pawl_core::secret::{Secret, SecretError};
-use pawl_core::value::SecretValue;
 use pawl_core::world::{Clock, Rng};
 use pawl_iam::policy::{AccessRequest, Finding, PolicyDocument, Principal};
-use pawl_keyring::{Keyring, SealContext, Sealed};
+use pawl_keyring::{Keyring, Sealed};
 use pawl_store::{Cursor, ListQuery, Store};
 use tokio::sync::Notify;
 
@@ -26,6 +27,9 @@ use self::access::AccessLog;
 use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
 pub use self::functions::FunctionFate;
+use self::keys::HeldKeys;
+pub(crate) use self::keys::open_sealed;
+pub use self::keys::{HeldKey, KeyDraft, Sealer};
 pub use self::regions::Wanted;
 pub(crate) use self::rows::rotation_state;
 use self::rows::{decode, hold};
@@ -47,6 +51,8 @@ pub struct App {
     /// One change of a secret at a time: those that would lose the race wait here instead.
     turns: Turns,
     comparisons: Arc<Comparisons>,
+    /// KMS keys, unlocked.
+    keys: Arc<HeldKeys>,
     accessed: AccessLog,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -104,6 +110,7 @@ impl App {
             cache,
             turns,
             comparisons,
+            keys: Arc::default(),
             accessed,
             clock,
             rng,
@@ -190,75 +197,6 @@ impl App {
         Ok(held)
     }
 
-    /// Reads one value: of the named version, or of the one with the label (AWSCURRENT when neither is named).
-    ///
-    /// # Errors
-    /// When there is no such value, the secret is scheduled for deletion, or the caller may not.
-    pub async fn read_value(
-        &self,
-        caller: &Caller,
-        id: &str,
-        version: Option<&VersionId>,
-        label: Option<&Label>,
-    ) -> Result<(Arc<Held>, VersionId, SecretValue), AppError> {
-        let ask = Ask::from(Action::GetSecretValue).about_version(version, label);
-        let held = self.read(caller, ask, id).await?;
-        held.secret.must_live()?;
-        let (version, value) = self.open_selected(&held, version, label).await?;
-        let now = self.clock.now();
-        if held.secret.access_is_news(&version, now) {
-            self.note_access(&Key(caller.region.clone(), held.secret.name.clone()), &version);
-        }
-        Ok((held, version, value))
-    }
-
-    /// Opens one version of a secret that was already found and authorised.
-    ///
-    /// # Errors
-    /// When the version does not exist, has no value, or cannot be opened.
-    pub async fn open_selected(
-        &self,
-        held: &Held,
-        version: Option<&VersionId>,
-        label: Option<&Label>,
-    ) -> Result<(VersionId, SecretValue), AppError> {
-        let secret = &held.secret;
-        let current = Label::current();
-        let chosen = match (version, label) {
-            (Some(id), None) => id,
-            (id, label) => {
-                let label = label.unwrap_or(&current);
-                let on = secret.labels.on(label);
-                if let Some(id) = id.filter(|id| on != Some(id)) {
-                    let known = secret.versions.contains_key(id);
-                    return Err(if known {
-                        AppError::LabelElsewhere
-                    } else {
-                        AppError::NoSuchVersion(id.clone())
-                    });
-                }
-                on.ok_or_else(|| AppError::NoValueForLabel(label.clone()))?
-            }
-        };
-        let missing = || match (version, label) {
-            (Some(id), None) => AppError::NoSuchVersion(id.clone()),
-            (_, label) => AppError::NoValueForLabel(label.cloned().unwrap_or_else(Label::current)),
-        };
-        if secret.versions.get(chosen).is_none_or(|v| v.content.is_none()) {
-            return Err(missing());
-        }
-        let arn = held.seal_arn();
-        let sealed = match held.sealed.get(chosen) {
-            Some(sealed) => sealed.clone(),
-            None => {
-                let bytes = self.store.sealed(arn, chosen).await?.ok_or_else(missing)?;
-                Arc::new(Sealed::from_bytes(bytes)?)
-            }
-        };
-        let context = SealContext { arn: arn.as_str(), version_id: chosen.as_str() };
-        Ok((chosen.clone(), self.keyring.open(&context, &sealed)?))
-    }
-
     /// Makes a secret. When one of this name exists, `again` decides from it what a repeated request is answered.
     ///
     /// # Errors
@@ -340,6 +278,8 @@ impl App {
             }
             authorise(self, caller, &ask, Some(&held))?;
             let mut draft = self.draft(held.secret.clone(), Some(&held));
+            draft.sealer = self.sealer_of(&held).await?;
+            draft.keys = self.keys_of_values(&held).await?;
             let (answer, fate) = edit(&mut draft)?;
             if draft.secret == held.secret && draft.news.is_empty() && fate == Fate::Kept {
                 return Ok((held, answer));
@@ -366,7 +306,8 @@ impl App {
 
     fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &*self.keyring, &*self.rng);
-        Draft { secret, now, before, keyring, rng, puts: Vec::new(), news: Vec::new() }
+        let (sealer, keys) = (Sealer::Keyring, Vec::new());
+        Draft { secret, now, before, keyring, rng, sealer, keys, puts: Vec::new(), news: Vec::new() }
     }
 
     /// Checks that an id is of this account and of the caller's region.

@@ -1,5 +1,8 @@
 //! A secret in the middle of a change.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use pawl_core::names::{Label, VersionId};
 use pawl_core::secret::{Put, Secret};
 use pawl_core::value::SecretValue;
@@ -8,6 +11,7 @@ use pawl_core::world::{Rng, Timestamp};
 use pawl_keyring::{Keyring, SealContext};
 use pawl_store::SealedVersion;
 
+use crate::app::{HeldKey, Sealer, open_sealed};
 use crate::cache::Held;
 use crate::error::AppError;
 use crate::events::{EventType, News};
@@ -22,6 +26,10 @@ pub struct Draft<'a> {
     pub(crate) before: Option<&'a Held>,
     pub(crate) keyring: &'a Keyring,
     pub(crate) rng: &'a dyn Rng,
+    /// What seals the values.
+    pub(crate) sealer: Sealer,
+    /// The keys under which the values are that have labels.
+    pub(crate) keys: Vec<Arc<HeldKey>>,
     pub(crate) puts: Vec<SealedVersion>,
     pub(crate) news: Vec<News>,
 }
@@ -66,7 +74,7 @@ impl Draft<'_> {
     pub fn copy_for_check(&mut self, from: &VersionId, to: &VersionId) -> Result<(), AppError> {
         let sealed = self.before.and_then(|held| held.sealed.get(from));
         let sealed = sealed.ok_or_else(|| AppError::NoSuchVersion(from.clone()))?;
-        let value = self.keyring.open(&context(&self.secret, from), sealed)?;
+        let value = open_sealed(self.keyring, &self.keys, &context(&self.secret, from), sealed)?;
         let mark = self.mark(to, &value);
         self.secret.fill_check(to, &mark);
         self.store_if(Put::Stored, to, &value)
@@ -84,6 +92,34 @@ impl Draft<'_> {
         self.store_if(Put::Stored, id, value)
     }
 
+    /// Has the values sealed by another key from now on. As on AWS, those with AWSCURRENT, AWSPENDING and AWSPREVIOUS are sealed
+    /// anew; those that their former key does not open any more stay as they are ("Change the encryption key for an AWS Secrets
+    /// Manager secret").
+    ///
+    /// # Errors
+    /// When sealing fails.
+    pub fn use_key(&mut self, named: Option<String>, sealer: Sealer) -> Result<(), AppError> {
+        (self.secret.kms_key_id, self.sealer) = (named, sealer);
+        let Some(before) = self.before else { return Ok(()) };
+        let labels = &self.secret.labels;
+        let labelled = [labels.current(), labels.pending(), labels.previous()];
+        let versions: BTreeSet<VersionId> = labelled.into_iter().flatten().cloned().collect();
+        for version in &versions {
+            let Some(sealed) = before.sealed.get(version) else { continue };
+            if sealed.key_id() == self.sealer.key_id() {
+                continue;
+            }
+            match open_sealed(self.keyring, &self.keys, &context(&self.secret, version), sealed) {
+                Ok(value) => self.store_if(Put::Stored, version, &value)?,
+                Err(error) => tracing::warn!(
+                    secret.arn = %self.secret.arn, version = %version, %error,
+                    "a version stays under its former key, which does not open it now"
+                ),
+            }
+        }
+        Ok(())
+    }
+
     fn mark(&self, token: &VersionId, value: &SecretValue) -> ContentMark {
         let context = context(&self.secret, token);
         ContentMark(hex::encode(self.keyring.fingerprint(&context, value).as_bytes()))
@@ -91,7 +127,8 @@ impl Draft<'_> {
 
     fn store_if(&mut self, put: Put, token: &VersionId, value: &SecretValue) -> Result<(), AppError> {
         if put == Put::Stored {
-            let sealed = self.keyring.seal(&context(&self.secret, token), value, self.rng)?;
+            let context = context(&self.secret, token);
+            let sealed = self.sealer.seal(self.keyring, &context, value, self.rng)?;
             self.puts.push(SealedVersion { version_id: token.clone(), sealed: sealed.as_bytes().to_vec() });
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_core::arn::{SecretArn, SecretIdError};
+use pawl_core::key::{AliasNameError, KeyError, KeyRefError};
 use pawl_core::names::{Label, NameError, VersionId};
 use pawl_core::secret::{PutError, RotateError, RotationDeedError, SecretError};
 use pawl_core::value::ValueError;
@@ -82,6 +83,24 @@ pub enum AppError {
     /// What is stored is no sealed value.
     #[error(transparent)]
     SealedForm(#[from] pawl_keyring::SealedForm),
+    /// A KMS key refuses.
+    #[error(transparent)]
+    Key(KeyError),
+    /// Not a KMS key's name.
+    #[error(transparent)]
+    KeyRef(#[from] KeyRefError),
+    /// Not an alias.
+    #[error(transparent)]
+    AliasName(#[from] AliasNameError),
+    /// The key that a secret names seals nothing now.
+    #[error(
+        "Secrets Manager can't encrypt the protected secret text using the provided KMS key. Check that the KMS key is available, \
+         enabled, and not in an invalid state. {0}"
+    )]
+    CannotEncrypt(String),
+    /// The key that has sealed a value opens nothing now.
+    #[error("Secrets Manager can't decrypt the protected secret text using the provided KMS key. {0}")]
+    CannotDecrypt(String),
     /// What is stored makes no sense.
     #[error("the store is inconsistent: {what}")]
     Inconsistent {
@@ -133,6 +152,12 @@ impl AppError {
                     "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
                 );
             }
+            Self::CannotEncrypt(_) => ErrorCode::EncryptionFailure,
+            Self::CannotDecrypt(_) => ErrorCode::DecryptionFailure,
+            Self::Key(error) => of_key(&error),
+            Self::KeyRef(KeyRefError::Arn(_)) => ErrorCode::InvalidArnException,
+            Self::KeyRef(_) => ErrorCode::NotFoundException,
+            Self::AliasName(_) => ErrorCode::InvalidAliasNameException,
             Self::Store(_) | Self::Inconsistent { .. } => {
                 return ApiError::new(
                     ErrorCode::InternalServiceError,
@@ -150,6 +175,18 @@ impl AppError {
             self,
             Self::Store(_) | Self::Inconsistent { .. } | Self::Seal(_) | Self::Open(_) | Self::SealedForm(_)
         )
+    }
+}
+
+/// The code of what a KMS key refuses.
+const fn of_key(error: &KeyError) -> ErrorCode {
+    match error {
+        KeyError::Disabled(_) => ErrorCode::DisabledException,
+        KeyError::PendingDeletion(_) | KeyError::NotPendingDeletion(_) => ErrorCode::KMSInvalidStateException,
+        KeyError::Usage { .. } => ErrorCode::InvalidKeyUsageException,
+        KeyError::Unsupported(_) => ErrorCode::UnsupportedOperationException,
+        KeyError::TooManyTags | KeyError::TooManyRotations { .. } => ErrorCode::LimitExceededException,
+        KeyError::Window => ErrorCode::ValidationException,
     }
 }
 

@@ -28,6 +28,25 @@ impl Pattern {
         text: r"[0-9A-Za-z\(\)#\?\*\-\/, ]+",
         matches: |text| !text.is_empty() && all(text, b"()#?*-/, "),
     };
+    /// An alias of a key.
+    pub const KEY_ALIAS: Self =
+        Self { text: "^[a-zA-Z0-9:/_-]+$", matches: |text| !text.is_empty() && all(text, b":/_-") };
+    /// The id of a key outside.
+    pub const EXTERNAL_KEY_ID: Self =
+        Self { text: "^[a-zA-Z0-9-_.]+$", matches: |text| !text.is_empty() && all(text, b"-_.") };
+    /// A page's marker.
+    pub const MARKER: Self = Self { text: r"[\u0020-\u00FF]*", matches: |text| text.chars().all(latin) };
+    /// The text of a key's policy.
+    pub const KEY_POLICY: Self = Self {
+        text: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
+        matches: |text| !text.is_empty() && text.chars().all(|c| latin(c) || matches!(c, '\t' | '\n' | '\r')),
+    };
+    /// A word.
+    pub const WORD: Self = Self { text: r"[\w]+", matches: |text| !text.is_empty() && all(text, b"_") };
+}
+
+fn latin(c: char) -> bool {
+    ('\u{20}'..='\u{ff}').contains(&c)
 }
 
 /// Whether there are only ASCII letters, digits, and `others`.
@@ -83,6 +102,11 @@ mod tests {
                 &["rate(10 days)", "cron(0 16 ? * MON#2 */2,1-3)"],
                 &["", "rate[1]", "a\n", "1.5"],
             ),
+            (Pattern::KEY_ALIAS, &["alias/a_b-c", "a:b"], &["", "a b", "a.b", "é"]),
+            (Pattern::EXTERNAL_KEY_ID, &["a-b_c.9"], &["", "a/b", "é"]),
+            (Pattern::MARKER, &["", "a é\u{ff}"], &["\n", "\u{100}"]),
+            (Pattern::KEY_POLICY, &["{}\r\n\té"], &["", "\u{0}", "\u{100}"]),
+            (Pattern::WORD, &["default", "a_9"], &["", "a-b", "é"]),
         ] {
             for text in right {
                 assert!((pattern.matches)(text), "{text:?} matches {}", pattern.text);

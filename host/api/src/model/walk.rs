@@ -11,7 +11,7 @@ use pawl_core::limits;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::{Constraint, Kind, List, Member, Structure, rewrite, spelt};
+use super::{Constraint, Kind, List, Map, Member, Structure, rewrite, spelt};
 use crate::error::{ApiError, ErrorCode};
 
 /// A body that its table admits.
@@ -298,6 +298,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 members(self.walk, structure, map)?;
                 Ok(Seen::default())
             }
+            Kind::Map(of) => {
+                entries(self.walk, self.member, of, map)?;
+                Ok(Seen::default())
+            }
             _ => Err(self.walk.refuse("Start of structure or map found where not expected.")),
         }
     }
@@ -351,6 +355,22 @@ fn elements<'de, A: SeqAccess<'de>>(
             quote.as_deref(),
             false,
         );
+    }
+    Ok(())
+}
+
+/// Walks a map's values. Which texts its keys are does not matter, and no value is null.
+fn entries<'de, A: MapAccess<'de>>(
+    walk: &mut Walk,
+    member: &Member,
+    of: &'static Map,
+    mut map: A,
+) -> Result<(), A::Error> {
+    while map.next_key::<IgnoredAny>()?.is_some() {
+        let seed = Seed { walk: &mut *walk, member, kind: &of.value, in_list: false };
+        if map.next_value_seed(seed)?.null {
+            return Err(walk.refuse("A map's value must not be null."));
+        }
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ const NOTES: &str = "
   characters, or any of the following: -/_+=.@!`. So are `RecoveryWindowInDays` (7 to 30), a missing `ClientRequestToken`, and
   filters without a key or without values.
 - Names have up to 512 characters in answers too, where AWS's model says 256.
-- `EncryptionFailure` and `DecryptionFailure` would mean a key that the host cannot use. `PreconditionNotMetException` and
+- `EncryptionFailure` and `DecryptionFailure` mean a KMS key that cannot be used now. `PreconditionNotMetException` and
   `MalformedPolicyDocumentException` in operations that take no policy are modelled by AWS, and nothing at Pawl leads to them.
 - Besides the modelled errors, every operation can answer `AccessDeniedException`, `IncompleteSignatureException`,
   `InvalidSignatureException`, `MissingAuthenticationTokenException`, `RequestEntityTooLargeException`, `SerializationException`,

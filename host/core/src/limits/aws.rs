@@ -1,6 +1,10 @@
 //! What AWS documents for Secrets Manager (botocore model 2017-10-17).
 
+mod keys;
+
 use std::time::Duration;
+
+pub use self::keys::*;
 
 /// Bytes of a secret value.
 pub const VALUE_BYTES_MAX: usize = 65_536;

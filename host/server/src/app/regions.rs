@@ -226,14 +226,17 @@ impl App {
         }
         let view = seen(&whole, &row.secret);
         authorise(self, caller, ask, Some(&view))?;
+        let sealer = self.sealer_of(&view).await?;
         let mut draft = self.draft(view.secret, None);
+        draft.sealer = sealer;
         draft.secret.stand_alone(draft.now);
         let values = self.store.load_full(&main.0, &main.1).await?.ok_or(AppError::NoSuchSecret)?;
         for version in values.values {
             if draft.secret.versions.contains_key(&version.version_id) {
                 let arn = whole.secret.arn.as_str();
                 let context = SealContext { arn, version_id: version.version_id.as_str() };
-                let value = self.keyring.open(&context, &Sealed::from_bytes(version.sealed)?)?;
+                let sealed = Sealed::from_bytes(version.sealed)?;
+                let value = self.open_value(None, &whole, &context, &sealed).await?;
                 draft.adopt(&version.version_id, &value)?;
             }
         }

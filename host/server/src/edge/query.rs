@@ -169,7 +169,9 @@ async fn respond(
             ops::iam::perform(host, &caller, operation, form).await?
         }
         Target::Sts(operation) => ops::sts::perform(host, &caller, operation, form).await?,
-        Target::SecretsManager(_) | Target::Pawl(_) | Target::Lambda(_) => return Err(ApiError::internal()),
+        Target::SecretsManager(_) | Target::Pawl(_) | Target::Lambda(_) | Target::Kms(_) => {
+            return Err(ApiError::internal());
+        }
     };
     Ok((target, nodes))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pawl_api::error::ErrorCode;
-use pawl_api::{Target, iam, lambda, pawl, secrets_manager, sts};
+use pawl_api::{Target, iam, kms, lambda, pawl, secrets_manager, sts};
 use pawl_core::limits;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -96,13 +96,15 @@ const fn place(target: Option<Target>) -> usize {
     let pawl = secrets_manager + pawl::Operation::ALL.len();
     let lambda = pawl + lambda::Operation::ALL.len();
     let iam = lambda + iam::Operation::ALL.len();
+    let sts = iam + sts::Operation::ALL.len();
     match target {
         Some(Target::SecretsManager(operation)) => operation as usize,
         Some(Target::Pawl(operation)) => secrets_manager + operation as usize,
         Some(Target::Lambda(operation)) => pawl + operation as usize,
         Some(Target::Iam(operation)) => lambda + operation as usize,
         Some(Target::Sts(operation)) => iam + operation as usize,
-        None => iam + sts::Operation::ALL.len(),
+        Some(Target::Kms(operation)) => sts + operation as usize,
+        None => sts + kms::Operation::ALL.len(),
     }
 }
 
@@ -113,7 +115,8 @@ fn targets() -> impl Iterator<Item = Target> {
     let lambda = lambda::Operation::ALL.iter().copied().map(Target::Lambda);
     let iam = iam::Operation::ALL.iter().copied().map(Target::Iam);
     let sts = sts::Operation::ALL.iter().copied().map(Target::Sts);
-    secrets_manager.chain(pawl).chain(lambda).chain(iam).chain(sts)
+    let kms = kms::Operation::ALL.iter().copied().map(Target::Kms);
+    secrets_manager.chain(pawl).chain(lambda).chain(iam).chain(sts).chain(kms)
 }
 
 impl Default for Requests {

@@ -5,6 +5,7 @@ mod check;
 mod grants;
 mod host;
 pub(crate) mod iam;
+mod kms;
 pub mod lambda;
 mod listing;
 mod logs;
@@ -94,6 +95,7 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
         },
         // They are named by paths and forms, and come by other ways.
         Target::Lambda(_) | Target::Iam(_) | Target::Sts(_) => Err(ApiError::internal()),
+        Target::Kms(operation) => kms::perform(host, caller, operation, body).await,
     }
 }
 

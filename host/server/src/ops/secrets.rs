@@ -34,7 +34,13 @@ pub(super) async fn create_secret(
     let token = token(input.client_request_token)?;
     let value = given_value(input.secret_string, input.secret_binary).map_err(AppError::Api)?;
     let tags = input.tags.map(tags).transpose()?;
-    let (description, kms_key_id) = (present(input.description), present(input.kms_key_id));
+    let description = present(input.description);
+    let named = present(input.kms_key_id);
+    if named.is_some() {
+        // Whoever may not make secrets learns nothing of keys.
+        host.app.allow(caller, Action::CreateSecret)?;
+    }
+    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref()).await?;
     let kind = present(input.r#type);
     let regions = replication::wanted(caller, input.add_replica_regions)?;
     let overwrite = input.force_overwrite_replica_secret.unwrap_or(false);
@@ -54,7 +60,7 @@ pub(super) async fn create_secret(
             |draft| {
                 let now = draft.now;
                 draft.secret.description.clone_from(&description);
-                draft.secret.kms_key_id.clone_from(&kms_key_id);
+                draft.use_key(kms_key_id.clone(), sealer.clone())?;
                 draft.secret.kind.clone_from(&kind);
                 if let Some(tags) = tags.clone().filter(|tags| !tags.is_empty()) {
                     draft.secret.tag(tags, now)?;
@@ -113,6 +119,14 @@ pub(super) async fn update_secret(
         .with("secretsmanager:Description", input.description.as_ref())
         .with("secretsmanager:KmsKeyId", input.kms_key_id.as_ref())
         .with("secretsmanager:Type", input.r#type.as_ref());
+    let key = match &input.kms_key_id {
+        Some(named) => {
+            // Whoever may not change the secret learns nothing of keys.
+            host.app.read(caller, ask.clone(), &input.secret_id).await?;
+            Some(host.app.named_key(caller, present(Some(named.clone())).as_deref()).await?)
+        }
+        None => None,
+    };
     let (held, ()) = host
         .app
         .change(caller, ask, &input.secret_id, |draft| {
@@ -120,8 +134,8 @@ pub(super) async fn update_secret(
             if let Some(description) = &input.description {
                 draft.secret.description = present(Some(description.clone()));
             }
-            if let Some(key) = &input.kms_key_id {
-                draft.secret.kms_key_id = present(Some(key.clone()));
+            if let Some((named, sealer)) = &key {
+                draft.use_key(named.clone(), sealer.clone())?;
             }
             if let Some(kind) = &input.r#type {
                 draft.secret.kind = present(Some(kind.clone()));

@@ -92,7 +92,6 @@ pub(super) async fn list_secret_version_ids(
     let held = host.app.read(caller, Action::ListSecretVersionIds, &input.secret_id).await?;
     let secret = &held.secret;
     let deprecated = input.include_deprecated.unwrap_or(false);
-    let key = secret.kms_key_id.clone().unwrap_or_else(|| DEFAULT_KEY.to_owned());
     let mut versions: Vec<_> = secret
         .versions
         .iter()
@@ -107,6 +106,8 @@ pub(super) async fn list_secret_version_ids(
     // A token is of use for this very list only.
     let list = format!("{}:{deprecated}", secret.arn);
     let (page, next_token) = host.pages.cut(versions, true, page, (&list, host.app.clock().now()))?;
+    let listed: Vec<&VersionId> = page.iter().map(|(id, _)| *id).collect();
+    let keys = host.app.keys_of_versions(&held, &listed).await?;
     let entries = page
         .into_iter()
         .map(|(id, version)| SecretVersionsListEntry {
@@ -114,7 +115,7 @@ pub(super) async fn list_secret_version_ids(
             created_date: version.created_at.into(),
             version_stages: Some(stages(secret.labels.of(id))).filter(|stages| !stages.is_empty()),
             last_accessed_date: version.last_accessed_day.map(Into::into),
-            kms_key_ids: Some(vec![key.clone()]),
+            kms_key_ids: Some(vec![keys.get(id).map_or_else(|| DEFAULT_KEY.to_owned(), ToString::to_string)]),
         })
         .collect();
     Ok(ListSecretVersionIdsResponse {

@@ -38,9 +38,7 @@ pub(super) const SECRET_ID: Member = member("SecretId", ID_OR_NAME).required();
 pub(super) const TOKEN: Member = member("ClientRequestToken", VERSION);
 pub(super) const DESCRIPTION: Member =
     member("Description", Kind::Text(Text::of(Length::to(limits::DESCRIPTION_CHARS_MAX))));
-pub(super) const KMS_KEY_ID: Member = member("KmsKeyId", KMS_KEY)
-    .accepted("stored and shown; the host's own keyring seals every value, whichever key is named");
-pub(super) const KMS_KEY_ID_SHOWN: Member = member("KmsKeyId", KMS_KEY);
+pub(super) const KMS_KEY_ID: Member = member("KmsKeyId", KMS_KEY);
 pub(super) const TYPE: Member = member("Type", text(0, limits::SECRET_TYPE_CHARS_MAX));
 pub(super) const SECRET_STRING: Member =
     member("SecretString", Kind::Text(Text::of(Length::within(1, limits::VALUE_BYTES_MAX)).in_bytes()))

@@ -2,9 +2,7 @@
 
 use pawl_core::limits;
 
-use super::kind::{
-    ARN, KMS_KEY_ID, KMS_KEY_ID_SHOWN, REGION, SECRET_ARN, SECRET_ID, STATUS, STATUS_MESSAGE, member, text,
-};
+use super::kind::{ARN, KMS_KEY_ID, REGION, SECRET_ARN, SECRET_ID, STATUS, STATUS_MESSAGE, member, text};
 use super::{list, model, structures};
 use crate::model::{Kind, Length, Member, Text};
 
@@ -98,10 +96,13 @@ model! {
 }
 
 structures! {
-    REPLICA_REGION = "ReplicaRegionType" [member("Region", REGION), KMS_KEY_ID]
+    REPLICA_REGION = "ReplicaRegionType" [
+        member("Region", REGION),
+        KMS_KEY_ID.accepted("stored and shown; a replica's values are its primary's, under the primary's key"),
+    ]
     REPLICATION_STATUS_TYPE = "ReplicationStatusType" [
         member("Region", REGION),
-        KMS_KEY_ID_SHOWN,
+        KMS_KEY_ID,
         member("Status", STATUS),
         member("StatusMessage", STATUS_MESSAGE),
         member("LastAccessedDate", Kind::Timestamp),
