@@ -11,7 +11,7 @@ pub(crate) enum Language {
     Rust,
     /// CPython, by componentize-py.
     Python,
-    /// QuickJS, by componentize-qjs.
+    /// SpiderMonkey, by componentize-js.
     Js,
 }
 
@@ -78,6 +78,10 @@ impl Language {
                 ("wit/rotation.wit", CONTRACT),
             ],
             Self::Js => &[
+                (
+                    "pawl/componentize.mjs",
+                    include_str!("../../../../guest-sdk/javascript/pawl/componentize.mjs"),
+                ),
                 ("pawl/database.js", include_str!("../../../../guest-sdk/javascript/pawl/database.js")),
                 ("pawl/failure.js", include_str!("../../../../guest-sdk/javascript/pawl/failure.js")),
                 ("pawl/http.js", include_str!("../../../../guest-sdk/javascript/pawl/http.js")),

@@ -37,23 +37,25 @@ pub(super) fn python(project: &Path, manifest: &Manifest) -> Result<PathBuf, Com
 
 /// Builds a JavaScript project, and tells where the component is.
 pub(super) fn javascript(project: &Path, manifest: &Manifest) -> Result<PathBuf, CommandError> {
+    let modules = project.join("node_modules/@bytecodealliance/componentize-js");
+    if !modules.is_dir() {
+        return Err(missing("componentize-js", Language::Js, project));
+    }
     let place = Place::of(project, manifest)?;
-    let mut tool = tool(&project.join("node_modules/.bin"), "componentize-qjs");
-    tool.args(["--sync", "--stub-wasi", "--world", WORLD, "--wit"])
-        .arg(&place.wit)
-        .arg("--js")
-        .arg(project.join("pawl/steps.js"))
-        .arg("--module-root")
-        .arg(project)
-        .arg("--output")
-        .arg(&place.component);
-    place.run(tool, Language::Js, project)
+    let mut node = Command::new("node");
+    node.arg("pawl/componentize.mjs").arg(&place.wit).arg(WORLD).arg(&place.component).current_dir(project);
+    place.run(node, Language::Js, project)
 }
 
 /// A tool of the project's own, or else the one in the path.
 fn tool(own: &Path, name: &str) -> Command {
     let own = own.join(name);
     Command::new(if own.exists() { own.as_os_str() } else { name.as_ref() })
+}
+
+fn missing(tool: &str, language: Language, project: &Path) -> CommandError {
+    let getting = language.getting(&project.display().to_string()).unwrap_or_default();
+    failed(project, format!("what builds it, {tool}, is not here; get it with: {getting}"))
 }
 
 /// Where things are that come from a build.
@@ -68,9 +70,9 @@ impl Place {
         let contract = project.join("wit/rotation.wit");
         let text = fs::read_to_string(&contract).map_err(|error| failed(&contract, error))?;
         let world = world(&text, manifest).ok_or_else(|| failed(&contract, "it has no `world rotator`"))?;
-        let name = fs::canonicalize(project).map_err(|error| failed(project, error))?;
-        let name = name.file_name().ok_or_else(|| failed(project, "it has no name"))?.to_owned();
-        let build = project.join("build");
+        let real = fs::canonicalize(project).map_err(|error| failed(project, error))?;
+        let name = real.file_name().ok_or_else(|| failed(project, "it has no name"))?;
+        let build = real.join("build");
         let wit = build.join("wit");
         fs::create_dir_all(&wit)
             .and_then(|()| fs::write(wit.join("rotation.wit"), text))
@@ -81,17 +83,9 @@ impl Place {
 
     fn run(self, mut tool: Command, language: Language, project: &Path) -> Result<PathBuf, CommandError> {
         let name = tool.get_program().to_string_lossy().into_owned();
-        let output = tool.stderr(Stdio::inherit()).output().map_err(|error| {
-            let getting = language.getting(&project.display().to_string()).unwrap_or_default();
-            CommandError::Failed(match error.kind() {
-                ErrorKind::NotFound => {
-                    format!(
-                        "{name} is neither in {} nor in the path; get it with: {getting}",
-                        project.display()
-                    )
-                }
-                _ => format!("{name} cannot be run: {error}"),
-            })
+        let output = tool.stderr(Stdio::inherit()).output().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => missing(&name, language, project),
+            _ => CommandError::Failed(format!("{name} cannot be run: {error}")),
         })?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stdout);
@@ -148,9 +142,10 @@ mod tests {
     fn a_missing_tool_is_named_and_how_to_get_it() {
         let directory = tempfile::tempdir().unwrap();
         let place = Place { wit: PathBuf::new(), component: PathBuf::new() };
-        let error =
-            place.run(Command::new("no-such-tool-at-all"), Language::Js, directory.path()).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("no-such-tool-at-all is neither in") && text.contains("npm install"), "{text}");
+        let none = Command::new("no-such-tool-at-all");
+        let error = place.run(none, Language::Python, directory.path()).unwrap_err().to_string();
+        assert!(error.contains("no-such-tool-at-all, is not here; get it with: python3 -m venv"), "{error}");
+        let error = javascript(directory.path(), &Manifest::default()).unwrap_err().to_string();
+        assert!(error.contains("componentize-js, is not here; get it with: npm install"), "{error}");
     }
 }
