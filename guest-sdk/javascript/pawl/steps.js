@@ -18,7 +18,8 @@ function run(step, rotation) {
   const [info, warn] = [write("info"), write("warn")];
   globalThis.console = { log: info, info, debug: write("debug"), warn, error: warn };
   try {
-    rotator[step](new Rotation(rotation));
+    const result = rotator[step](new Rotation(rotation));
+    if (typeof result?.then === "function") throw new TypeError(`${step} must not be async: nobody waits for its promise`);
   } catch (error) {
     if (error instanceof Failure) throw { tag: error.transient ? "transient" : "permanent", val: error.message };
     for (const line of String(error?.stack ?? "").split("\n").filter(Boolean)) warn(line.trim());

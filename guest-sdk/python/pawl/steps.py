@@ -60,7 +60,8 @@ def _run(step, rotation) -> None:
     # Not when the component is built: there is no history to write to.
     sys.stdout = sys.stderr = _Lines()
     try:
-        step(Rotation(rotation))
+        if hasattr(step(Rotation(rotation)), "__await__"):
+            raise TypeError(f"{step.__name__} must not be async: nobody awaits it")
         return
     except Failure as failure:
         text, kind = str(failure), steps.Failure_Transient if failure.transient else steps.Failure_Permanent

@@ -51,9 +51,9 @@ impl Language {
         match self {
             Self::Rust => None,
             Self::Python => Some(format!(
-                "python3 -m venv {project}/.venv && {project}/.venv/bin/pip install --requirement {project}/requirements.txt"
+                "python3 -m venv {project}/.venv && {project}/.venv/bin/pip install --quiet --requirement {project}/requirements.txt"
             )),
-            Self::Js => Some(format!("npm install --prefix {project}")),
+            Self::Js => Some(format!("npm install --silent --prefix {project}")),
         }
     }
 

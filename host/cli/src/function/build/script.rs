@@ -146,6 +146,9 @@ mod tests {
         let error = place.run(none, Language::Python, directory.path()).unwrap_err().to_string();
         assert!(error.contains("no-such-tool-at-all, is not here; get it with: python3 -m venv"), "{error}");
         let error = javascript(directory.path(), &Manifest::default()).unwrap_err().to_string();
-        assert!(error.contains("componentize-js, is not here; get it with: npm install"), "{error}");
+        assert!(
+            error.contains("componentize-js, is not here; get it with: npm install --silent --prefix"),
+            "{error}"
+        );
     }
 }
