@@ -1,6 +1,12 @@
 // The secret under rotation: its versions, their fields, and the new version that a rotation makes.
 
+import * as secrets from "pawl:rotation/secrets@0.1.0";
+
 import { SecretError, told } from "./failure.js";
+
+// componentize-js 0.23 makes no class for a resource that has no methods, and nevertheless looks for it, by this name, among the globals of
+// its own realm. A function that is made there gets at them.
+secrets.Version.constructor("this.import_secrets_0_1_0$Sensitive ??= class {};")();
 
 // The host's own handles, which rotators have no use for.
 const RAW = Symbol("raw");
