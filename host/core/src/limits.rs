@@ -278,6 +278,8 @@ pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
 pub const DIFFERENCES_MAX: usize = 20;
 /// Characters of one name in them.
 pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
+/// Sensitive values that one step may have revealed.
+pub const REVEALS_MAX: u32 = 16;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.

@@ -151,12 +151,16 @@ pub struct FailureRecord {
     pub retried: bool,
 }
 
+/// The level of a line that the host writes of itself, before what it tells of happens. Rotators cannot write such a line, and cannot push
+/// one out of the history.
+pub const NOTICE: &str = "notice";
+
 /// A line that a rotator wrote, or the host about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// The step that wrote it.
     pub step: Step,
-    /// `debug`, `info` or `warn`.
+    /// `debug`, `info`, `warn`, or [`NOTICE`].
     pub level: String,
     /// The text, cut and without control characters.
     pub message: String,
@@ -350,6 +354,26 @@ impl Rotation {
         self.changed_at.get_or_insert(now);
     }
 
+    /// Writes a line of the host's own into the history, once for each step; whether it was there already.
+    pub fn notice(&mut self, text: &str) -> bool {
+        let Some(step) = self.status.running() else { return false };
+        let line = LogLine { step, level: NOTICE.to_owned(), message: text.to_owned() };
+        let was_there = self.log.contains(&line);
+        if !was_there {
+            self.log.push(line);
+            self.trim_log();
+        }
+        was_there
+    }
+
+    /// Drops the oldest lines that are too many, those of rotators first.
+    fn trim_log(&mut self) {
+        while self.log.len() > limits::LOG_LINES_MAX {
+            let oldest = self.log.iter().position(|line| line.level != NOTICE).unwrap_or(0);
+            self.log.remove(oldest);
+        }
+    }
+
     /// A login was tried, and the server has refused it or not. Servers count refusals in a row, and so does this.
     pub fn note_login(&mut self, account: Account, refused: bool) {
         if refused {
@@ -388,8 +412,7 @@ impl Rotation {
             self.changed_at = Some(at);
         }
         self.log.extend(run.log);
-        let surplus = self.log.len().saturating_sub(limits::LOG_LINES_MAX);
-        self.log.drain(..surplus);
+        self.trim_log();
         match outcome {
             Outcome::Done => {
                 if step == Step::TestSecret {

@@ -1,11 +1,13 @@
 //! What the host does for a guest in one step: every call of the WIT, checked against the grants, the fence and the rules.
 
 mod accounts;
+mod capture;
 mod check;
 mod database;
 mod handles;
 mod http;
 mod journal;
+mod reveal;
 mod secret;
 pub(crate) mod spelling;
 #[cfg(test)]
@@ -60,6 +62,7 @@ pub(crate) struct Capabilities {
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
     requests: self::http::Requests,
+    revealed: self::reveal::Revealed,
     /// What a rehearsal has not done.
     would: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl Capabilities {
             own_logins: BTreeSet::new(),
             changed_at: None,
             requests: self::http::Requests::default(),
+            revealed: self::reveal::Revealed::default(),
             would: Vec::new(),
         }
     }
@@ -125,8 +129,12 @@ impl Capabilities {
             }
             Call::Id => Ok(Reply::Id(self.config.port.token().to_owned())),
             Call::Http(request) => Box::pin(self.http(request)).await.map(Reply::Http),
+            Call::Capture { request, places } => {
+                Box::pin(self.capture(request, places)).await.map(Reply::Captured)
+            }
+            Call::Reveal { value } => self.reveal(value).await.map(Reply::Revealed),
             Call::Log { level, message } => {
-                self.journal.write(level, &message);
+                self.journal.write(level, &self.kept(message));
                 Ok(Reply::Logged)
             }
             Call::Drop(handle) => self.handles.remove(handle).map(|()| Reply::Logged),
@@ -178,6 +186,12 @@ impl Capabilities {
         self.config.port.fence().await.map_err(|error| self.noted(error))
     }
 
+    /// Writes a line into the rotation's history before what it tells of happens. Whether it was there already.
+    async fn notice(&mut self, text: &str) -> Result<bool, PortError> {
+        let text = journal::line(text);
+        self.config.port.notice(&text).await.map_err(|error| self.noted(error))
+    }
+
     async fn read(&mut self, which: Which) -> Result<Option<StoredVersion>, PortError> {
         self.config.port.read(which).await.map_err(|error| self.noted(error))
     }
@@ -197,8 +211,10 @@ impl Capabilities {
             Ok(document) => document,
             Err(error) => return Ok(Err(malformed(&error))),
         };
-        let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document, of })))?;
-        Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned() }))
+        let id = stored.id.as_str().to_owned();
+        let held = VersionHeld { document, of, id: id.clone() };
+        let handle = self.handles.insert(Held::Version(Arc::new(held)))?;
+        Ok(Ok(VersionHandle { handle, id }))
     }
 
     fn held_version(&self, handle: Handle) -> Result<Arc<VersionHeld>, Violation> {

@@ -120,6 +120,13 @@ pub(crate) enum Call {
         account: String,
     },
     Http(HttpRequest),
+    Capture {
+        request: HttpRequest,
+        places: Vec<HttpPlace>,
+    },
+    Reveal {
+        value: Handle,
+    },
     Log {
         level: LogLevel,
         message: String,
@@ -185,6 +192,20 @@ pub(crate) enum HttpPart {
     Basic { user: String, password: Handle },
 }
 
+/// `http.place` of the WIT.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum HttpPlace {
+    Json(String),
+    Header(String),
+}
+
+/// `http.captured` of the WIT.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Captured {
+    pub(crate) status: u16,
+    pub(crate) values: Vec<Handle>,
+}
+
 /// `http.response` of the WIT.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HttpResponse {
@@ -220,6 +241,8 @@ pub(crate) enum Reply {
     Differences(Result<Vec<String>, DatabaseError>),
     Id(String),
     Http(Result<HttpResponse, HttpError>),
+    Captured(Result<Captured, HttpError>),
+    Revealed(Result<String, SecretError>),
     Logged,
     /// The worker broke the protocol or named a handle that it does not hold: the step traps with this text.
     Violation(String),

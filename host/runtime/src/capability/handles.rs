@@ -22,6 +22,7 @@ pub(super) enum Held {
 pub(super) struct VersionHeld {
     pub(super) document: Document,
     pub(super) of: Of,
+    pub(super) id: String,
 }
 
 /// Whose a version is.
@@ -39,6 +40,8 @@ pub(super) enum Of {
 pub(super) struct SensitiveHeld {
     pub(super) value: SecretBytes,
     pub(super) origin: Origin,
+    /// What it is, for people.
+    pub(super) what: String,
 }
 
 /// Where a sensitive value comes from.
@@ -46,6 +49,8 @@ pub(super) struct SensitiveHeld {
 pub(super) enum Origin {
     /// The host made it in this step.
     Generated,
+    /// A server made it in this step.
+    Captured,
     /// It was read from a version.
     Stored,
 }

@@ -1,6 +1,7 @@
 //! Every rule of the capabilities, with a store in memory and a database that does as it is told.
 
 mod http;
+mod reveal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -40,6 +41,7 @@ struct Memory {
     master: Option<(String, String)>,
     standing: Standing,
     refusals: BTreeMap<Account, u32>,
+    notices: Vec<String>,
 }
 
 #[derive(Default)]
@@ -147,6 +149,17 @@ impl SecretsPort for MemoryPort {
                 *count = if refused { *count + 1 } else { 0 };
             });
             self.checked()
+        })
+    }
+
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            self.checked()?;
+            Ok(self.with(|memory| {
+                let was_there = memory.notices.iter().any(|line| line == text);
+                memory.notices.push(text.to_owned());
+                was_there
+            }))
         })
     }
 

@@ -74,6 +74,8 @@ pub(crate) struct Secret {
     pub(crate) previous: Mutex<Option<String>>,
     pub(crate) promoted: AtomicU64,
     pub(crate) superseded: AtomicBool,
+    /// What the host has written into the rotation's history.
+    pub(crate) notices: Mutex<Vec<String>>,
     exposed: AtomicBool,
 }
 
@@ -155,6 +157,16 @@ impl SecretsPort for Secret {
 
     fn note_login<'a>(&'a self, _: &'a Account, _: bool) -> Answer<'a, ()> {
         self.answer(|_| ())
+    }
+
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool> {
+        let text = text.to_owned();
+        self.answer(move |secret| {
+            let mut notices = secret.notices.lock().unwrap();
+            let was_there = notices.contains(&text);
+            notices.push(text);
+            was_there
+        })
     }
 
     fn fence(&self) -> Answer<'_, ()> {
