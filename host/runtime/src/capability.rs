@@ -10,6 +10,7 @@ mod journal;
 mod reveal;
 mod secret;
 pub(crate) mod spelling;
+mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,8 @@ pub(crate) struct Capabilities {
     changed_at: Option<Instant>,
     requests: self::http::Requests,
     revealed: self::reveal::Revealed,
+    /// Statements of the guest's own.
+    statements: u32,
     /// What a rehearsal has not done.
     would: Vec<String>,
 }
@@ -86,6 +89,7 @@ impl Capabilities {
             changed_at: None,
             requests: self::http::Requests::default(),
             revealed: self::reveal::Revealed::default(),
+            statements: 0,
             would: Vec::new(),
         }
     }
@@ -126,6 +130,9 @@ impl Capabilities {
             }
             Call::Differences { session, like, account } => {
                 Box::pin(self.differences(session, &like, &account)).await.map(Reply::Differences)
+            }
+            Call::Run { session, statement, parameters, rows } => {
+                Box::pin(self.run(session, (&statement, &parameters), rows)).await.map(Reply::Ran)
             }
             Call::Id => Ok(Reply::Id(self.config.port.token().to_owned())),
             Call::Http(request) => Box::pin(self.http(request)).await.map(Reply::Http),

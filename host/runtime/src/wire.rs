@@ -119,6 +119,13 @@ pub(crate) enum Call {
         like: String,
         account: String,
     },
+    /// `statements.execute`, or `query` where rows are wanted.
+    Run {
+        session: Handle,
+        statement: String,
+        parameters: Vec<Option<String>>,
+        rows: bool,
+    },
     Http(HttpRequest),
     Capture {
         request: HttpRequest,
@@ -163,6 +170,13 @@ pub(crate) enum LogLevel {
     Debug,
     Info,
     Warn,
+}
+
+/// What a statement of the rotator's own gave.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RanStatement {
+    Touched(u32),
+    Rows(Vec<Vec<Option<String>>>),
 }
 
 /// `http.request` of the WIT.
@@ -239,6 +253,7 @@ pub(crate) enum Reply {
     Session(Result<Handle, LoginError>),
     Statement(Result<(), DatabaseError>),
     Differences(Result<Vec<String>, DatabaseError>),
+    Ran(Result<RanStatement, DatabaseError>),
     Id(String),
     Http(Result<HttpResponse, HttpError>),
     Captured(Result<Captured, HttpError>),

@@ -2,6 +2,7 @@
 
 mod http;
 mod reveal;
+mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -184,6 +185,9 @@ struct Scripted {
     differences: Mutex<Vec<String>>,
     failure: Mutex<Option<LoginFailure>>,
     logins: Mutex<Vec<(String, String)>>,
+    /// What is answered to statements, and what was run.
+    rows: Mutex<Vec<Vec<Option<String>>>>,
+    ran: Mutex<Vec<String>>,
 }
 
 struct Connected(Arc<Scripted>);
@@ -251,6 +255,20 @@ impl Session for Connected {
             self.0.accounts.lock().unwrap().insert(account.to_owned(), password);
             Ok(())
         })
+    }
+
+    fn execute<'a>(&'a self, text: &'a str, _: &'a [Option<String>]) -> Work<'a, u64, StatementFailure> {
+        self.0.ran.lock().unwrap().push(text.to_owned());
+        Box::pin(async { Ok(u64::MAX) })
+    }
+
+    fn query<'a>(
+        &'a self,
+        text: &'a str,
+        _: &'a [Option<String>],
+    ) -> Work<'a, Vec<Vec<Option<String>>>, StatementFailure> {
+        self.0.ran.lock().unwrap().push(text.to_owned());
+        Box::pin(async { Ok(self.0.rows.lock().unwrap().clone()) })
     }
 
     fn differences<'a>(&'a self, _: &'a str, _: &'a str) -> Work<'a, Vec<String>, StatementFailure> {
