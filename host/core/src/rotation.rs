@@ -4,12 +4,15 @@
 //! transaction as every label it moves; whoever finds it there (this host after a crash, another host) goes on at the recorded
 //! step. A step may therefore run more than once, and never less than once.
 
+mod history;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::history::NOTICE;
 use crate::function::{Digest, FunctionArn};
 use crate::limits;
 use crate::names::VersionId;
@@ -150,10 +153,6 @@ pub struct FailureRecord {
     /// Whether it is tried again without anybody's doing.
     pub retried: bool,
 }
-
-/// The level of a line that the host writes of itself, before what it tells of happens. Rotators cannot write such a line, and cannot push
-/// one out of the history.
-pub const NOTICE: &str = "notice";
 
 /// A line that a rotator wrote, or the host about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -354,26 +353,6 @@ impl Rotation {
         self.changed_at.get_or_insert(now);
     }
 
-    /// Writes a line of the host's own into the history, once for each step; whether it was there already.
-    pub fn notice(&mut self, text: &str) -> bool {
-        let Some(step) = self.status.running() else { return false };
-        let line = LogLine { step, level: NOTICE.to_owned(), message: text.to_owned() };
-        let was_there = self.log.contains(&line);
-        if !was_there {
-            self.log.push(line);
-            self.trim_log();
-        }
-        was_there
-    }
-
-    /// Drops the oldest lines that are too many, those of rotators first.
-    fn trim_log(&mut self) {
-        while self.log.len() > limits::LOG_LINES_MAX {
-            let oldest = self.log.iter().position(|line| line.level != NOTICE).unwrap_or(0);
-            self.log.remove(oldest);
-        }
-    }
-
     /// A login was tried, and the server has refused it or not. Servers count refusals in a row, and so does this.
     pub fn note_login(&mut self, account: Account, refused: bool) {
         if refused {
@@ -536,6 +515,30 @@ mod tests {
     fn end(rotation: &mut Rotation, outcome: Outcome, now: i64) {
         let step = rotation.status.running().unwrap();
         rotation.step_ended(step, outcome, run(), Timestamp::from_millis(now), &NoChance);
+    }
+
+    #[test]
+    fn what_the_host_notes_is_written_once_and_is_pushed_out_by_no_rotator() {
+        let mut rotation = begun();
+        assert!(!rotation.notice("a key is asked for"));
+        assert!(rotation.notice("a key is asked for"), "a second try finds it");
+        let noise = |n: usize| LogLine {
+            step: Step::CreateSecret,
+            level: "warn".to_owned(),
+            message: format!("noise {n}"),
+        };
+        let mut run = StepRun::begun(Timestamp::from_millis(1));
+        run.log = (0..limits::LOG_LINES_MAX * 2).map(noise).collect();
+        let now = Timestamp::from_millis(2);
+        rotation.step_ended(Step::CreateSecret, Outcome::Transient("x".to_owned()), run, now, &NoChance);
+        assert_eq!(rotation.log.len(), limits::LOG_LINES_MAX);
+        assert!(rotation.log[0].level == NOTICE && rotation.notice("a key is asked for"));
+        // Of those that are too many the oldest goes.
+        for n in 0..=limits::LOG_LINES_MAX {
+            rotation.notice(&format!("notice {n}"));
+        }
+        assert_eq!(rotation.log.len(), limits::LOG_LINES_MAX);
+        assert!(!rotation.notice("a key is asked for"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) mod spelling;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -12,7 +12,8 @@ use pawl_core::value::SecretBytes;
 use zeroize::Zeroizing;
 
 use super::handles::{Held, Origin, SensitiveHeld};
-use super::http::{Granted, Values, from_port, from_secret, refused};
+use super::http::{Granted, from_port, from_secret, refused};
+use super::values::Values;
 use super::{Capabilities, Violation, journal};
 use crate::http::Received;
 use crate::http::echo::Echo;
@@ -151,7 +152,7 @@ impl Capabilities {
         let others = self.config.port.others().await.map_err(|error| from_port(self.noted(error)))?;
         let others = others.iter().filter_map(|it| pawl_core::document::Document::parse(&it.value).ok());
         let mut held: Vec<_> =
-            others.flat_map(|document| super::http::values(&document).collect::<Vec<_>>()).collect();
+            others.flat_map(|document| super::values::values(&document).collect::<Vec<_>>()).collect();
         held.extend(stored.all());
         if found.iter().any(|value| held.iter().any(|known| known.same_as(value))) {
             return Ok(Some("is one that this secret has or had: it may be known to somebody"));

@@ -117,7 +117,7 @@ impl Handles {
     /// Every sensitive value that is held, those of another secret's login among them.
     pub(super) fn all_values(&self) -> impl Iterator<Item = SecretBytes> {
         self.held.values().flat_map(|held| match held {
-            Held::Version(version) => super::http::values(&version.document).collect::<Vec<_>>(),
+            Held::Version(version) => super::values::values(&version.document).collect::<Vec<_>>(),
             Held::Sensitive(sensitive) => vec![sensitive.value.duplicate()],
             Held::Session(_) => Vec::new(),
         })

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{HeaderName, HeaderValue};
-use pawl_core::document::Document;
 use pawl_core::function::{HttpGrant, Method, Place, Slot, Url, is_header_name};
 use pawl_core::limits;
 use pawl_core::rotation::{Account, Step};
@@ -20,11 +19,12 @@ use pawl_core::value::SecretBytes;
 use zeroize::Zeroizing;
 
 use super::handles::{Origin, SensitiveHeld};
+use super::values::{Values, holds};
 use super::{Capabilities, Violation, journal, spelling};
 use crate::dial::Destination;
 use crate::http::echo::Echo;
 use crate::http::{Connection, Received, SendFailure};
-use crate::port::{PortError, Which};
+use crate::port::PortError;
 use crate::wire::{HttpError, HttpHeader, HttpPart, HttpRequest, HttpResponse, SecretError};
 
 /// What is remembered of a step's requests.
@@ -48,42 +48,6 @@ pub(super) struct Granted {
     whole: bool,
     /// Where keys are taken from its answer.
     pub(super) takes: Vec<Place>,
-}
-
-/// The secret's values, as they are stored now.
-pub(super) struct Values {
-    current: Document,
-    pending: Option<Document>,
-    previous: Option<Document>,
-}
-
-impl Values {
-    /// Whether the pending version has this value, and AWSCURRENT has not.
-    fn is_new(&self, value: &SecretBytes) -> bool {
-        self.pending.as_ref().is_some_and(|pending| holds(pending, value)) && !holds(&self.current, value)
-    }
-
-    /// All that any of them has.
-    pub(super) fn all(&self) -> impl Iterator<Item = SecretBytes> {
-        [Some(&self.current), self.pending.as_ref(), self.previous.as_ref()]
-            .into_iter()
-            .flatten()
-            .flat_map(values)
-    }
-
-    /// All that only the pending version has.
-    fn new_ones(&self) -> Vec<SecretBytes> {
-        let pending = self.pending.iter().flat_map(values);
-        pending.filter(|value| !holds(&self.current, value)).collect()
-    }
-}
-
-pub(super) fn values(document: &Document) -> impl Iterator<Item = SecretBytes> {
-    document.names().filter_map(|field| document.sensitive(field)).filter(|value| !value.is_empty())
-}
-
-fn holds(document: &Document, value: &SecretBytes) -> bool {
-    values(document).any(|held| held.same_as(value))
 }
 
 type Answered<T> = Result<T, HttpError>;
@@ -293,21 +257,6 @@ impl Capabilities {
             out.extend_from_slice(&spelt);
         }
         Ok(out)
-    }
-
-    pub(super) async fn values(&mut self) -> Result<Values, SecretError> {
-        let Some(current) = self.document(Which::Current).await? else {
-            return Err(SecretError::NotFound(
-                "the secret has no AWSCURRENT version with a value".to_owned(),
-            ));
-        };
-        let pending = self.document(Which::Pending).await?;
-        let previous = match self.document(Which::Previous).await {
-            // One that is no JSON object has no value that could be named.
-            Err(SecretError::Malformed(_)) => None,
-            previous => previous?,
-        };
-        Ok(Values { current, pending, previous })
     }
 
     /// Opens the connection, notes what is about to happen, and sends.
