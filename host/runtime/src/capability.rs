@@ -1,16 +1,20 @@
 //! What the host does for a guest in one step: every call of the WIT, checked against the grants, the fence and the rules.
 
 mod accounts;
+mod capture;
 mod check;
 mod database;
 mod early;
 mod handles;
 mod http;
 mod journal;
+mod reveal;
 mod secret;
 pub(crate) mod spelling;
+mod statements;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,6 +68,9 @@ pub(crate) struct Capabilities {
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
     requests: self::http::Requests,
+    revealed: self::reveal::Revealed,
+    /// Statements of the guest's own.
+    statements: u32,
     /// What a rehearsal has not done.
     would: Vec<String>,
 }
@@ -86,6 +93,8 @@ impl Capabilities {
             own_logins: BTreeSet::new(),
             changed_at: None,
             requests: self::http::Requests::default(),
+            revealed: self::reveal::Revealed::default(),
+            statements: 0,
             would: Vec::new(),
         }
     }
@@ -127,10 +136,17 @@ impl Capabilities {
             Call::Differences { session, like, account } => {
                 Box::pin(self.differences(session, &like, &account)).await.map(Reply::Differences)
             }
+            Call::Run { session, statement, parameters, rows } => {
+                Box::pin(self.run(session, (&statement, &parameters), rows)).await.map(Reply::Ran)
+            }
             Call::Id => Ok(Reply::Id(self.config.port.token().to_owned())),
             Call::Http(request) => Box::pin(self.http(request)).await.map(Reply::Http),
+            Call::Capture { request, places } => {
+                Box::pin(self.capture(request, places)).await.map(Reply::Captured)
+            }
+            Call::Reveal { value } => self.reveal(value).await.map(Reply::Revealed),
             Call::Log { level, message } => {
-                self.journal.write(level, &message);
+                self.journal.write(level, &self.kept(message));
                 Ok(Reply::Logged)
             }
             Call::Drop(handle) => self.handles.remove(handle).map(|()| Reply::Logged),
@@ -182,6 +198,12 @@ impl Capabilities {
         self.config.port.fence().await.map_err(|error| self.noted(error))
     }
 
+    /// Writes a line into the rotation's history before what it tells of happens. Whether it was there already.
+    async fn notice(&mut self, text: &str) -> Result<bool, PortError> {
+        let text = journal::line(text);
+        self.config.port.notice(&text).await.map_err(|error| self.noted(error))
+    }
+
     async fn read(&mut self, which: Which) -> Result<Option<StoredVersion>, PortError> {
         self.config.port.read(which).await.map_err(|error| self.noted(error))
     }
@@ -204,8 +226,10 @@ impl Capabilities {
         let texts = document.texts();
         let bytes: usize = texts.iter().map(|(name, text)| name.len() + text.len()).sum();
         let texts = Some(texts).filter(|_| bytes <= limits::VERSION_TEXT_BYTES_MAX);
-        let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document, of })))?;
-        Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned(), texts }))
+        let id = stored.id.as_str().to_owned();
+        let held = VersionHeld { document, of, id: id.clone() };
+        let handle = self.handles.insert(Held::Version(Arc::new(held)))?;
+        Ok(Ok(VersionHandle { handle, id, texts }))
     }
 
     fn held_version(&self, handle: Handle) -> Result<Arc<VersionHeld>, Violation> {

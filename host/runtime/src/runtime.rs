@@ -210,7 +210,8 @@ impl Runtime {
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
         let (proof, changed_at) = (capabilities.proof(), capabilities.changed_at());
-        StepReport { outcome, log, proof, changed_at, used, would: capabilities.take_would() }
+        let (reveals, would) = (capabilities.reveals(), capabilities.take_would());
+        StepReport { outcome, log, proof, changed_at, used, reveals, would }
     }
 
     /// Runs the step, and once more on another worker if the first died before the guest had asked for anything.

@@ -103,6 +103,8 @@ pub struct StepReport {
     pub changed_at: Option<Instant>,
     /// What it has used up.
     pub used: Used,
+    /// How often the rotator was shown a sensitive value.
+    pub reveals: u32,
     /// Of a rehearsal: what it would have changed in databases, in words.
     pub would: Vec<String>,
 }
@@ -136,11 +138,11 @@ pub(crate) async fn run(
     let ended = tokio::time::timeout(limits.wall, conversation).await;
     let outcome = match ended {
         Ok(Ok(Ended::Done)) => Outcome::Done,
-        Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&text)),
-        Ok(Ok(Ended::Permanent(text))) => Outcome::Permanent(line(&text)),
+        Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&capabilities.kept(text))),
+        Ok(Ok(Ended::Permanent(text))) => Outcome::Permanent(line(&capabilities.kept(text))),
         // In all other cases the process is killed, by being dropped.
         Ok(Ok(Ended::Trapped { reason, stderr })) => {
-            let printed = Some(line(&stderr)).filter(|text| !text.is_empty());
+            let printed = Some(line(&capabilities.kept(stderr))).filter(|text| !text.is_empty());
             let outcome = Outcome::Permanent(line(&format!("the rotator {reason}")));
             return Ran::Ended { outcome, printed, used };
         }

@@ -1,6 +1,7 @@
 //! The WIT's `database`: logins, and passwords changed.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use pawl_core::alternate::alternate;
@@ -11,7 +12,7 @@ use pawl_core::value::SecretBytes;
 use tokio::time::timeout;
 
 use super::early::EarlyLogin;
-use super::handles::{Held, Of, SessionHeld};
+use super::handles::{Handles, Held, Of, SessionHeld};
 use super::secret::PASSWORD;
 use super::{Capabilities, Violation, journal};
 use crate::database::{Driver, Login, LoginFailure, StatementFailure};
@@ -69,7 +70,8 @@ impl Capabilities {
                 if of != Of::Another {
                     self.own_logins.insert(account);
                 }
-                Ok(SessionHeld { session, host: login.host, port: login.port })
+                let ran_own = AtomicBool::new(false);
+                Ok(SessionHeld { session, host: login.host, port: login.port, ran_own })
             }
             Err(failure) => {
                 if matches!(failure, LoginFailure::Refused(_)) {
@@ -219,6 +221,7 @@ impl Capabilities {
         password: &SecretBytes,
     ) -> Result<Login, DatabaseError> {
         let refused = |text: &str| Err(DatabaseError::Refused(text.to_owned()));
+        Handles::unspoilt(at)?;
         let Some(pending) = self.document(Which::Pending).await.map_err(from_secret)? else {
             return refused("a password must be stored as AWSPENDING before it reaches the database");
         };

@@ -8,7 +8,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
 use super::cut;
-use super::link::{configuration, database, log, secrets};
+use super::link::{configuration, database, log, reveal, secrets};
 use super::meter::{Gate, Stop};
 use super::pipe::{Pipe, PipeError};
 use super::printed::Printed;
@@ -367,6 +367,18 @@ impl database::HostSession for Guest {
 
     fn drop(&mut self, session: Resource<database::Session>) -> wasmtime::Result<()> {
         self.forget(session.rep())
+    }
+}
+
+impl reveal::Host for Guest {
+    fn reveal(
+        &mut self,
+        value: Resource<secrets::Sensitive>,
+    ) -> wasmtime::Result<Result<String, secrets::Error>> {
+        match self.ask(Call::Reveal { value: value.rep() })? {
+            Reply::Revealed(revealed) => Ok(revealed.map_err(Into::into)),
+            _ => Err(mismatch()),
+        }
     }
 }
 
