@@ -197,6 +197,12 @@ pub const HOSTCALL_BYTES_MAX: usize = 1024 * 1024;
 pub const STEP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Calls to the host in one step.
 pub const HOSTCALLS_MAX: u32 = 10_000;
+/// What a call to the host counts as of the host's time: a guest that asks without end is served no faster.
+pub const HOSTCALL_PACE: Duration = Duration::from_micros(500);
+/// What each KiB that it passes counts as besides.
+pub const HOSTCALL_KIBIBYTE_PACE: Duration = Duration::from_micros(120);
+/// How much of that time a guest may be ahead.
+pub const HOSTCALL_START: Duration = Duration::from_millis(250);
 /// Handles that a guest may hold at once.
 pub const GUEST_HANDLES_MAX: usize = 1_024;
 /// Bytes of the readable fields of a version that are sent to its guest unasked.
@@ -219,12 +225,25 @@ pub const WORKER_STACK_BYTES: usize = 4 * 1024 * 1024;
 pub const WORKER_FILES_MAX: u64 = 72;
 /// Bytes of memory that a worker may write to: a compiled component on its way in, thrice, and a guest's memory beside it.
 pub const WORKER_DATA_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// By how much a worker and a compiler are nicer to other processes than the host is (nice(2)).
+/// By how much the host's threads that serve guests are nicer than those that answer requests (nice(2)).
+pub const CREW_NICENESS: i32 = 5;
+/// By how much a worker and a compiler are nicer than those threads.
 pub const WORKER_NICENESS: i32 = 10;
+/// How long a turn those threads ask the kernel's scheduler for: longer than the usual one (3 ms at most), so that whoever answers
+/// requests interrupts them.
+pub const CREW_TURN: Duration = Duration::from_millis(6);
+/// How long a turn a worker and a compiler ask for: longer than that.
+pub const WORKER_TURN: Duration = Duration::from_millis(12);
 /// Times that a step is given to a new worker at once, because the first one died before the guest had asked for anything.
 pub const WORKER_DEATHS_MAX: u32 = 1;
 /// Worker processes without a component that are started ahead of need, and kept ready.
 pub const WORKERS_READY: usize = 2;
+/// How long a component waits for a worker after it has broken one; doubling with each that follows.
+pub const RESPITE_FIRST: Duration = Duration::from_millis(50);
+/// Longest such wait.
+pub const RESPITE_MAX: Duration = Duration::from_secs(1);
+/// How long after its end such a wait is remembered.
+pub const RESPITE_MEMORY: Duration = Duration::from_secs(30);
 /// How long the end of a worker process may take to be known after its pipe has broken.
 pub const WORKER_END_WALL: Duration = Duration::from_secs(1);
 /// Time for a worker process to start and say so.

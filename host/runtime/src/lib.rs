@@ -14,14 +14,18 @@
 mod artifact;
 pub mod capability;
 mod compile;
+mod courtesy;
+mod crew;
 pub mod database;
 pub mod dial;
 mod engine;
 mod http;
 mod line;
+mod pace;
 mod pool;
 pub mod port;
 mod program;
+mod respite;
 mod runtime;
 mod step;
 mod wire;

@@ -10,6 +10,7 @@ use pawl_core::rotation::{Outcome, Proof, Step};
 
 use crate::capability::{Capabilities, EarlyLogin, LogLine};
 use crate::line::line;
+use crate::pace::Pace;
 use crate::pool::{Leased, Worker, WorkerFailure};
 use crate::port::SecretsPort;
 use crate::runtime::Component;
@@ -26,6 +27,8 @@ pub struct StepLimits {
     pub memory_bytes: u64,
     /// Fuel: roughly wasm instructions.
     pub fuel: u64,
+    /// How long a component waits before a step at most, when it has broken workers in its last ones.
+    pub respite: Duration,
 }
 
 impl Default for StepLimits {
@@ -35,6 +38,7 @@ impl Default for StepLimits {
             cpu: limits::GUEST_CPU,
             memory_bytes: limits::GUEST_MEMORY_BYTES_MAX as u64,
             fuel: limits::GUEST_FUEL,
+            respite: limits::RESPITE_MAX,
         }
     }
 }
@@ -212,6 +216,7 @@ async fn converse(
 ) -> Result<Ended, Stopped> {
     worker.begin(run).await?;
     let mut has_told = false;
+    let mut pace = Pace::begin();
     loop {
         let call = match worker.receive().await? {
             Up::Call(call) => call,
@@ -224,6 +229,11 @@ async fn converse(
                 return Err(WorkerFailure::Protocol("it spoke out of turn".to_owned()).into());
             }
         };
+        // Before anything is done for it: the pipe is short, so that a guest which awaits no answers waits too.
+        let wait = pace.after(worker.said_last());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         let answered = !matches!(call, Call::Drop(_));
         at.has_asked.store(true, Ordering::Relaxed);
         at.host.store(true, Ordering::Relaxed);

@@ -7,6 +7,7 @@
 mod attacks;
 mod escape;
 mod hostile;
+mod pace;
 mod reads;
 mod residue;
 mod sandbox;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         escape::TESTS,
         attacks::TESTS,
         reads::TESTS,
+        pace::TESTS,
         residue::TESTS,
     ]
     .concat();
