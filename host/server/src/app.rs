@@ -6,6 +6,7 @@ mod coherence;
 mod commit;
 mod functions;
 mod keys;
+mod permission;
 mod regions;
 mod rows;
 mod values;
@@ -18,7 +19,6 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, SecretName};
 use pawl_core::secret::{Secret, SecretError};
 use pawl_core::world::{Clock, Rng};
-use pawl_iam::policy::{AccessRequest, Finding, PolicyDocument, Principal};
 use pawl_keyring::{Keyring, Sealed};
 use pawl_store::{Cursor, ListQuery, Store};
 use tokio::sync::Notify;
@@ -30,6 +30,7 @@ pub use self::functions::FunctionFate;
 use self::keys::HeldKeys;
 pub(crate) use self::keys::open_sealed;
 pub use self::keys::{HeldKey, KeyDraft, Sealer};
+use self::permission::named;
 pub use self::regions::Wanted;
 pub(crate) use self::rows::rotation_state;
 use self::rows::{decode, hold};
@@ -295,15 +296,6 @@ impl App {
         Err(AppError::LostRace)
     }
 
-    /// There is no such secret, for those who might do with it what they ask for.
-    fn missing(&self, caller: &Caller, ask: Ask<'_>, id: &SecretId) -> AppError {
-        let ask = ask.on_unborn(self, caller, &id.name);
-        match authorise(self, caller, &ask, None) {
-            Err(error @ AppError::NotAllowed(_)) => error,
-            _ => AppError::NoSuchSecret,
-        }
-    }
-
     fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &*self.keyring, &*self.rng);
         let (sealer, keys) = (Sealer::Keyring, Vec::new());
@@ -418,40 +410,6 @@ impl App {
         }
         Ok(secrets)
     }
-
-    /// Refuses who may not do what concerns no secret.
-    ///
-    /// # Errors
-    /// When the caller may not.
-    pub fn allow(&self, caller: &Caller, action: Action) -> Result<(), AppError> {
-        authorise(self, caller, &action.into(), None)
-    }
-
-    /// What is wrong with a policy that the caller would put on a secret.
-    #[must_use]
-    pub fn policy_findings(&self, caller: &Caller, held: &Held, policy: &PolicyDocument) -> Vec<Finding> {
-        let own = caller.identity.as_ref().map(|identity| identity.principal.clone());
-        let principal = own.unwrap_or_else(|| Principal::root(&self.account));
-        let ask = Ask::from(Action::PutResourcePolicy);
-        let context = crate::policy::context(self, caller, &ask, held, principal.context());
-        let (action, resource) = (ask.action.name(), held.secret.arn.as_str());
-        let author = AccessRequest { principal: &principal, action, resource, context: &context };
-        policy.findings(Some(&author))
-    }
-
-    /// Refuses who may not administer.
-    ///
-    /// # Errors
-    /// When the caller may not.
-    pub fn administer(&self, caller: &Caller) -> Result<(), AppError> {
-        authorise(self, caller, &Action::Administer.into(), None)
-    }
-}
-
-/// What is asked, with the secret as the caller names it: only a refusal of policies repeats that.
-fn named<'a>(caller: &Caller, ask: impl Into<Ask<'a>>, id: &SecretId) -> Ask<'a> {
-    let ask = ask.into();
-    if caller.identity.is_some() { ask.named(id) } else { ask }
 }
 
 fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {

@@ -191,7 +191,7 @@ pub(crate) fn authorise(
     held: Option<&Held>,
 ) -> Result<(), AppError> {
     let action = ask.action;
-    if let Some(identity) = &caller.identity {
+    if let (Standing::Principal, Some(identity)) = (caller.standing, &caller.identity) {
         return of_principal(app, caller, identity, ask, held);
     }
     let allowed = match caller.standing {
@@ -380,7 +380,7 @@ pub(crate) fn permit<'a>(
     shown: Option<&str>,
     policy: Option<&PolicyDocument>,
 ) -> Result<(), String> {
-    let Some(identity) = &caller.identity else {
+    let Some(identity) = caller.identity.as_ref().filter(|_| caller.standing == Standing::Principal) else {
         if caller.standing == Standing::Root {
             return Ok(());
         }

@@ -6,14 +6,16 @@ iam.create_user(UserName="other")
 iam.create_role(RoleName="role", AssumeRolePolicyDocument=trust(f"arn:aws:iam::{ACCOUNT}:user/other"))
 key = iam.create_access_key(UserName="nobody")["AccessKey"]
 OPEN = {"GetCallerIdentity", "GetSessionToken"}
-GIVEN = {"SecretId": "s", "UserName": "other", "RoleName": "role", "GroupName": "g", "FunctionName": "f", "Name": "n",
+# Their callers sign nothing.
+OPEN |= {"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
+GIVEN = {"SecretId": "s", "UserName": "other", "RoleName": "role", "GroupName": "g", "FunctionName": "f", "Name": "name",
          "PolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess", "PolicyName": "p", "AccessKeyId": key["AccessKeyId"],
          "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/role", "RoleSessionName": "session", "SecretIdList": ["s"],
          "PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess", "ClientRequestToken": "t" * 32,
-         "PolicyDocument": allow("*"), "AssumeRolePolicyDocument": trust(ACCOUNT), "ResourcePolicy": allow("*"),
+         "PolicyDocument": allow("*"), "AssumeRolePolicyDocument": trust(ACCOUNT), "ResourcePolicy": trust(ACCOUNT, "secretsmanager:GetSecretValue", Resource="*"),
          "VersionId": "v1", "Status": "Inactive", "SecretString": "x", "TagKeys": ["k"], "Tags": [{"Key": "k", "Value": "v"}]}
 def value(shape, name):
-    if name in GIVEN:
+    if isinstance(GIVEN.get(name), {"string": str, "list": list}.get(shape.type_name, tuple)):
         return GIVEN[name]
     if shape.type_name == "structure":
         return {member: value(of, member) for member, of in shape.members.items() if member in shape.required_members}
@@ -47,7 +49,9 @@ for service in ["secretsmanager", "iam", "sts", "lambda"]:
             status, code, message = error(call, **given)
         except botocore.exceptions.ParamValidationError as refused:
             raise AssertionError(f"{name} {given}: {refused}")
-        if code in ("InvalidAction", "UnknownOperationException", "ResourceNotFoundException", "InvalidRequestContentException"):
+        if code in ("InvalidAction", "UnknownOperationException", "InvalidRequestContentException", "ValidationException",
+                    "InvalidParameterException", "InvalidParameterValueException", "InvalidRequestException"):
+            # Not served, or refused for what is in it before anybody asks who wants it.
             unserved.append(name)
             continue
         assert code in ("AccessDenied", "AccessDeniedException"), (name, given, status, code, message)

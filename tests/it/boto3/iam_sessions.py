@@ -6,9 +6,9 @@ key = iam.create_access_key(UserName="ann")["AccessKey"]
 mine = client("sts", key)
 role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust(ann, ["sts:AssumeRole", "sts:TagSession"]))["Role"]["Arn"]
 iam.attach_role_policy(RoleName="r", PolicyArn="arn:aws:iam::aws:policy/SecretsManagerReadWrite")
-arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s"
+arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/r/work"
 def session(**more):
-    return mine.assume_role(RoleArn=role, RoleSessionName="s", **more)["Credentials"]
+    return mine.assume_role(RoleArn=role, RoleSessionName="work", **more)["Credentials"]
 get = "secretsmanager:GetSecretValue"
 
 # A session's policy limits it.
@@ -60,21 +60,21 @@ assert error(client("sts", bent).get_caller_identity)[1] == "InvalidClientTokenI
 iam.create_role(RoleName="q", AssumeRolePolicyDocument=trust(role), MaxSessionDuration=7200)
 chained = client("sts", good)
 q = f"arn:aws:iam::{ACCOUNT}:role/q"
-assert chained.assume_role(RoleArn=q, RoleSessionName="t")["AssumedRoleUser"]["Arn"].endswith("assumed-role/q/t")
-assert error(chained.assume_role, RoleArn=q, RoleSessionName="t", DurationSeconds=3601)[1] == "ValidationError"
-assert error(mine.assume_role, RoleArn=q, RoleSessionName="t")[1] == "AccessDenied"
-assert error(sts.assume_role, RoleArn=q, RoleSessionName="t") == (
+assert chained.assume_role(RoleArn=q, RoleSessionName="tt")["AssumedRoleUser"]["Arn"].endswith("assumed-role/q/tt")
+assert error(chained.assume_role, RoleArn=q, RoleSessionName="tt", DurationSeconds=3601)[1] == "ValidationError"
+assert error(mine.assume_role, RoleArn=q, RoleSessionName="tt")[1] == "AccessDenied"
+assert error(sts.assume_role, RoleArn=q, RoleSessionName="tt") == (
     403, "AccessDenied", "Roles may not be assumed by root accounts.")
 
 # A trust policy's conditions.
 iam.create_role(RoleName="partner", AssumeRolePolicyDocument=trust(
     ann, Condition={"StringEquals": {"sts:ExternalId": "another"}}))
 partner = f"arn:aws:iam::{ACCOUNT}:role/partner"
-assert error(mine.assume_role, RoleArn=partner, RoleSessionName="t")[1] == "AccessDenied"
+assert error(mine.assume_role, RoleArn=partner, RoleSessionName="tt")[1] == "AccessDenied"
 iam.update_assume_role_policy(RoleName="partner", PolicyDocument=trust(
     ann, Condition={"StringEquals": {"sts:ExternalId": "word"}}))
-assert mine.assume_role(RoleArn=partner, RoleSessionName="t", ExternalId="word")["Credentials"]
-assert error(mine.assume_role, RoleArn=partner, RoleSessionName="t", ExternalId="words")[1] == "AccessDenied"
+assert mine.assume_role(RoleArn=partner, RoleSessionName="tt", ExternalId="word")["Credentials"]
+assert error(mine.assume_role, RoleArn=partner, RoleSessionName="tt", ExternalId="words")[1] == "AccessDenied"
 
 # A user's own session.
 iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=allow(["secretsmanager:ListSecrets", "iam:*"]))

@@ -24,7 +24,7 @@ pub(crate) async fn app(dir: &std::path::Path) -> (App, Arc<dyn Store>) {
     (
         App::new(Parts {
             store: store.clone(),
-            keyring,
+            keyring: Arc::new(keyring),
             cache_bytes: 1 << 20,
             clock,
             rng,

@@ -31,7 +31,7 @@ pub(super) fn authenticate(
     let service = presented.service();
     let identity = credential.as_ref().and_then(Credential::identity);
     if let Some(Credential::User { key, .. }) = &credential {
-        host.directory.note_use(&key.id, now, service, region.as_str());
+        host.directory.note_use(key, now, service, region.as_str());
     }
     let caller = match identity {
         Some(identity) => Caller::principal(Arc::clone(identity), region, request_id),

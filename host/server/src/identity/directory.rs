@@ -4,6 +4,7 @@
 //! it is answered; one of another host of a shared store is seen within [`limits::IDENTITIES_LOOKED_AT_EVERY`].
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use pawl_api::error::{ApiError, ErrorCode};
@@ -21,7 +22,7 @@ use super::AccessKey;
 use super::principal::Identity;
 use super::secrets;
 use super::session::{Issued, Session, Who, issue};
-use super::snapshot::{GROUP, POLICY, ROLE, Rows, Snapshot, USER};
+use super::snapshot::{GROUP, POLICY, ROLE, Rows, Snapshot, USER, UserKey};
 use super::used::LastUsed;
 
 /// Users, groups, roles, managed policies, and sessions.
@@ -44,7 +45,7 @@ pub enum Credential {
     /// A key of a user.
     User {
         /// It.
-        key: Arc<AccessKey>,
+        key: Arc<UserKey>,
         /// As what it calls.
         identity: Arc<Identity>,
     },
@@ -62,7 +63,7 @@ impl Credential {
     #[must_use]
     pub fn key(&self) -> &AccessKey {
         match self {
-            Self::User { key, .. } => key,
+            Self::User { key, .. } => &key.key,
             Self::Session { session, .. } => &session.key,
         }
     }
@@ -117,7 +118,7 @@ impl Directory {
         let Some(token) = token else {
             let held = snapshot.key(id).filter(|held| held.active).ok_or(AuthError::UnknownKey)?;
             let identity = snapshot.identity(&held.user).ok_or(AuthError::UnknownKey)?;
-            return Ok(Credential::User { key: Arc::clone(&held.key), identity: Arc::clone(identity) });
+            return Ok(Credential::User { key: Arc::clone(held), identity: Arc::clone(identity) });
         };
         let session = self.session(id, token)?;
         if session.expires_at <= now {
@@ -252,9 +253,13 @@ impl Directory {
         }
     }
 
-    /// Notes that an access key was used.
-    pub fn note_use(&self, key: &str, now: Timestamp, service: &str, region: &str) {
-        self.used.note(key, now, service, region);
+    /// Notes that an access key was used. Most uses come soon after another, and cost one look.
+    pub fn note_use(&self, key: &UserKey, now: Timestamp, service: &str, region: &str) {
+        let noted = Timestamp::from_millis(key.noted.load(Ordering::Relaxed));
+        if now.millis_since(noted) >= limits::LAST_USED_GRAIN_MILLIS {
+            key.noted.store(now.millis(), Ordering::Relaxed);
+            self.used.note(&key.key.id, now, service, region);
+        }
     }
 
     /// Writes down when access keys were last used.

@@ -233,3 +233,46 @@ fn join(texts: &[String]) -> Option<PolicyDocument> {
     let whole = serde_json::json!({ "Version": "2012-10-17", "Statement": all });
     PolicyDocument::parse_identity(&whole.to_string()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use pawl_keyring::RootKey;
+
+    use super::*;
+    use crate::world::SystemRng;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn keyring() -> Keyring {
+        Keyring::create(&RootKey::generate(&SystemRng), &SystemRng).unwrap().0
+    }
+
+    #[test]
+    fn a_token_is_its_keys_and_its_stores_and_nobody_elses() {
+        let (ours, other) = (keyring(), keyring());
+        let issued = issue(&ours, Who::Root, 900, NOW, &SystemRng).unwrap();
+        let opened = Session::open(&ours, &issued.key.id, &issued.token).unwrap();
+        assert!(opened.who == Who::Root && opened.key.secret.same_as(&issued.key.secret));
+        assert_eq!(opened.expires_at, NOW.plus_seconds(900));
+        assert!(Session::open(&other, &issued.key.id, &issued.token).is_none());
+        assert!(Session::open(&ours, "ASIAANOTHERKEYSNAMES", &issued.token).is_none());
+        let sealed = STANDARD.decode(&issued.token).unwrap();
+        for place in 0..sealed.len() {
+            let mut bent = sealed.clone();
+            bent[place] ^= 1;
+            assert!(Session::open(&ours, &issued.key.id, &STANDARD.encode(bent)).is_none(), "byte {place}");
+        }
+        assert!(Session::open(&ours, &issued.key.id, "").is_none());
+    }
+
+    #[test]
+    fn sessions_policies_are_joined_only_where_they_mean_the_same() {
+        let text = |version: &str| {
+            format!(
+                r#"{{"Version":"{version}","Statement":{{"Sid":"x","Effect":"Allow","Action":"iam:*","Resource":"*"}}}}"#
+            )
+        };
+        assert!(join(&[text("2012-10-17"), text("2012-10-17")]).is_some());
+        assert!(join(&[text("2012-10-17"), text("2008-10-17")]).is_none());
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use pawl_core::identity::{BUILT_IN, Group, KeyStatus, ManagedPolicy, Role, User};
 use pawl_core::identity::{Policies, arn};
@@ -49,6 +50,8 @@ pub struct UserKey {
     pub active: bool,
     /// It.
     pub key: Arc<AccessKey>,
+    /// When a use of it was last noted, in milliseconds since the Unix epoch: whoever makes the next snapshot goes on with it.
+    pub noted: Arc<AtomicI64>,
 }
 
 /// What a role's sessions may do.
@@ -73,7 +76,7 @@ pub struct Snapshot {
     pub roles: BTreeMap<String, Kept<Role>>,
     /// Managed policies of the account by their names.
     pub policies: BTreeMap<String, Kept<ManagedPolicy>>,
-    keys: HashMap<String, UserKey>,
+    keys: HashMap<String, Arc<UserKey>>,
     identities: HashMap<String, Arc<Identity>>,
     documents: HashMap<String, Arc<PolicyDocument>>,
 }
@@ -115,12 +118,14 @@ impl Snapshot {
         own.chain(BUILT_IN.iter().map(|policy| (policy.arn(), compile(policy.text)))).collect()
     }
 
-    fn open_keys(&self, before: &Self, keyring: &Keyring) -> HashMap<String, UserKey> {
+    fn open_keys(&self, before: &Self, keyring: &Keyring) -> HashMap<String, Arc<UserKey>> {
         let mut keys = HashMap::new();
         for user in self.users.values() {
             let mut opened: Option<HashMap<String, SecretBytes>> = None;
             for record in &user.value.keys {
-                let known = before.keys.get(&record.id).map(|held| Arc::clone(&held.key));
+                let known = before.keys.get(&record.id);
+                let noted = known.map(|held| Arc::clone(&held.noted)).unwrap_or_default();
+                let known = known.map(|held| Arc::clone(&held.key));
                 let key = known.or_else(|| {
                     let secrets = opened.get_or_insert_with(|| {
                         secrets::open(keyring, &user.value.id, user.sealed.as_deref()).unwrap_or_default()
@@ -133,7 +138,7 @@ impl Snapshot {
                     continue;
                 };
                 let (user, active) = (user.value.name.clone(), record.status == KeyStatus::Active);
-                keys.insert(record.id.clone(), UserKey { user, active, key });
+                keys.insert(record.id.clone(), Arc::new(UserKey { user, active, key, noted }));
             }
         }
         keys
@@ -202,7 +207,7 @@ impl Snapshot {
 
     /// The access key of this id.
     #[must_use]
-    pub fn key(&self, id: &str) -> Option<&UserKey> {
+    pub fn key(&self, id: &str) -> Option<&Arc<UserKey>> {
         self.keys.get(id)
     }
 

@@ -31,13 +31,9 @@ const SETTING: &str = "access keys last used";
 pub struct LastUsed(Mutex<Uses>);
 
 impl LastUsed {
-    /// Notes a use. What was noted within the last seconds is good enough: most calls change nothing.
+    /// Notes a use.
     pub(super) fn note(&self, key: &str, now: Timestamp, service: &str, region: &str) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let grain = limits::LAST_USED_GRAIN_MILLIS;
-        if uses.get(key).is_some_and(|held| now.millis_since(held.at) < grain && held.service == service) {
-            return;
-        }
         let last = LastUse { at: now, service: service.to_owned(), region: region.to_owned() };
         uses.insert(key.to_owned(), last);
     }

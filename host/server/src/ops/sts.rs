@@ -172,14 +172,7 @@ fn assume_role(host: &Host, caller: &Caller, form: &Form) -> Answer {
     let name = wanted.rsplit('/').next().unwrap_or_default();
     let found = snapshot.roles.get(name).map(|role| &*role.value);
     let role = found.filter(|role| arn(account, "role", &role.path, &role.name) == wanted);
-    let mut keys: Keys = vec![("sts:RoleSessionName".into(), session.to_owned())];
-    keys.extend(external_id.map(|id| ("sts:ExternalId".into(), id.to_owned())));
-    keys.extend(source_identity.map(|name| ("sts:SourceIdentity".into(), name.to_owned())));
-    for tag in form.pairs("Tags", "Key", "Value") {
-        keys.push((format!("aws:RequestTag/{}", tag.0).into(), tag.1.to_owned()));
-        keys.push(("aws:TagKeys".into(), tag.0.to_owned()));
-    }
-    keys.extend(transitive.iter().map(|key| ("sts:TransitiveTagKeys".into(), key.clone())));
+    let keys = keys(form, session, (external_id, source_identity), &transitive);
     let role = may_assume(host, caller, wanted, role, &keys, !form.pairs("Tags", "Key", "Value").is_empty())?;
     let chained = caller.identity.as_ref().is_some_and(|own| own.principal.kind() == PrincipalKind::Session);
     let seconds = duration(role, seconds, chained)?;
@@ -209,6 +202,20 @@ fn assume_role(host: &Host, caller: &Caller, form: &Form) -> Answer {
     }
     nodes.extend(pawl_api::query::maybe("SourceIdentity", shown_source));
     Ok(Some(nodes))
+}
+
+/// The condition keys of a request for a session.
+fn keys(form: &Form, session: &str, of: (Option<&str>, Option<&str>), transitive: &[String]) -> Keys {
+    let (external_id, source_identity) = of;
+    let mut keys: Keys = vec![("sts:RoleSessionName".into(), session.to_owned())];
+    keys.extend(external_id.map(|id| ("sts:ExternalId".into(), id.to_owned())));
+    keys.extend(source_identity.map(|name| ("sts:SourceIdentity".into(), name.to_owned())));
+    for tag in form.pairs("Tags", "Key", "Value") {
+        keys.push((format!("aws:RequestTag/{}", tag.0).into(), tag.1.to_owned()));
+        keys.push(("aws:TagKeys".into(), tag.0.to_owned()));
+    }
+    keys.extend(transitive.iter().map(|key| ("sts:TransitiveTagKeys".into(), key.clone())));
+    keys
 }
 
 /// The role, if its trust policy and the caller's own policies let the caller assume it. Who may not is not told whether there

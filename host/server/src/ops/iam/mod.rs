@@ -32,6 +32,7 @@ pub(crate) type Answer = Result<Option<Vec<Node>>, ApiError>;
 ///
 /// # Errors
 /// What AWS would answer.
+#[expect(clippy::too_many_lines, reason = "a table of all operations")]
 pub(crate) async fn perform(host: &Host, caller: &Caller, operation: Operation, form: &Form) -> Answer {
     use Operation as O;
     let request = &IamRequest { host, caller, operation, form };
