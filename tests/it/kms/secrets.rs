@@ -57,8 +57,11 @@ fn a_secret_is_read_and_written_only_while_its_key_may_be_used() {
         assert!(!read.body.contains("hunter2") && read.body.contains(&arn), "{}", read.body);
         let written = put(&pawl, "db", "hunter3");
         assert_eq!(written.code(), "EncryptionFailure", "{close}: {}", written.body);
-        let refused = pawl.try_call("CreateSecret", &json!({"Name": "new", "SecretString": "v", "KmsKeyId": key,
-            "ClientRequestToken": aws::token()}));
+        let refused = pawl.try_call(
+            "CreateSecret",
+            &json!({"Name": "new", "SecretString": "v", "KmsKeyId": key,
+            "ClientRequestToken": aws::token()}),
+        );
         assert_eq!(refused.code(), "EncryptionFailure", "{}", refused.body);
         assert_eq!(get(&pawl, "plain").json()["SecretString"], "free");
         let batch = pawl.call("BatchGetSecretValue", json!({"SecretIdList": ["db", "plain"]}));
@@ -84,7 +87,10 @@ fn a_secret_is_read_and_written_only_while_its_key_may_be_used() {
     assert_eq!(get(&pawl, "db").code(), "DecryptionFailure");
     assert_eq!(put(&pawl, "db", "hunter4").status, 200);
     assert_eq!(get(&pawl, "db").json()["SecretString"], "hunter4");
-    assert_eq!(keys_of(&pawl, "db"), json!({"AWSCURRENT": "DefaultEncryptionKey", "AWSPREVIOUS": arn, "-": arn}));
+    assert_eq!(
+        keys_of(&pawl, "db"),
+        json!({"AWSCURRENT": "DefaultEncryptionKey", "AWSPREVIOUS": arn, "-": arn})
+    );
 }
 
 #[test]
@@ -130,8 +136,11 @@ fn a_key_that_is_no_key_for_secrets_is_refused() {
     for wrong in [absent, "alias/none", "nothing", &elsewhere, &hmac] {
         for answer in [
             use_key(&pawl, "s", wrong),
-            pawl.try_call("CreateSecret", &json!({"Name": "new", "SecretString": "v", "KmsKeyId": wrong,
-                "ClientRequestToken": aws::token()})),
+            pawl.try_call(
+                "CreateSecret",
+                &json!({"Name": "new", "SecretString": "v", "KmsKeyId": wrong,
+                "ClientRequestToken": aws::token()}),
+            ),
         ] {
             assert_eq!(answer.code(), "InvalidParameterException", "{wrong}: {}", answer.body);
             let text = "The operation failed because of an invalid KMS key: ";
@@ -156,7 +165,8 @@ fn a_rotation_seals_the_new_password_under_the_secrets_key() {
     assert_ne!(password, "first-password");
     assert_eq!(postgres.login("app", &password), Login::Accepted);
     kms(&pawl, "DisableKey", json!({"KeyId": key}));
-    let refused = pawl.try_call("RotateSecret", &json!({"SecretId": "db", "ClientRequestToken": aws::token()}));
+    let refused =
+        pawl.try_call("RotateSecret", &json!({"SecretId": "db", "ClientRequestToken": aws::token()}));
     // It begins, cannot open a value, and changes no password.
     assert!(refused.status == 200 || refused.code() == "DecryptionFailure", "{}", refused.body);
     assert_eq!(postgres.login("app", &password), Login::Accepted);
@@ -167,7 +177,10 @@ fn a_replica_that_stands_alone_takes_its_own_key() {
     let pawl = Pawl::start(Options::default());
     let (key, arn) = new_key(&pawl);
     let _ = create_under(&pawl, "r", "hunter2", &key);
-    pawl.call("ReplicateSecretToRegions", json!({"SecretId": "r", "AddReplicaRegions": [{"Region": "eu-west-1"}]}));
+    pawl.call(
+        "ReplicateSecretToRegions",
+        json!({"SecretId": "r", "AddReplicaRegions": [{"Region": "eu-west-1"}]}),
+    );
     let there = |operation: &str, body: &Value| {
         let signer = aws::Signer { region: "eu-west-1".to_owned(), ..pawl.signer() };
         let request = pawl.request(&format!("secretsmanager.{operation}"), body.to_string().as_bytes());
@@ -222,7 +235,8 @@ fn a_secret_whose_key_was_mere_text_goes_on_as_it_was() {
     let _ = pawl.create("old", "v1");
     assert_eq!(pawl.terminate(), Some(0));
     let connection = Connection::open(pawl.data_dir().join("pawl.db")).unwrap();
-    let sql = "UPDATE secrets SET document = json_set(document, '$.kms_key_id', 'alias/old') WHERE name = 'old'";
+    let sql =
+        "UPDATE secrets SET document = json_set(document, '$.kms_key_id', 'alias/old') WHERE name = 'old'";
     assert_eq!(connection.execute(sql, []).unwrap(), 1);
     connection.close().unwrap();
     pawl.resume();

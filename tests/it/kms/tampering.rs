@@ -24,12 +24,14 @@ fn tamper<T>(pawl: &mut Pawl, with: impl FnOnce(&Connection) -> T) -> T {
 
 /// The sealed value of a secret's only version, and the row that has it.
 fn sealed(connection: &Connection, name: &str) -> (i64, Vec<u8>) {
-    let sql = "SELECT v.rowid, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id WHERE s.name = ?1";
+    let sql =
+        "SELECT v.rowid, v.sealed FROM versions v JOIN secrets s ON s.id = v.secret_id WHERE s.name = ?1";
     connection.query_row(sql, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 
 fn overwrite(connection: &Connection, row: i64, sealed: &[u8]) {
-    let changed = connection.execute("UPDATE versions SET sealed = ?2 WHERE rowid = ?1", (row, sealed)).unwrap();
+    let changed =
+        connection.execute("UPDATE versions SET sealed = ?2 WHERE rowid = ?1", (row, sealed)).unwrap();
     assert_eq!(changed, 1);
 }
 
@@ -90,7 +92,8 @@ fn a_keys_material_that_was_changed_is_named_and_opens_nothing() {
     let mut pawl = embedded();
     let ((one, arn), (two, _)) = (new_key(&pawl), new_key(&pawl));
     kms(&pawl, "RotateKeyOnDemand", json!({"KeyId": one}));
-    let blob = kms(&pawl, "Encrypt", json!({"KeyId": one, "Plaintext": "aHVudGVyMg=="}))["CiphertextBlob"].clone();
+    let blob =
+        kms(&pawl, "Encrypt", json!({"KeyId": one, "Plaintext": "aHVudGVyMg=="}))["CiphertextBlob"].clone();
     let _ = create_under(&pawl, "a", "value of a", &one);
     let material = |connection: &Connection, key: &str| -> Vec<u8> {
         let sql = "SELECT sealed FROM entities WHERE kind = 'kms:key' AND name = ?1";
@@ -129,7 +132,8 @@ fn nothing_of_keys_is_found_where_none_belongs() {
         hidden.push(format!("canary-{what}-{}", aws::token()));
     }
     let plaintext = STANDARD.encode(&hidden[0]);
-    let sealed = kms(&pawl, "Encrypt", json!({"KeyId": key, "Plaintext": plaintext}))["CiphertextBlob"].clone();
+    let sealed =
+        kms(&pawl, "Encrypt", json!({"KeyId": key, "Plaintext": plaintext}))["CiphertextBlob"].clone();
     let _ = create_under(&pawl, "db", &hidden[1], &key);
     assert_eq!(pawl.value("db", "AWSCURRENT").unwrap().1, hidden[1]);
     assert_eq!(kms(&pawl, "Decrypt", json!({"CiphertextBlob": sealed}))["Plaintext"], plaintext);
