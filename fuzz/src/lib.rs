@@ -6,8 +6,10 @@
 #![expect(clippy::expect_used, reason = "a check that fails must say so and stop")]
 
 mod arn;
+mod decision;
 mod filter;
 mod json_edge;
+mod lambda;
 mod name;
 mod policy;
 mod schedule;
@@ -15,8 +17,10 @@ mod sigv4;
 mod wire;
 
 pub use arn::check_arn;
+pub use decision::check_decision;
 pub use filter::check_filter;
 pub use json_edge::check_json_edge;
+pub use lambda::check_lambda;
 pub use name::check_name;
 pub use policy::check_policy;
 pub use schedule::check_schedule;
@@ -28,8 +32,10 @@ pub type Check = fn(&[u8]) -> bool;
 /// Every target by its name, which is also that of its folder of seeds.
 pub const TARGETS: &[(&str, Check)] = &[
     ("arn", check_arn),
+    ("decision", check_decision),
     ("filter", check_filter),
     ("json_edge", check_json_edge),
+    ("lambda", check_lambda),
     ("name", check_name),
     ("policy", check_policy),
     ("schedule", check_schedule),

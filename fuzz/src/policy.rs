@@ -50,7 +50,7 @@ pub fn check_policy(data: &[u8]) -> bool {
     true
 }
 
-fn has_fractions(value: &Value) -> bool {
+pub(crate) fn has_fractions(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64(),
         Value::Array(items) => items.iter().any(has_fractions),
@@ -59,7 +59,7 @@ fn has_fractions(value: &Value) -> bool {
     }
 }
 
-fn principal(account: &AccountId, text: &str) -> Principal {
+pub(crate) fn principal(account: &AccountId, text: &str) -> Principal {
     let mut parts = text.splitn(3, '/');
     let mut part = || parts.next().unwrap_or_default();
     match (part(), part(), part()) {
@@ -71,7 +71,7 @@ fn principal(account: &AccountId, text: &str) -> Principal {
 }
 
 /// A value is of the kind that its text has.
-fn push<'a>(context: &mut ConditionContext<'a>, key: &'a str, value: &'a str) {
+pub(crate) fn push<'a>(context: &mut ConditionContext<'a>, key: &'a str, value: &'a str) {
     match value.split_once(':') {
         Some(("number", text)) => context.push(key, text.parse().unwrap_or(0_i64)),
         Some(("bool", text)) => context.push(key, text == "true"),
@@ -85,7 +85,7 @@ fn push<'a>(context: &mut ConditionContext<'a>, key: &'a str, value: &'a str) {
     }
 }
 
-fn check_refusal(error: &PolicyError, text: &str) {
+pub(crate) fn check_refusal(error: &PolicyError, text: &str) {
     let said = error.to_string();
     assert!(said.chars().count() <= MESSAGE_CHARS_MAX, "{} characters", said.len());
     assert!(!said.contains(char::is_control), "{said:?}");
@@ -97,7 +97,7 @@ fn check_refusal(error: &PolicyError, text: &str) {
     }
 }
 
-fn statements(value: &Value) -> Vec<&Value> {
+pub(crate) fn statements(value: &Value) -> Vec<&Value> {
     match value.get("Statement") {
         Some(Value::Array(all)) => all.iter().collect(),
         one => one.into_iter().collect(),

@@ -256,20 +256,71 @@ impl<'a> Request<'a> {
         Ok(Response { status: Status(status), headers, body })
     }
 
+    /// Sends it, and takes the keys that the server has made from these places of its answer, for
+    /// [`Version::with`](crate::Version::with). Needs the places in the grant's `capture`, and works in `create` alone, before there is
+    /// a pending version.
+    ///
+    /// Send [`Rotation::id`](crate::Rotation::id) as the idempotency token of a server that knows such tokens: a host may die between
+    /// this and the pending version, and the next try asks again.
+    ///
+    /// # Errors
+    /// When it was not sent, no answer came, or the keys are not in it.
+    pub fn capture(self, places: &[Place<'_>]) -> Result<Captured, HttpError> {
+        let place = |place: &Place<'_>| match place {
+            Place::Json(pointer) => http::Place::Json((*pointer).to_owned()),
+            Place::Header(name) => http::Place::Header((*name).to_owned()),
+        };
+        let places: Vec<_> = places.iter().map(place).collect();
+        let http::Captured { status, values } = http::capture(&self.raw(http::Answer::Status), &places)?;
+        Ok(Captured { status: Status(status), keys: values.into_iter().map(Sensitive::from_raw).collect() })
+    }
+
     fn exchange(&self, answer: http::Answer) -> Result<http::Response, HttpError> {
-        let request = http::Request {
+        Ok(http::send(&self.raw(answer))?)
+    }
+
+    fn raw(&self, answer: http::Answer) -> http::Request<'_> {
+        http::Request {
             method: self.method.clone(),
             url: self.url.clone(),
             headers: self.headers.iter().map(lent).collect(),
             body: self.body.lent(),
             answer,
-        };
-        Ok(http::send(&request)?)
+        }
     }
 }
 
 fn lent<'a>((name, value): &'a (String, Text<'_>)) -> http::Header<'a> {
     http::Header { name: name.clone(), value: value.lent() }
+}
+
+/// Where in an answer a key stands that the server has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// What this pointer (RFC 6901, such as `/data/key`) leads to in a body of JSON: a text.
+    Json(&'a str),
+    /// The value of this header field, whose name is in lower case.
+    Header(&'a str),
+}
+
+/// What became of a request for keys.
+#[derive(Debug)]
+pub struct Captured {
+    /// The answer's status.
+    pub status: Status,
+    /// A key for each place, in their order; none unless the status is 2xx.
+    pub keys: Vec<Sensitive>,
+}
+
+impl Captured {
+    /// The key of a request with one place.
+    ///
+    /// # Errors
+    /// Another status than 2xx: with what was done, and whose move it is.
+    pub fn key(mut self, what: &str) -> Result<Sensitive, Failure> {
+        self.status.success(what)?;
+        self.keys.pop().ok_or_else(|| Failure::Permanent(format!("{what}: the server gave no key")))
+    }
 }
 
 /// An answer's status.

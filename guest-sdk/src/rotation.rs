@@ -272,6 +272,21 @@ impl Version {
 }
 
 impl Sensitive {
+    /// The text of it. Needs the grant `reveal`, which an operator gives in the knowledge that the rotator's author can read the value
+    /// then; each time is told in the rotation's history. Lines of log and failures that hold it are not kept.
+    ///
+    /// Nothing but a system that the host cannot speak to is a reason to ask for it.
+    ///
+    /// # Errors
+    /// When the function's grants do not cover it, and when the value is no text.
+    pub fn reveal(&self) -> Result<String, SecretError> {
+        Ok(crate::bindings::pawl::rotation::reveal::reveal(&self.0)?)
+    }
+
+    pub(crate) const fn from_raw(raw: secrets::Sensitive) -> Self {
+        Self(raw)
+    }
+
     pub(crate) const fn raw(&self) -> &secrets::Sensitive {
         &self.0
     }

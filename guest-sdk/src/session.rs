@@ -1,6 +1,6 @@
 //! Logins to the database that a version of the secret describes.
 
-use crate::bindings::pawl::rotation::database;
+use crate::bindings::pawl::rotation::{database, statements};
 use crate::failure::{DatabaseError, LoginError};
 use crate::rotation::{Sensitive, Version};
 
@@ -81,4 +81,33 @@ impl Session {
     pub fn differences(&self, like: &str, account: &str) -> Result<Vec<String>, DatabaseError> {
         Ok(self.0.differences(like, account)?)
     }
+
+    /// Runs a statement of the rotator's own; how many rows it has touched. Needs the grant `statements`.
+    ///
+    /// Parameters stand beside it: `$1`, `$2`, ... on PostgreSQL, `?` on MySQL and MariaDB; each is text, or nothing for NULL. No
+    /// sensitive value is one. After this the session takes no [`Session::set_password`], [`Session::mirror_account`] and
+    /// [`Session::differences`]: log in anew for them.
+    ///
+    /// # Errors
+    /// When the host or the server refuses, or the connection broke.
+    pub fn execute(&self, statement: &str, parameters: &[Option<&str>]) -> Result<u32, DatabaseError> {
+        Ok(statements::execute(&self.0, statement, &owned(parameters))?)
+    }
+
+    /// As [`Session::execute`], and gives the rows: each column as text, or nothing for NULL. An answer that holds a sensitive value of
+    /// the secret ends the step.
+    ///
+    /// # Errors
+    /// When the host or the server refuses, the answer is too long, or the connection broke.
+    pub fn query(
+        &self,
+        statement: &str,
+        parameters: &[Option<&str>],
+    ) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
+        Ok(statements::query(&self.0, statement, &owned(parameters))?)
+    }
+}
+
+fn owned(parameters: &[Option<&str>]) -> Vec<Option<String>> {
+    parameters.iter().map(|text| text.map(str::to_owned)).collect()
 }

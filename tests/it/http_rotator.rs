@@ -1,6 +1,8 @@
 //! A rotator for a system that Pawl never heard of: an API key that is rotated over HTTP, through every accident, and what a rotator
 //! may not ask or see.
 
+mod captured;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -22,6 +22,7 @@ mod functions;
 mod harness;
 mod healing;
 mod http_rotator;
+mod iam;
 mod kill;
 mod kms;
 mod labels;

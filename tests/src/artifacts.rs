@@ -144,13 +144,14 @@ pub fn guest(package: &str) -> PathBuf {
 }
 
 /// The packages under `tests/guests`.
-pub const GUESTS: [&str; 7] = [
+pub const GUESTS: [&str; 8] = [
     "guest-asks",
     "guest-attacks",
     "guest-loops",
     "guest-hoards",
     "guest-panics",
     "guest-peeks",
+    "guest-reads",
     "guest-trespasses",
 ];
 

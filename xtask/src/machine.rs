@@ -94,6 +94,10 @@ pub(crate) fn node() -> Result<(), String> {
 /// The search path for programs, with AWS's clients on it: the machine's own, or a virtual environment under `target`.
 pub(crate) fn clients() -> Result<OsString, String> {
     let path = search_path();
+    // Rotators in Python are built in virtual environments.
+    if !succeeds("python3", &["-c", "import ensurepip, venv"]) {
+        packages(&["python3-venv"])?;
+    }
     if succeeds("python3", &["-c", "import boto3"]) && succeeds("aws", &["--version"]) {
         return Ok(path);
     }
@@ -101,9 +105,6 @@ pub(crate) fn clients() -> Result<OsString, String> {
     let bin = venv.join("bin");
     if !(succeeds(bin.join("python3"), &["-c", "import boto3"]) && succeeds(bin.join("aws"), &["--version"]))
     {
-        if !succeeds("python3", &["-c", "import ensurepip, venv"]) {
-            packages(&["python3-venv"])?;
-        }
         println!("installing into {}: {}", venv.display(), CLIENTS.join(" "));
         stage::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
         stage::run(Command::new(bin.join("pip")).args(["install", "--quiet"]).args(CLIENTS))?;

@@ -109,6 +109,24 @@ codes! {
     TooManyRequestsException, 429, Modelled;
     /// Lambda: a body of another kind than JSON.
     UnsupportedMediaTypeException, 415, Modelled;
+    /// Temporary credentials that are over.
+    ExpiredTokenException, 400, Common;
+    /// IAM: nothing of this name.
+    NoSuchEntity, 404, Modelled;
+    /// IAM: the name is taken.
+    EntityAlreadyExists, 409, Modelled;
+    /// IAM: something still belongs to it.
+    DeleteConflict, 409, Modelled;
+    /// IAM: a parameter that cannot be right.
+    InvalidInput, 400, Modelled;
+    /// IAM: what nobody can change.
+    UnmodifiableEntity, 400, Modelled;
+    /// IAM: others change the same things at the same time.
+    ConcurrentModification, 409, Modelled;
+    /// STS: more of policies and tags than a session can carry.
+    PackedPolicyTooLarge, 400, Modelled;
+    /// IAM, STS: a parameter outside of what the model allows.
+    ValidationError, 400, Common;
     /// KMS: no such key or alias.
     NotFoundException, 400, Common;
     /// KMS: the key is disabled.
@@ -253,6 +271,15 @@ mod tests {
              500 Message ServiceException\n\
              429 Message TooManyRequestsException\n\
              415 Message UnsupportedMediaTypeException\n\
+             400 message ExpiredTokenException\n\
+             404 Message NoSuchEntity\n\
+             409 Message EntityAlreadyExists\n\
+             409 Message DeleteConflict\n\
+             400 Message InvalidInput\n\
+             400 Message UnmodifiableEntity\n\
+             409 Message ConcurrentModification\n\
+             400 Message PackedPolicyTooLarge\n\
+             400 message ValidationError\n\
              400 message NotFoundException\n\
              400 message DisabledException\n\
              400 message KMSInvalidStateException\n\

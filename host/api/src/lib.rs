@@ -4,13 +4,16 @@
 //! service's model refuses; an operation answers with the shape that [`Request::Response`] names, or an [`ApiError`].
 
 pub mod error;
+pub mod iam;
 pub mod kms;
 pub mod lambda;
 pub mod model;
 pub mod pawl;
+pub mod query;
 pub mod secrets_manager;
 pub mod sensitive;
 mod shape;
+pub mod sts;
 mod target;
 mod time;
 

@@ -1,12 +1,12 @@
 //! Which service and operation a request is for.
 
 use crate::error::{ApiError, ErrorCode};
-use crate::{kms, lambda, pawl, secrets_manager};
+use crate::{iam, kms, lambda, pawl, secrets_manager, sts};
 
 /// The header that names the operation.
 pub const X_AMZ_TARGET: &str = "x-amz-target";
 
-/// The operation that a request names: by its `X-Amz-Target`, or, of Lambda, by its path.
+/// The operation that a request names: by its `X-Amz-Target`, or by its path (Lambda), or by its form (IAM, STS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// AWS Secrets Manager.
@@ -15,6 +15,10 @@ pub enum Target {
     Pawl(pawl::Operation),
     /// AWS Lambda.
     Lambda(lambda::Operation),
+    /// AWS Identity and Access Management.
+    Iam(iam::Operation),
+    /// AWS Security Token Service.
+    Sts(sts::Operation),
     /// AWS KMS.
     Kms(kms::Operation),
 }
@@ -47,6 +51,8 @@ impl Target {
             Self::SecretsManager(_) => secrets_manager::SIGNING_NAME,
             Self::Pawl(_) => pawl::SIGNING_NAME,
             Self::Lambda(_) => lambda::SIGNING_NAME,
+            Self::Iam(_) => iam::SIGNING_NAME,
+            Self::Sts(_) => sts::SIGNING_NAME,
             Self::Kms(_) => kms::SIGNING_NAME,
         }
     }
@@ -58,6 +64,8 @@ impl Target {
             Self::SecretsManager(operation) => operation.action(),
             Self::Pawl(operation) => operation.action(),
             Self::Lambda(operation) => operation.action(),
+            Self::Iam(operation) => operation.action(),
+            Self::Sts(operation) => operation.action(),
             Self::Kms(operation) => operation.action(),
         }
     }
@@ -69,6 +77,8 @@ impl Target {
             Self::SecretsManager(operation) => operation.name(),
             Self::Pawl(operation) => operation.name(),
             Self::Lambda(operation) => operation.name(),
+            Self::Iam(operation) => operation.name(),
+            Self::Sts(operation) => operation.name(),
             Self::Kms(operation) => operation.name(),
         }
     }

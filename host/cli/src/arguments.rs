@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use pawl_core::function::{AliasName, FunctionName};
 use pawl_core::limits;
 
+use crate::function::Language;
 use crate::output::Format;
 use crate::place::PlaceArgs;
 use crate::settings::{ConnectionArgs, ServeArgs};
@@ -266,10 +267,13 @@ pub(crate) struct DemoArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum FunctionCommand {
-    /// Begin a rotator in Rust, in a new directory of its name. Needs no checkout of Pawl: the SDK is written into it.
+    /// Begin a rotator in a new directory of its name. Needs no checkout of Pawl: the SDK is written into it.
     New {
         /// The function's name.
         name: FunctionName,
+        /// The language that it is written in.
+        #[arg(long, value_enum, default_value_t = Language::Rust)]
+        lang: Language,
     },
     /// Build a project, and write the component with its manifest, `pawl.toml`, beside that.
     Build(FunctionBuildArgs),
@@ -334,7 +338,7 @@ pub(crate) struct FunctionBuildArgs {
     /// The project's directory, where its `pawl.toml` is.
     #[arg(default_value = ".")]
     pub(crate) project: PathBuf,
-    /// A component that something else than Cargo has built.
+    /// A component that something else has built.
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
 }
@@ -344,7 +348,7 @@ pub(crate) struct FunctionDeployArgs {
     /// A project's directory, which is built, or a component.
     #[arg(value_name = "DIR|FILE", default_value = ".")]
     pub(crate) what: PathBuf,
-    /// A component that something else than Cargo has built, to be given the project's manifest.
+    /// A component that something else has built, to be given the project's manifest.
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
     /// The function's name; that of the component when nothing is said.
@@ -369,7 +373,7 @@ pub(crate) struct FunctionTestArgs {
     /// The project's directory, where its `pawl.toml` is.
     #[arg(default_value = ".")]
     pub(crate) project: PathBuf,
-    /// A component that something else than Cargo has built.
+    /// A component that something else has built.
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
     /// A throw-away PostgreSQL, by a login that may make roles: postgres://ADMIN:PASSWORD@HOST:PORT/DATABASE. The test makes an account

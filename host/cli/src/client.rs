@@ -90,6 +90,17 @@ struct Sent<'a> {
     body: &'a [u8],
 }
 
+impl Sent<'_> {
+    /// How long its answer may take. Code that is uploaded is compiled before it is answered.
+    fn timeout(&self) -> Duration {
+        if self.service == LAMBDA {
+            limits::CLIENT_CALL_TIMEOUT.saturating_add(limits::COMPILE_WALL)
+        } else {
+            limits::CLIENT_CALL_TIMEOUT
+        }
+    }
+}
+
 /// What came back.
 struct Answer {
     status: u16,
@@ -246,7 +257,8 @@ impl Client {
         let received = if sent.body.is_empty() {
             self.agent.run(http.body(()).map_err(unwritten)?)
         } else {
-            self.agent.run(http.body(sent.body).map_err(unwritten)?)
+            let request = self.agent.configure_request(http.body(sent.body).map_err(unwritten)?);
+            self.agent.run(request.timeout_global(Some(sent.timeout())).build())
         };
         let answer = self.read(received)?;
         if (200..300).contains(&answer.status) {
@@ -320,6 +332,8 @@ fn target_header(target: pawl_api::Target) -> &'static str {
         pawl_api::Target::Pawl(operation) => operation.target(),
         // Those are named by method and path, and none of their shapes is a request of this kind.
         pawl_api::Target::Lambda(operation) => operation.name(),
+        pawl_api::Target::Iam(operation) => operation.name(),
+        pawl_api::Target::Sts(operation) => operation.name(),
         pawl_api::Target::Kms(operation) => operation.target(),
     }
 }

@@ -5,6 +5,7 @@ mod build;
 mod deploy;
 mod drill;
 mod inspect;
+mod language;
 mod logs;
 mod manifest;
 mod project;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use pawl_core::limits;
 
+pub(crate) use self::language::Language;
 use crate::arguments::FunctionCommand;
 use crate::output::Printer;
 use crate::settings::Environment;
@@ -28,7 +30,7 @@ pub(crate) fn run(
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
     match command {
-        FunctionCommand::New { name } => project::create(name, printer),
+        FunctionCommand::New { name, lang } => project::create(name, *lang, printer),
         FunctionCommand::Build(args) => build::run(args, printer),
         FunctionCommand::Deploy(args) => deploy::run(args, environment, printer),
         FunctionCommand::List { versions_of, connection } => {

@@ -11,6 +11,7 @@ mod development;
 mod doctor;
 mod events;
 mod function;
+mod memory;
 mod migrate;
 mod output;
 mod place;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::dial::Egress;
@@ -13,13 +14,13 @@ use pawl_server::{DatabaseUrl, DatabaseUrlError, WebhookSettings, WebhookUrl, We
 use serde::Deserialize;
 
 use crate::credentials::{Credentials, Source};
+use crate::memory;
 use crate::traces::Endpoint;
 
 /// P-A-W-L on a phone.
 const LISTEN_DEFAULT: &str = "127.0.0.1:7295";
 const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7295";
 const REGION_DEFAULT: &str = "us-east-1";
-const CACHE_MIB_DEFAULT: &str = "1024";
 const ACCOUNT_DEFAULT: &str = "000000000000";
 const LOG_DEFAULT: &str = "info";
 const PROFILE_DEFAULT: &str = "default";
@@ -52,7 +53,8 @@ pub(crate) struct ServeArgs {
     /// A directory of further rotation functions. [env: PAWL_FUNCTIONS_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) functions_dir: Option<PathBuf>,
-    /// Memory for secrets that are read often, in MiB; they are kept sealed. [env: PAWL_CACHE_MIB] [default: 1024]
+    /// Memory for secrets that are read often, in MiB; they are kept sealed. A quarter of what the machine or the container has when
+    /// nothing is said. [env: PAWL_CACHE_MIB]
     #[arg(long, value_name = "MIB")]
     pub(crate) cache_mib: Option<String>,
     /// Where the root key is kept; in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
@@ -291,7 +293,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
             "cache-mib",
             args.cache_mib.as_deref(),
             file.cache_mib.map(|mib| mib.to_string()),
-            CACHE_MIB_DEFAULT,
+            &cache_mib_default(memory::bytes()).to_string(),
         )?,
         root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
         unconfined_workers: args.unconfined_workers
@@ -303,6 +305,12 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         log: parsed(env, "log", args.log.as_deref(), file.log, LOG_DEFAULT)?,
         log_format: args.log_format.or(log_format).or(file.log_format).unwrap_or(LogFormat::Text),
     })
+}
+
+/// A secret that was read takes memory until others need it more, so this is reached by those who have as many secrets.
+fn cache_mib_default(memory: Option<u64>) -> u32 {
+    let share = memory.map_or(0, |bytes| bytes / limits::CACHE_MEMORY_SHARE / (1024 * 1024));
+    u32::try_from(share).unwrap_or(u32::MAX).max(limits::CACHE_MIB_MIN)
 }
 
 /// The receiver of events, where one is named. The error does not repeat the URL: its path may be a secret.

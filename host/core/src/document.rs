@@ -1,6 +1,6 @@
 //! A secret's JSON object, as rotators see it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -153,6 +153,13 @@ impl Document {
             FieldKind::Number | FieldKind::Boolean => Some(raw.to_owned()),
             FieldKind::Null | FieldKind::Nested => None,
         }
+    }
+
+    /// Every readable field that [`Document::text`] has a text for, by its name.
+    #[must_use]
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let text = |name: &str| Some((name.to_owned(), self.text(name)?));
+        self.names().filter_map(text).collect()
     }
 
     /// A sensitive field that is a string. None for readable fields and for every other kind.

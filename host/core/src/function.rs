@@ -30,7 +30,7 @@ pub use self::release::{
     Code, Configuration, Memory, Package, Release, ReservedConcurrency, RevisionId, SettingError, Timeout,
     checked_description, checked_environment,
 };
-pub use self::slot::{Slot, is_header_name};
+pub use self::slot::{Place, Slot, is_header_name};
 pub use self::stored::{
     DeleteVersionError, Function, PublishError, PublishRequest, ResolveError, Resolved, TagError,
     UpdateError, Version,

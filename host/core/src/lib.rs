@@ -7,6 +7,7 @@ pub mod arn;
 pub mod document;
 pub mod filter;
 pub mod function;
+pub mod identity;
 pub mod key;
 pub mod limits;
 pub mod names;

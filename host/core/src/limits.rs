@@ -1,14 +1,14 @@
 //! Every number in the product, with its unit and where it comes from.
 
 mod aws;
+mod cache;
 mod functions;
 mod http;
+mod identity;
 
 use std::time::Duration;
 
-pub use self::aws::*;
-pub use self::functions::*;
-pub use self::http::*;
+pub use self::{aws::*, cache::*, functions::*, http::*, identity::*};
 
 // Policies.
 
@@ -56,10 +56,6 @@ pub const ACCESS_NOTES_MAX: usize = 10_000;
 pub const ACCESS_NOTES_AT_ONCE: usize = 500;
 /// How often dates of access are written down.
 pub const ACCESS_WRITE_EVERY: Duration = Duration::from_millis(500);
-/// Bytes that one secret takes in the cache beside its document, values and policy (measured: docs/measurements.md).
-pub const CACHE_SECRET_BYTES: usize = 1_200;
-/// Bytes that one text of a policy takes in the cache once it is compiled (measured: 1260 patterns of ARNs took 1.5 MB).
-pub const CACHE_POLICY_TEXT_BYTES: usize = 1_300;
 /// Leases that one description of a host shows, most.
 pub const LEASES_SHOWN_MAX: u32 = 100;
 /// How long `/readyz` waits for the store.
@@ -201,8 +197,16 @@ pub const HOSTCALL_BYTES_MAX: usize = 1024 * 1024;
 pub const STEP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Calls to the host in one step.
 pub const HOSTCALLS_MAX: u32 = 10_000;
+/// What a call to the host counts as of the host's time: a guest that asks without end is served no faster.
+pub const HOSTCALL_PACE: Duration = Duration::from_micros(500);
+/// What each KiB that it passes counts as besides.
+pub const HOSTCALL_KIBIBYTE_PACE: Duration = Duration::from_micros(120);
+/// How much of that time a guest may be ahead.
+pub const HOSTCALL_START: Duration = Duration::from_millis(250);
 /// Handles that a guest may hold at once.
 pub const GUEST_HANDLES_MAX: usize = 1_024;
+/// Bytes of the readable fields of a version that are sent to its guest unasked.
+pub const VERSION_TEXT_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of stack of one guest.
 pub const GUEST_STACK_BYTES: usize = 512 * 1024;
 /// Lines of log kept of one step.
@@ -221,12 +225,25 @@ pub const WORKER_STACK_BYTES: usize = 4 * 1024 * 1024;
 pub const WORKER_FILES_MAX: u64 = 72;
 /// Bytes of memory that a worker may write to: a compiled component on its way in, thrice, and a guest's memory beside it.
 pub const WORKER_DATA_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// By how much a worker and a compiler are nicer to other processes than the host is (nice(2)).
+/// By how much the host's threads that serve guests are nicer than those that answer requests (nice(2)).
+pub const CREW_NICENESS: i32 = 5;
+/// By how much a worker and a compiler are nicer than those threads.
 pub const WORKER_NICENESS: i32 = 10;
+/// How long a turn those threads ask the kernel's scheduler for: longer than the usual one (3 ms at most), so that whoever answers
+/// requests interrupts them.
+pub const CREW_TURN: Duration = Duration::from_millis(6);
+/// How long a turn a worker and a compiler ask for: longer than that.
+pub const WORKER_TURN: Duration = Duration::from_millis(12);
 /// Times that a step is given to a new worker at once, because the first one died before the guest had asked for anything.
 pub const WORKER_DEATHS_MAX: u32 = 1;
 /// Worker processes without a component that are started ahead of need, and kept ready.
 pub const WORKERS_READY: usize = 2;
+/// How long a component waits for a worker after it has broken one; doubling with each that follows.
+pub const RESPITE_FIRST: Duration = Duration::from_millis(50);
+/// Longest such wait.
+pub const RESPITE_MAX: Duration = Duration::from_secs(1);
+/// How long after its end such a wait is remembered.
+pub const RESPITE_MEMORY: Duration = Duration::from_secs(30);
 /// How long the end of a worker process may take to be known after its pipe has broken.
 pub const WORKER_END_WALL: Duration = Duration::from_secs(1);
 /// Time for a worker process to start and say so.
@@ -237,10 +254,11 @@ pub const WORKERS_MAX: usize = ROTATIONS_AT_ONCE_MAX;
 pub const WORKERS_IDLE_MAX: usize = 6;
 /// Steps that a worker process runs before it is replaced.
 pub const WORKER_STEPS_MAX: u32 = 1_000;
-/// Wall-clock time of one compilation.
-pub const COMPILE_WALL: Duration = Duration::from_secs(60);
-/// Processor time of one compilation, in seconds.
-pub const COMPILE_CPU_SECONDS: u64 = 45;
+/// Wall-clock time of one compilation: what bounds the work is its processor time, of which a busy machine gives a nice process little (a
+/// Python component took 299 s on two cores with twelve other processes).
+pub const COMPILE_WALL: Duration = Duration::from_secs(600);
+/// Processor time of one compilation, in seconds (measured: a Python component 23, a JavaScript one 26; in a debug build 34 and 45).
+pub const COMPILE_CPU_SECONDS: u64 = 90;
 /// Open files of a process that compiles: its pipes.
 pub const COMPILE_FILES_MAX: u64 = 16;
 /// Address space of a process that compiles.
@@ -262,6 +280,8 @@ pub const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Time for a connection and a login together.
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// For how long a login that was begun before it is asked for answers the question.
+pub const EARLY_LOGIN_VALID: Duration = Duration::from_secs(5);
 /// Addresses of one host name that a login tries.
 pub const DIAL_ADDRESSES_MAX: usize = 4;
 /// Bytes of one message that a database server may send: rotations read no rows.
@@ -278,8 +298,22 @@ pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
 pub const DIFFERENCES_MAX: usize = 20;
 /// Characters of one name in them.
 pub const DIFFERENCE_NAME_CHARS_MAX: usize = 120;
+/// Sensitive values that one step may have revealed.
+pub const REVEALS_MAX: u32 = 16;
 /// Time for one statement.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements of its own that a rotator may run in one step.
+pub const STATEMENTS_MAX: u32 = 256;
+/// Bytes of one of them, without its parameters.
+pub const STATEMENT_BYTES_MAX: usize = 16 * 1024;
+/// Parameters of one of them, and their bytes together.
+pub const STATEMENT_PARAMETERS_MAX: usize = 64;
+/// See [`STATEMENT_PARAMETERS_MAX`].
+pub const STATEMENT_PARAMETER_BYTES_MAX: usize = 64 * 1024;
+/// Rows of the answer to one of them.
+pub const STATEMENT_ROWS_MAX: usize = 1_000;
+/// Bytes of the answer to one of them.
+pub const STATEMENT_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Accounts of one user of a database, and rows of rights of one of them, that are made like another's.
 pub const ACCOUNT_ROWS_MAX: usize = 10_000;
 /// How often two users are read and brought closer before what still differs is told. Two are enough for all that is known.

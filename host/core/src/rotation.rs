@@ -4,12 +4,15 @@
 //! transaction as every label it moves; whoever finds it there (this host after a crash, another host) goes on at the recorded
 //! step. A step may therefore run more than once, and never less than once.
 
+mod history;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::history::NOTICE;
 use crate::function::{Digest, FunctionArn};
 use crate::limits;
 use crate::names::VersionId;
@@ -156,7 +159,7 @@ pub struct FailureRecord {
 pub struct LogLine {
     /// The step that wrote it.
     pub step: Step,
-    /// `debug`, `info` or `warn`.
+    /// `debug`, `info`, `warn`, or [`NOTICE`].
     pub level: String,
     /// The text, cut and without control characters.
     pub message: String,
@@ -388,8 +391,7 @@ impl Rotation {
             self.changed_at = Some(at);
         }
         self.log.extend(run.log);
-        let surplus = self.log.len().saturating_sub(limits::LOG_LINES_MAX);
-        self.log.drain(..surplus);
+        self.trim_log();
         match outcome {
             Outcome::Done => {
                 if step == Step::TestSecret {
@@ -513,6 +515,30 @@ mod tests {
     fn end(rotation: &mut Rotation, outcome: Outcome, now: i64) {
         let step = rotation.status.running().unwrap();
         rotation.step_ended(step, outcome, run(), Timestamp::from_millis(now), &NoChance);
+    }
+
+    #[test]
+    fn what_the_host_notes_is_written_once_and_is_pushed_out_by_no_rotator() {
+        let mut rotation = begun();
+        assert!(!rotation.notice("a key is asked for"));
+        assert!(rotation.notice("a key is asked for"), "a second try finds it");
+        let noise = |n: usize| LogLine {
+            step: Step::CreateSecret,
+            level: "warn".to_owned(),
+            message: format!("noise {n}"),
+        };
+        let mut run = StepRun::begun(Timestamp::from_millis(1));
+        run.log = (0..limits::LOG_LINES_MAX * 2).map(noise).collect();
+        let now = Timestamp::from_millis(2);
+        rotation.step_ended(Step::CreateSecret, Outcome::Transient("x".to_owned()), run, now, &NoChance);
+        assert_eq!(rotation.log.len(), limits::LOG_LINES_MAX);
+        assert!(rotation.log[0].level == NOTICE && rotation.notice("a key is asked for"));
+        // Of those that are too many the oldest goes.
+        for n in 0..=limits::LOG_LINES_MAX {
+            rotation.notice(&format!("notice {n}"));
+        }
+        assert_eq!(rotation.log.len(), limits::LOG_LINES_MAX);
+        assert!(!rotation.notice("a key is asked for"));
     }
 
     #[test]

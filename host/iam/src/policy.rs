@@ -33,6 +33,7 @@ pub use kind::PolicyKind;
 pub use principal::{Principal, PrincipalKind};
 pub use who::Grant;
 
+use action::ActionName;
 use condition::Truth;
 use statement::{Effect, Statement};
 
@@ -129,6 +130,19 @@ impl PolicyDocument {
         Self::parse_as(PolicyKind::Identity, text)
     }
 
+    /// A policy that denies everything: what stands in the place of one that cannot be read.
+    #[must_use]
+    pub fn denying_all() -> Self {
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+        let nothing = Self {
+            kind: PolicyKind::Identity,
+            statements: Box::default(),
+            is_of_2012: true,
+            has_unread_variables: false,
+        };
+        Self::parse_identity(text).unwrap_or(nothing)
+    }
+
     /// Reads a role's policy on who may assume it.
     ///
     /// # Errors
@@ -165,15 +179,22 @@ impl PolicyDocument {
         self.is_of_2012
     }
 
+    /// Whether any statement looks at a request's context: where none does, it may be left empty.
+    #[must_use]
+    pub fn asks_context(&self) -> bool {
+        self.statements.iter().any(Statement::asks_context)
+    }
+
     /// What the policy says of a request. A statement that denies wins over any that allows.
     ///
     /// A statement whose conditions cannot be decided, as a value of the request is not of the kind that is compared,
     /// denies if it is one that denies, and does not allow if it is one that allows.
     #[must_use]
     pub fn decide(&self, request: &AccessRequest<'_>) -> Verdict<'_> {
+        let asked = ActionName::parse(request.action);
         let mut allowed: Option<(StatementName<'_>, Grant)> = None;
         for (by, statement) in self.named() {
-            match (statement.effect, statement.speaks_of(request)) {
+            match (statement.effect, statement.speaks_of(request, asked)) {
                 (_, (Truth::No, _)) | (Effect::Allow, (Truth::Unknown, _)) => {}
                 (Effect::Deny, (Truth::Yes | Truth::Unknown, _)) => return Verdict::Denied { by },
                 (Effect::Allow, (Truth::Yes, grant)) => {

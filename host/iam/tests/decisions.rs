@@ -140,7 +140,8 @@ struct Compiled {
 impl Group {
     fn compile(&self) -> Compiled {
         let read = |kind, policy: &Value| {
-            PolicyDocument::parse_as(kind, &text(policy)).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+            PolicyDocument::parse_as(kind, &text(policy))
+                .unwrap_or_else(|error| panic!("{}: {error}", self.name))
         };
         let identity = |policy| read(PolicyKind::Identity, policy);
         let kind = self.kind.as_deref().map_or(PolicyKind::Secret, kind);
@@ -191,10 +192,18 @@ impl Group {
         match (decide(&request, &policies), &case.allowed, &case.denied) {
             (Decision::Allowed(source), Some(by), None) => {
                 let held = source.map_or("root", |source| name(source.policy));
-                if held == by { Ok(()) } else { Err(format!("{asked}: allowed by {held}, instead of by {by}")) }
+                if held == by {
+                    Ok(())
+                } else {
+                    Err(format!("{asked}: allowed by {held}, instead of by {by}"))
+                }
             }
-            (Decision::Denied(denial), None, Some(part)) => told(&denial, part).map_err(|what| format!("{asked}: {what}")),
-            (_, Some(_), Some(_)) | (_, None, None) => panic!("{}: {asked}: either allowed or denied", self.name),
+            (Decision::Denied(denial), None, Some(part)) => {
+                told(&denial, part).map_err(|what| format!("{asked}: {what}"))
+            }
+            (_, Some(_), Some(_)) | (_, None, None) => {
+                panic!("{}: {asked}: either allowed or denied", self.name)
+            }
             (Decision::Allowed(source), ..) => Err(format!("{asked}: allowed by {source:?}")),
             (Decision::Denied(denial), ..) => Err(format!("{asked}: {denial}")),
         }
@@ -221,7 +230,8 @@ fn told(denial: &Denial<'_>, part: &str) -> Result<(), String> {
 impl Refused {
     fn read(&self) -> Result<(), String> {
         let kind = kind(&self.kind);
-        let text = self.text.clone().unwrap_or_else(|| text(self.policy.as_ref().expect("a policy or a text")));
+        let text =
+            self.text.clone().unwrap_or_else(|| text(self.policy.as_ref().expect("a policy or a text")));
         let error = match PolicyDocument::parse_as(kind, &text) {
             Ok(_) => return Err(format!("{text} is read, instead of: {}", self.error)),
             Err(error) => error,
@@ -247,7 +257,8 @@ fn every_decision_of_the_corpus_holds() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let file = file.file_name().unwrap().to_string_lossy().into_owned();
-        let groups: Vec<Group> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let groups: Vec<Group> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         for group in groups {
             cases += group.cases.len() + group.refused.len();
             allowed += group.cases.iter().filter(|case| case.allowed.is_some()).count();

@@ -1,15 +1,20 @@
 //! What the host does for a guest in one step: every call of the WIT, checked against the grants, the fence and the rules.
 
 mod accounts;
+mod capture;
 mod check;
 mod database;
+mod early;
 mod handles;
 mod http;
 mod journal;
+mod reveal;
 mod secret;
 pub(crate) mod spelling;
+mod statements;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +34,7 @@ use crate::port::{PortError, SecretsPort, StoredVersion, Which};
 use crate::wire::{Call, Handle, Reply, SecretError, VersionHandle};
 
 pub use self::check::{LoginJob, NoLogin, TriedLogin};
+pub use self::early::EarlyLogin;
 pub use self::journal::{LogLine, Severity};
 
 /// What a step's capabilities are made of.
@@ -44,6 +50,8 @@ pub(crate) struct CapabilityConfig {
     pub(crate) rng: Arc<dyn Rng>,
     /// Whether accounts are left as they are.
     pub(crate) rehearsal: bool,
+    /// A login that was begun before it is asked for.
+    pub(crate) early: EarlyLogin,
 }
 
 /// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
@@ -60,6 +68,9 @@ pub(crate) struct Capabilities {
     own_logins: BTreeSet<Account>,
     changed_at: Option<Instant>,
     requests: self::http::Requests,
+    revealed: self::reveal::Revealed,
+    /// Statements of the guest's own.
+    statements: u32,
     /// What a rehearsal has not done.
     would: Vec<String>,
 }
@@ -82,6 +93,8 @@ impl Capabilities {
             own_logins: BTreeSet::new(),
             changed_at: None,
             requests: self::http::Requests::default(),
+            revealed: self::reveal::Revealed::default(),
+            statements: 0,
             would: Vec::new(),
         }
     }
@@ -123,10 +136,17 @@ impl Capabilities {
             Call::Differences { session, like, account } => {
                 Box::pin(self.differences(session, &like, &account)).await.map(Reply::Differences)
             }
+            Call::Run { session, statement, parameters, rows } => {
+                Box::pin(self.run(session, (&statement, &parameters), rows)).await.map(Reply::Ran)
+            }
             Call::Id => Ok(Reply::Id(self.config.port.token().to_owned())),
             Call::Http(request) => Box::pin(self.http(request)).await.map(Reply::Http),
+            Call::Capture { request, places } => {
+                Box::pin(self.capture(request, places)).await.map(Reply::Captured)
+            }
+            Call::Reveal { value } => self.reveal(value).await.map(Reply::Revealed),
             Call::Log { level, message } => {
-                self.journal.write(level, &message);
+                self.journal.write(level, &self.kept(message));
                 Ok(Reply::Logged)
             }
             Call::Drop(handle) => self.handles.remove(handle).map(|()| Reply::Logged),
@@ -178,6 +198,12 @@ impl Capabilities {
         self.config.port.fence().await.map_err(|error| self.noted(error))
     }
 
+    /// Writes a line into the rotation's history before what it tells of happens. Whether it was there already.
+    async fn notice(&mut self, text: &str) -> Result<bool, PortError> {
+        let text = journal::line(text);
+        self.config.port.notice(&text).await.map_err(|error| self.noted(error))
+    }
+
     async fn read(&mut self, which: Which) -> Result<Option<StoredVersion>, PortError> {
         self.config.port.read(which).await.map_err(|error| self.noted(error))
     }
@@ -197,8 +223,13 @@ impl Capabilities {
             Ok(document) => document,
             Err(error) => return Ok(Err(malformed(&error))),
         };
-        let handle = self.handles.insert(Held::Version(Arc::new(VersionHeld { document, of })))?;
-        Ok(Ok(VersionHandle { handle, id: stored.id.as_str().to_owned() }))
+        let texts = document.texts();
+        let bytes: usize = texts.iter().map(|(name, text)| name.len() + text.len()).sum();
+        let texts = Some(texts).filter(|_| bytes <= limits::VERSION_TEXT_BYTES_MAX);
+        let id = stored.id.as_str().to_owned();
+        let held = VersionHeld { document, of, id: id.clone() };
+        let handle = self.handles.insert(Held::Version(Arc::new(held)))?;
+        Ok(Ok(VersionHandle { handle, id, texts }))
     }
 
     fn held_version(&self, handle: Handle) -> Result<Arc<VersionHeld>, Violation> {

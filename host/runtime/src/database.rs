@@ -76,6 +76,12 @@ pub trait Driver: Send + Sync {
     /// The engine that it speaks to.
     fn engine(&self) -> Engine;
 
+    /// Whether a server says nothing before its client has: a connection can then be opened ahead of a login, and a client that
+    /// never speaks is no failed login.
+    fn waits_for_clients(&self) -> bool {
+        false
+    }
+
     /// Dials `to` and logs in, both within `limits::LOGIN_TIMEOUT`.
     fn login<'a>(&'a self, to: &'a Destination, login: &'a Login)
     -> Work<'a, Box<dyn Session>, LoginFailure>;
@@ -108,6 +114,24 @@ pub trait Session: Send + Sync {
         Box::pin(async { Err(no_alternating_users()) })
     }
 
+    /// Runs one statement of a rotator's own, and gives how many rows it has touched. Of several in one text none is run.
+    fn execute<'a>(
+        &'a self,
+        _statement: &'a str,
+        _parameters: &'a [Option<String>],
+    ) -> Work<'a, u64, StatementFailure> {
+        Box::pin(async { Err(no_statements()) })
+    }
+
+    /// The same, and gives its rows. What a server may say in one session is bounded.
+    fn query<'a>(
+        &'a self,
+        _statement: &'a str,
+        _parameters: &'a [Option<String>],
+    ) -> Work<'a, Vec<TextRow>, StatementFailure> {
+        Box::pin(async { Err(no_statements()) })
+    }
+
     /// What `account` can or cannot do otherwise than `like`, in words for people; empty when nothing.
     fn differences<'a>(
         &'a self,
@@ -116,6 +140,13 @@ pub trait Session: Send + Sync {
     ) -> Work<'a, Vec<String>, StatementFailure> {
         Box::pin(async { Err(no_alternating_users()) })
     }
+}
+
+/// A row: its columns as text, nothing for NULL.
+pub type TextRow = Vec<Option<String>>;
+
+fn no_statements() -> StatementFailure {
+    StatementFailure::Unfit("this host runs no statements of rotators on this database engine".to_owned())
 }
 
 fn no_alternating_users() -> StatementFailure {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pawl_core::function::{Grants, HttpGrant};
 use pawl_core::limits;
@@ -168,6 +168,8 @@ pub struct Destination {
     host: String,
     port: u16,
     egress: Arc<Egress>,
+    /// A connection that was opened ahead, for the next who connects.
+    opened: Arc<Mutex<Option<TcpStream>>>,
 }
 
 impl Destination {
@@ -185,7 +187,7 @@ impl Destination {
         let is_own =
             own.is_some_and(|(own_host, own_port)| own_host.eq_ignore_ascii_case(host) && own_port == port);
         if (grants.own_target && is_own) || grants.targets.iter().any(|target| target.covers(host, port)) {
-            return Ok(Self { host: host.to_owned(), port, egress });
+            return Ok(Self { host: host.to_owned(), port, egress, opened: Arc::default() });
         }
         Err(DialError::NotGranted(format!("the function's grants do not cover {host}:{port}")))
     }
@@ -193,7 +195,12 @@ impl Destination {
     /// The server that a grant of requests names. A name that is granted may still lead nowhere, by the rule on addresses.
     #[must_use]
     pub fn of_http(grant: &HttpGrant, egress: Arc<Egress>) -> Self {
-        Self { host: grant.origin.host().to_owned(), port: grant.origin.port(), egress }
+        Self {
+            host: grant.origin.host().to_owned(),
+            port: grant.origin.port(),
+            egress,
+            opened: Arc::default(),
+        }
     }
 
     /// The host, as the secret or the grant names it.
@@ -213,6 +220,24 @@ impl Destination {
     /// # Errors
     /// When the egress rule allows none of the addresses, or none answers.
     pub async fn connect(&self) -> Result<TcpStream, DialError> {
+        if let Some(stream) = self.opened().take() {
+            return Ok(stream);
+        }
+        self.dial().await
+    }
+
+    /// Connects now, so that the next [`Destination::connect`] has not to wait. Where nothing answers, that one tells.
+    pub(crate) async fn open_ahead(&self) {
+        if let Ok(stream) = self.dial().await {
+            *self.opened() = Some(stream);
+        }
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<TcpStream>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn dial(&self) -> Result<TcpStream, DialError> {
         self.connect_by(async |host, port| Ok(lookup_host((host, port)).await?.collect())).await
     }
 

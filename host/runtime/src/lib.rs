@@ -14,20 +14,24 @@
 mod artifact;
 pub mod capability;
 mod compile;
+mod courtesy;
+mod crew;
 pub mod database;
 pub mod dial;
 mod engine;
 mod http;
 mod line;
+mod pace;
 mod pool;
 pub mod port;
 mod program;
+mod respite;
 mod runtime;
 mod step;
 mod wire;
 mod worker;
 
-pub use capability::{LogLine, LoginJob, NoLogin, Severity, TriedLogin};
+pub use capability::{EarlyLogin, LogLine, LoginJob, NoLogin, Severity, TriedLogin};
 pub use compile::{AdmitError, Admitted, compile_main};
 pub use pool::WorkerCounts;
 pub use runtime::{Component, Runtime, RuntimeConfig};

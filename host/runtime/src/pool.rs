@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pawl_core::function::Digest;
 use pawl_core::limits;
@@ -13,6 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::program::Program;
+use crate::respite::Respites;
 use crate::wire::{self, Down, FrameError, HEADER_BYTES, Up};
 use crate::worker::confine::UNCONFINED_EXIT;
 
@@ -74,6 +76,8 @@ pub(crate) struct Worker {
     steps: u32,
     /// Bytes that it has said in the present step.
     said: usize,
+    /// Those of its last message.
+    said_last: usize,
 }
 
 impl Worker {
@@ -84,7 +88,7 @@ impl Worker {
             return Err(WorkerFailure::Start(std::io::Error::other("it has no pipe")));
         };
         let from = BufReader::new(from);
-        let mut worker = Self { process, to, from, component: None, steps: 0, said: 0 };
+        let mut worker = Self { process, to, from, component: None, steps: 0, said: 0, said_last: 0 };
         match tokio::time::timeout(limits::WORKER_START_WALL, worker.receive()).await {
             Ok(Ok(Up::Ready)) => Ok(worker),
             Ok(Ok(_)) => Err(WorkerFailure::Protocol("it did not begin with its greeting".to_owned())),
@@ -112,12 +116,18 @@ impl Worker {
     pub(crate) async fn receive(&mut self) -> Result<Up, WorkerFailure> {
         let Some(body) = self.body().await? else { return Err(self.end().await) };
         // A worker of ours stops its guest before; this is for one that an attacker has taken over.
-        self.said = self.said.saturating_add(body.len());
+        self.said_last = body.len();
+        self.said = self.said.saturating_add(self.said_last);
         if self.said > limits::STEP_BYTES_MAX.saturating_add(limits::WORKER_ANSWER_BYTES_MAX) {
             let said = format!("it said more than {} bytes in one step", limits::STEP_BYTES_MAX);
             return Err(WorkerFailure::Protocol(said));
         }
         Ok(wire::message(&body)?)
+    }
+
+    /// Bytes of the message that came last.
+    pub(crate) const fn said_last(&self) -> usize {
+        self.said_last
     }
 
     /// The bytes of the next message; none when the pipe ends before they do.
@@ -181,6 +191,7 @@ struct Workers {
     starting: AtomicUsize,
     started: AtomicU64,
     killed: AtomicU64,
+    respites: Respites,
 }
 
 /// How many worker processes there have been.
@@ -203,6 +214,8 @@ pub(crate) struct Leased {
 /// Counts a worker as killed, unless it is told otherwise, and sees to another in its place.
 struct End {
     workers: Arc<Workers>,
+    /// Whose worker it is; none before it is anybody's.
+    component: Option<Digest>,
     killed: bool,
 }
 
@@ -210,13 +223,17 @@ impl Drop for End {
     fn drop(&mut self) {
         if self.killed {
             self.workers.killed.fetch_add(1, Ordering::Relaxed);
+            if let Some(component) = self.component {
+                self.workers.respites.broke(component);
+            }
             replenish(&self.workers);
         }
     }
 }
 
 impl Pool {
-    pub(crate) fn new(program: Program) -> Self {
+    /// A component that breaks workers waits for the next one, at most so long.
+    pub(crate) fn new(program: Program, longest_respite: Duration) -> Self {
         Self(Arc::new(Workers {
             program,
             idle: Mutex::default(),
@@ -225,6 +242,7 @@ impl Pool {
             starting: AtomicUsize::new(0),
             started: AtomicU64::new(0),
             killed: AtomicU64::new(0),
+            respites: Respites::new(longest_respite),
         }))
     }
 
@@ -236,6 +254,14 @@ impl Pool {
         Ok(())
     }
 
+    /// Waits until a component that has lately broken workers may have another one.
+    pub(crate) async fn respite(&self, component: Digest) {
+        let left = self.0.respites.left(component);
+        if !left.is_zero() {
+            tokio::time::sleep(left).await;
+        }
+    }
+
     /// Waits for a place, and gives an idle worker that has the component or none yet, or a new one.
     pub(crate) async fn lease(&self, digest: Option<Digest>) -> Result<Leased, WorkerFailure> {
         let closed = |_| WorkerFailure::Gone("the pool is closed".to_owned());
@@ -244,7 +270,7 @@ impl Pool {
             Some(worker) => worker,
             None => self.0.start().await?,
         };
-        let end = End { workers: Arc::clone(&self.0), killed: true };
+        let end = End { workers: Arc::clone(&self.0), component: worker.component, killed: true };
         Ok(Leased { workers: Arc::clone(&self.0), worker, end, _place: place })
     }
 
@@ -324,6 +350,7 @@ impl Leased {
 
     /// Gives it a compiled component, and sees to another process that has none.
     pub(crate) async fn load(&mut self, digest: Digest, artifact: Vec<u8>) -> Result<(), WorkerFailure> {
+        self.end.component = Some(digest);
         let loaded = self.worker.load(digest, artifact).await;
         replenish(&self.workers);
         loaded
@@ -332,6 +359,9 @@ impl Leased {
     /// Keeps the process for the component's next step, unless it has run enough of them or enough others wait.
     pub(crate) fn give_back(mut self) {
         self.end.killed = false;
+        if let Some(component) = self.end.component {
+            self.workers.respites.kept(component);
+        }
         if self.worker.steps < limits::WORKER_STEPS_MAX {
             self.workers.keep(self.worker);
         } else {

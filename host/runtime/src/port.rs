@@ -95,6 +95,10 @@ pub trait SecretsPort: Send + Sync {
     /// Notes, durably, how a login of this account went.
     fn note_login<'a>(&'a self, account: &'a Account, refused: bool) -> Answer<'a, ()>;
 
+    /// Writes a line of the host's own into the rotation's history, durably, once for each step. Whether an earlier call, in this try
+    /// or in one before it, has written the same.
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool>;
+
     /// Whether this rotation still owns the secret; asked before every call outside of Pawl.
     fn fence(&self) -> Answer<'_, ()>;
 }

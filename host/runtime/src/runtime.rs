@@ -13,8 +13,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::artifact::Artifacts;
-use crate::capability::{Capabilities, CapabilityConfig, LogLine, LoginJob, Severity, TriedLogin};
+use crate::capability::{
+    Capabilities, CapabilityConfig, EarlyLogin, LogLine, LoginJob, Severity, TriedLogin,
+};
 use crate::compile::{self, AdmitError, Admitted, Compiled};
+use crate::crew::Crew;
 use crate::database::{Drivers, TlsRoots};
 use crate::dial::Egress;
 use crate::engine::Identity;
@@ -80,8 +83,14 @@ pub struct RuntimeConfig {
     pub rng: Arc<dyn Rng>,
 }
 
-/// Runs rotators in worker processes.
+/// Runs rotators in worker processes, and does on threads of its own what they ask for.
 pub struct Runtime {
+    crew: Crew,
+    rotators: Arc<Rotators>,
+}
+
+/// What is done on the crew's threads.
+struct Rotators {
     program: Program,
     artifacts: Artifacts,
     limits: StepLimits,
@@ -124,12 +133,12 @@ impl NotRun {
 }
 
 impl Runtime {
-    /// A runtime. Starts no process yet.
+    /// A runtime. Starts no thread and no process yet.
     #[must_use]
     pub fn new(config: RuntimeConfig) -> Self {
         let program = Program::new(config.worker_program, config.unconfined_workers);
-        Self {
-            pool: Pool::new(program.clone()),
+        let rotators = Rotators {
+            pool: Pool::new(program.clone(), config.limits.respite),
             program,
             artifacts: Artifacts::new(config.artifact_dir, config.artifact_key),
             limits: config.limits,
@@ -139,7 +148,8 @@ impl Runtime {
             rng: config.rng,
             engine: OnceCell::new(),
             compiler: Mutex::new(()),
-        }
+        };
+        Self { crew: Crew::default(), rotators: Arc::new(rotators) }
     }
 
     /// Makes sure that a component is a rotator, asks for nothing that there is not, and is kept compiled.
@@ -147,7 +157,8 @@ impl Runtime {
     /// # Errors
     /// When it is none, asks for more, is too costly to compile, or could not be compiled or kept this time.
     pub async fn prepare(&self, component: &Component) -> Result<(), AdmitError> {
-        self.artifact(component).await.map(drop)
+        let (rotators, component) = (Arc::clone(&self.rotators), component.clone());
+        self.crew.run(async move { rotators.artifact(&component).await.map(drop) }).await
     }
 
     /// Makes sure of the same, and tells what the component says of itself and imports. Whether a manifest is understood, and
@@ -156,6 +167,44 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::prepare`].
     pub async fn admit(&self, component: &Component) -> Result<Admitted, AdmitError> {
+        let (rotators, component) = (Arc::clone(&self.rotators), component.clone());
+        self.crew.run(async move { rotators.admit(&component).await }).await
+    }
+
+    /// Starts worker processes ahead of the first step and of each that replaces another, and learns which engine they have. A failure shows at that step.
+    pub async fn prestart(&self) {
+        let rotators = Arc::clone(&self.rotators);
+        self.crew.run(async move { rotators.prestart().await }).await;
+    }
+
+    /// The process ids of the workers that wait for work.
+    #[must_use]
+    pub fn idle_workers(&self) -> Vec<u32> {
+        self.rotators.pool.idle()
+    }
+
+    /// How many workers there have been.
+    #[must_use]
+    pub fn workers(&self) -> WorkerCounts {
+        self.rotators.pool.counts()
+    }
+
+    /// Runs one step. Never fails: what goes wrong is the report's outcome.
+    pub async fn run_step(&self, job: StepJob) -> StepReport {
+        let rotators = Arc::clone(&self.rotators);
+        self.crew.run(async move { rotators.run_step(job).await }).await
+    }
+
+    /// Tries the logins that versions of a secret describe, one after the other, and stops at the first that is accepted. No
+    /// guest has a part in it; the grants are those of the function that rotates the secret.
+    pub async fn try_logins(&self, job: LoginJob) -> Vec<TriedLogin> {
+        let rotators = Arc::clone(&self.rotators);
+        self.crew.run(async move { rotators.try_logins(job).await }).await
+    }
+}
+
+impl Rotators {
+    async fn admit(&self, component: &Component) -> Result<Admitted, AdmitError> {
         if self.kept(component.digest()).await?.is_some() {
             return compile::inspect(&self.program, component.bytes()).await;
         }
@@ -164,8 +213,7 @@ impl Runtime {
         Ok(admitted)
     }
 
-    /// Starts worker processes ahead of the first step and of each that replaces another, and learns which engine they have. A failure shows at that step.
-    pub async fn prestart(&self) {
+    async fn prestart(&self) {
         if let Err(error) = self.pool.prestart().await {
             tracing::warn!(%error, "no worker process could be started ahead of the first rotation");
         }
@@ -174,20 +222,7 @@ impl Runtime {
         }
     }
 
-    /// The process ids of the workers that wait for work.
-    #[must_use]
-    pub fn idle_workers(&self) -> Vec<u32> {
-        self.pool.idle()
-    }
-
-    /// How many workers there have been.
-    #[must_use]
-    pub fn workers(&self) -> WorkerCounts {
-        self.pool.counts()
-    }
-
-    /// Runs one step. Never fails: what goes wrong is the report's outcome.
-    pub async fn run_step(&self, job: StepJob) -> StepReport {
+    async fn run_step(&self, job: StepJob) -> StepReport {
         let mut capabilities = Capabilities::new(CapabilityConfig {
             port: Arc::clone(&job.port),
             grants: Arc::clone(&job.grants),
@@ -198,6 +233,7 @@ impl Runtime {
             step: Some(job.step),
             rng: Arc::clone(&self.rng),
             rehearsal: job.rehearsal,
+            early: job.early.clone(),
         });
         let (outcome, printed, used) = self.outcome(&job, &mut capabilities).await;
         let mut log = capabilities.take_log();
@@ -207,7 +243,8 @@ impl Runtime {
         // Whatever the guest made of it: this rotation has lost the secret.
         let outcome = if capabilities.was_superseded() { Outcome::Superseded } else { outcome };
         let (proof, changed_at) = (capabilities.proof(), capabilities.changed_at());
-        StepReport { outcome, log, proof, changed_at, used, would: capabilities.take_would() }
+        let (reveals, would) = (capabilities.reveals(), capabilities.take_would());
+        StepReport { outcome, log, proof, changed_at, used, reveals, would }
     }
 
     /// Runs the step, and once more on another worker if the first died before the guest had asked for anything.
@@ -240,9 +277,7 @@ impl Runtime {
         }
     }
 
-    /// Tries the logins that versions of a secret describe, one after the other, and stops at the first that is accepted. No
-    /// guest has a part in it; the grants are those of the function that rotates the secret.
-    pub async fn try_logins(&self, job: LoginJob) -> Vec<TriedLogin> {
+    async fn try_logins(&self, job: LoginJob) -> Vec<TriedLogin> {
         let mut capabilities = Capabilities::new(CapabilityConfig {
             port: job.port,
             grants: job.grants,
@@ -253,6 +288,7 @@ impl Runtime {
             step: None,
             rng: Arc::clone(&self.rng),
             rehearsal: true,
+            early: EarlyLogin::default(),
         });
         let mut tried = Vec::new();
         for version in job.versions {
@@ -269,6 +305,7 @@ impl Runtime {
     /// A worker that has the component.
     async fn ready(&self, component: &Component) -> Result<Leased, NotRun> {
         let digest = component.digest();
+        self.pool.respite(digest).await;
         let mut leased = self.pool.lease(Some(digest)).await?;
         if leased.worker().has(digest) {
             return Ok(leased);

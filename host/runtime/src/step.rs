@@ -8,8 +8,9 @@ use pawl_core::function::{Environment, Grants};
 use pawl_core::limits;
 use pawl_core::rotation::{Outcome, Proof, Step};
 
-use crate::capability::{Capabilities, LogLine};
+use crate::capability::{Capabilities, EarlyLogin, LogLine};
 use crate::line::line;
+use crate::pace::Pace;
 use crate::pool::{Leased, Worker, WorkerFailure};
 use crate::port::SecretsPort;
 use crate::runtime::Component;
@@ -26,6 +27,8 @@ pub struct StepLimits {
     pub memory_bytes: u64,
     /// Fuel: roughly wasm instructions.
     pub fuel: u64,
+    /// How long a component waits before a step at most, when it has broken workers in its last ones.
+    pub respite: Duration,
 }
 
 impl Default for StepLimits {
@@ -35,6 +38,7 @@ impl Default for StepLimits {
             cpu: limits::GUEST_CPU,
             memory_bytes: limits::GUEST_MEMORY_BYTES_MAX as u64,
             fuel: limits::GUEST_FUEL,
+            respite: limits::RESPITE_MAX,
         }
     }
 }
@@ -86,6 +90,8 @@ pub struct StepJob {
     /// Whether databases are left as they are: logins are tried, and what would change an account is told instead of done. The
     /// port of a rehearsal keeps the secret as it is.
     pub rehearsal: bool,
+    /// What the steps of one claim hand on to each other.
+    pub early: EarlyLogin,
 }
 
 /// How a step went.
@@ -101,6 +107,8 @@ pub struct StepReport {
     pub changed_at: Option<Instant>,
     /// What it has used up.
     pub used: Used,
+    /// How often the rotator was shown a sensitive value.
+    pub reveals: u32,
     /// Of a rehearsal: what it would have changed in databases, in words.
     pub would: Vec<String>,
 }
@@ -134,11 +142,11 @@ pub(crate) async fn run(
     let ended = tokio::time::timeout(limits.wall, conversation).await;
     let outcome = match ended {
         Ok(Ok(Ended::Done)) => Outcome::Done,
-        Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&text)),
-        Ok(Ok(Ended::Permanent(text))) => Outcome::Permanent(line(&text)),
+        Ok(Ok(Ended::Transient(text))) => Outcome::Transient(line(&capabilities.kept(text))),
+        Ok(Ok(Ended::Permanent(text))) => Outcome::Permanent(line(&capabilities.kept(text))),
         // In all other cases the process is killed, by being dropped.
         Ok(Ok(Ended::Trapped { reason, stderr })) => {
-            let printed = Some(line(&stderr)).filter(|text| !text.is_empty());
+            let printed = Some(line(&capabilities.kept(stderr))).filter(|text| !text.is_empty());
             let outcome = Outcome::Permanent(line(&format!("the rotator {reason}")));
             return Ran::Ended { outcome, printed, used };
         }
@@ -208,6 +216,7 @@ async fn converse(
 ) -> Result<Ended, Stopped> {
     worker.begin(run).await?;
     let mut has_told = false;
+    let mut pace = Pace::begin();
     loop {
         let call = match worker.receive().await? {
             Up::Call(call) => call,
@@ -220,6 +229,11 @@ async fn converse(
                 return Err(WorkerFailure::Protocol("it spoke out of turn".to_owned()).into());
             }
         };
+        // Before anything is done for it: the pipe is short, so that a guest which awaits no answers waits too.
+        let wait = pace.after(worker.said_last());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         let answered = !matches!(call, Call::Drop(_));
         at.has_asked.store(true, Ordering::Relaxed);
         at.host.store(true, Ordering::Relaxed);

@@ -119,7 +119,21 @@ pub(crate) enum Call {
         like: String,
         account: String,
     },
+    /// `statements.execute`, or `query` where rows are wanted.
+    Run {
+        session: Handle,
+        statement: String,
+        parameters: Vec<Option<String>>,
+        rows: bool,
+    },
     Http(HttpRequest),
+    Capture {
+        request: HttpRequest,
+        places: Vec<HttpPlace>,
+    },
+    Reveal {
+        value: Handle,
+    },
     Log {
         level: LogLevel,
         message: String,
@@ -158,6 +172,13 @@ pub(crate) enum LogLevel {
     Warn,
 }
 
+/// What a statement of the rotator's own gave.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RanStatement {
+    Touched(u32),
+    Rows(Vec<Vec<Option<String>>>),
+}
+
 /// `http.request` of the WIT.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct HttpRequest {
@@ -183,6 +204,20 @@ pub(crate) enum HttpPart {
     Json(Handle),
     Percent(Handle),
     Basic { user: String, password: Handle },
+}
+
+/// `http.place` of the WIT.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum HttpPlace {
+    Json(String),
+    Header(String),
+}
+
+/// `http.captured` of the WIT.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Captured {
+    pub(crate) status: u16,
+    pub(crate) values: Vec<Handle>,
 }
 
 /// `http.response` of the WIT.
@@ -218,18 +253,23 @@ pub(crate) enum Reply {
     Session(Result<Handle, LoginError>),
     Statement(Result<(), DatabaseError>),
     Differences(Result<Vec<String>, DatabaseError>),
+    Ran(Result<RanStatement, DatabaseError>),
     Id(String),
     Http(Result<HttpResponse, HttpError>),
+    Captured(Result<Captured, HttpError>),
+    Revealed(Result<String, SecretError>),
     Logged,
     /// The worker broke the protocol or named a handle that it does not hold: the step traps with this text.
     Violation(String),
 }
 
-/// A version's handle and its id, so that `version.id` needs no call.
+/// A version's handle, with what a rotator may read of it, so that most questions need no call.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct VersionHandle {
     pub(crate) handle: Handle,
     pub(crate) id: String,
+    /// Every readable field that is there; none where they are too long to be sent unasked.
+    pub(crate) texts: Option<BTreeMap<String, String>>,
 }
 
 /// `secrets.error` of the WIT.

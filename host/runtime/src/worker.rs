@@ -12,6 +12,7 @@ mod link;
 mod meter;
 mod pipe;
 mod printed;
+mod statements;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

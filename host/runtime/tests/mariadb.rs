@@ -7,6 +7,9 @@
     reason = "a test; what clippy.toml allows in tests does not reach the functions between them"
 )]
 
+#[path = "mariadb/statements.rs"]
+mod statements;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

@@ -10,6 +10,8 @@
 
 #[path = "postgres/alternating.rs"]
 mod alternating;
+#[path = "postgres/statements.rs"]
+mod statements;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -46,7 +46,7 @@ use crate::turns::Turns;
 /// The service: the store and the keyring are private to this module.
 pub struct App {
     store: Arc<dyn Store>,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     cache: Arc<SealedCache>,
     /// One change of a secret at a time: those that would lose the race wait here instead.
     turns: Turns,
@@ -83,7 +83,7 @@ pub struct Parts {
     /// The store.
     pub store: Arc<dyn Store>,
     /// The keyring that seals what is stored.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// Bytes of memory for sealed secrets.
     pub cache_bytes: u64,
     /// The clocks.
@@ -187,8 +187,13 @@ impl App {
         ask: impl Into<Ask<'_>>,
         id: &SecretId,
     ) -> Result<Arc<Held>, AppError> {
-        let held = self.find(caller, id).await?;
-        authorise(self, caller, &ask.into(), Some(&held))?;
+        let ask = named(caller, ask, id);
+        let held = match self.find(caller, id).await {
+            // Who may not is not told that there is none.
+            Err(AppError::NoSuchSecret) => return Err(self.missing(caller, ask, id)),
+            found => found?,
+        };
+        authorise(self, caller, &ask, Some(&held))?;
         Ok(held)
     }
 
@@ -199,11 +204,12 @@ impl App {
     pub async fn create<T>(
         &self,
         caller: &Caller,
+        ask: impl Into<Ask<'_>>,
         name: &SecretName,
         edit: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
         again: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
-        authorise(self, caller, &Action::CreateSecret.into(), None)?;
+        authorise(self, caller, &ask.into().on_unborn(self, caller, name), None)?;
         let key = Key(caller.region.clone(), name.clone());
         let _turn = self.turns.take(&key).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
@@ -258,13 +264,14 @@ impl App {
         fence: Fence,
         edit: impl Fn(&mut Draft<'_>) -> Result<(T, Fate), AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
-        let (ask, key) = (ask.into(), Key(caller.region.clone(), id.name.clone()));
+        let (ask, key) = (named(caller, ask, id), Key(caller.region.clone(), id.name.clone()));
         let _turn = self.turns.take(&key).await;
         for attempt in 0..limits::CHANGE_TRIES_MAX {
             let began = self.cache.generation(&key);
             let found = if attempt == 0 { self.stored(&key).await? } else { self.load(&key).await? };
-            let held = found.ok_or(AppError::NoSuchSecret)?;
-            must_be(id, &held.secret)?;
+            let Some(held) = found.filter(|held| must_be(id, &held.secret).is_ok()) else {
+                return Err(self.missing(caller, ask, id));
+            };
             if held.secret.is_replica() {
                 authorise(self, caller, &ask, Some(&*self.view(held).await?))?;
                 return Err(SecretError::Replica.into());
@@ -288,8 +295,17 @@ impl App {
         Err(AppError::LostRace)
     }
 
+    /// There is no such secret, for those who might do with it what they ask for.
+    fn missing(&self, caller: &Caller, ask: Ask<'_>, id: &SecretId) -> AppError {
+        let ask = ask.on_unborn(self, caller, &id.name);
+        match authorise(self, caller, &ask, None) {
+            Err(error @ AppError::NotAllowed(_)) => error,
+            _ => AppError::NoSuchSecret,
+        }
+    }
+
     fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
-        let (now, keyring, rng) = (self.clock.now(), &self.keyring, &*self.rng);
+        let (now, keyring, rng) = (self.clock.now(), &*self.keyring, &*self.rng);
         let (sealer, keys) = (Sealer::Keyring, Vec::new());
         Draft { secret, now, before, keyring, rng, sealer, keys, puts: Vec::new(), news: Vec::new() }
     }
@@ -414,8 +430,10 @@ impl App {
     /// What is wrong with a policy that the caller would put on a secret.
     #[must_use]
     pub fn policy_findings(&self, caller: &Caller, held: &Held, policy: &PolicyDocument) -> Vec<Finding> {
-        let (ask, principal) = (Ask::from(Action::PutResourcePolicy), Principal::root(&self.account));
-        let context = crate::policy::context(self, caller, &ask, held, &principal);
+        let own = caller.identity.as_ref().map(|identity| identity.principal.clone());
+        let principal = own.unwrap_or_else(|| Principal::root(&self.account));
+        let ask = Ask::from(Action::PutResourcePolicy);
+        let context = crate::policy::context(self, caller, &ask, held, principal.context());
         let (action, resource) = (ask.action.name(), held.secret.arn.as_str());
         let author = AccessRequest { principal: &principal, action, resource, context: &context };
         policy.findings(Some(&author))
@@ -428,6 +446,12 @@ impl App {
     pub fn administer(&self, caller: &Caller) -> Result<(), AppError> {
         authorise(self, caller, &Action::Administer.into(), None)
     }
+}
+
+/// What is asked, with the secret as the caller names it: only a refusal of policies repeats that.
+fn named<'a>(caller: &Caller, ask: impl Into<Ask<'a>>, id: &SecretId) -> Ask<'a> {
+    let ask = ask.into();
+    if caller.identity.is_some() { ask.named(id) } else { ask }
 }
 
 fn must_be(id: &SecretId, secret: &Secret) -> Result<(), AppError> {

@@ -59,6 +59,9 @@ pub enum AppError {
         /// The secret whose policy denies it; none when nothing allows it.
         resource: Option<SecretArn>,
     },
+    /// Policies do not let the caller; AWS's sentence.
+    #[error("{0}")]
+    NotAllowed(String),
     /// Refused with a code of its own.
     #[error("{}", .0.message)]
     Api(ApiError),
@@ -139,7 +142,7 @@ impl AppError {
                 ErrorCode::ResourceExistsException
             }
             Self::Rotate(RotateError::NoFunction) => ErrorCode::InvalidRequestException,
-            Self::Denied { .. } => ErrorCode::AccessDeniedException,
+            Self::Denied { .. } | Self::NotAllowed(_) => ErrorCode::AccessDeniedException,
             Self::RotationDeed(_) | Self::Fenced => ErrorCode::InvalidRequestException,
             Self::LostRace => ErrorCode::ThrottlingException,
             Self::Seal(_) => ErrorCode::EncryptionFailure,

@@ -1,18 +1,19 @@
 //! One running host: the service and what is around it.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_iam::sigv4::SigningKey;
 use pawl_runtime::Runtime;
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
 
 use crate::app::App;
 use crate::epoch::StoreEpoch;
-use crate::identity::AccessKey;
+use crate::identity::{AccessKey, Directory};
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::world::{RequestIds, SystemClock};
@@ -29,6 +30,8 @@ pub struct Host {
     pub pages: PageTokens,
     /// The root identity's key.
     pub root_key: AccessKey,
+    /// Users, groups, roles, managed policies, and sessions.
+    pub directory: Directory,
     /// The region of this host, for what has none of its own.
     pub region: Region,
     /// This host's id, for the store's leases.
@@ -66,24 +69,53 @@ impl DevClock {
 }
 
 /// Signing keys by what they were derived from: four rounds of HMAC are most of a verification's cost.
-#[derive(Default)]
-pub struct SigningKeys(RwLock<HashMap<(String, String, String), Arc<SigningKey>>>);
+///
+/// Scopes come from requests that are not yet verified: whoever makes them up drives out others, and fills no memory.
+pub struct SigningKeys(Cache<Scope, Arc<SigningKey>>);
+
+/// What a signing key is derived from: the access key's id stands for its secret part, which it never changes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Scope {
+    key: String,
+    date: String,
+    region: String,
+    service: String,
+}
+
+/// A scope as a request has it: hashed as [`Scope`] is.
+#[derive(Clone, Copy, Hash)]
+struct ScopeRef<'a> {
+    key: &'a str,
+    date: &'a str,
+    region: &'a str,
+    service: &'a str,
+}
+
+impl Equivalent<Scope> for ScopeRef<'_> {
+    fn equivalent(&self, scope: &Scope) -> bool {
+        self.key == scope.key
+            && self.date == scope.date
+            && self.region == scope.region
+            && self.service == scope.service
+    }
+}
+
+impl Default for SigningKeys {
+    fn default() -> Self {
+        Self(Cache::new(limits::SIGNING_KEYS_MAX))
+    }
+}
 
 impl SigningKeys {
-    /// The root key's signing key for a day, region and service.
+    /// An access key's signing key for a day, region and service.
     #[must_use]
     pub fn of(&self, key: &AccessKey, date: &str, region: &str, service: &str) -> Arc<SigningKey> {
-        let scope = (date.to_owned(), region.to_owned(), service.to_owned());
-        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&scope) {
-            return found.clone();
+        if let Some(found) = self.0.get(&ScopeRef { key: &key.id, date, region, service }) {
+            return found;
         }
         let derived = Arc::new(SigningKey::derive(&key.secret, date, region, service));
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Scopes come from requests that are not yet verified: whoever makes them up must not fill the memory.
-        if keys.len() >= limits::SIGNING_KEYS_MAX {
-            keys.clear();
-        }
-        keys.insert(scope, derived.clone());
+        let [date, region, service] = [date, region, service].map(str::to_owned);
+        self.0.insert(Scope { key: key.id.clone(), date, region, service }, derived.clone());
         derived
     }
 }

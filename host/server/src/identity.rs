@@ -1,10 +1,18 @@
 //! Who calls: the root identity, and the callers that signatures prove.
 
+mod directory;
+mod principal;
+mod secrets;
+mod session;
+mod snapshot;
+mod used;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pawl_core::function::FunctionArn;
 use pawl_core::names::{AccountId, Region, VersionId};
@@ -12,6 +20,13 @@ use pawl_core::value::{SecretBytes, SecretValue, ValueKind};
 use pawl_core::world::Rng;
 use pawl_keyring::{Keyring, SealContext, Sealed};
 use pawl_store::{Store, StoreError};
+
+pub use self::directory::{Credential, Directory};
+pub use self::principal::Identity;
+pub use self::session::{Assumed, Issued, Session, Who, issue};
+pub(crate) use self::snapshot::{GROUP, POLICY, ROLE, USER};
+pub use self::snapshot::{Grants, Kept, Snapshot, UserKey};
+pub use self::used::{LastUse, LastUsed};
 
 /// An access key: its id, and the secret part that signs.
 #[derive(Debug)]
@@ -35,9 +50,11 @@ pub struct Caller {
     pub standing: Standing,
     /// Where the request came from; none for Pawl's own work.
     pub source: Option<IpAddr>,
+    /// What decides about a user or a session; none for the root identity and Pawl itself.
+    pub identity: Option<Arc<Identity>>,
 }
 
-/// In what capacity somebody calls. Policies will refine the first; the others are Pawl itself, at work for a secret.
+/// In what capacity somebody calls. Two are Pawl itself, at work for a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The root identity, which may do everything.
@@ -46,6 +63,8 @@ pub enum Standing {
     Scheduler,
     /// A rotation's own steps.
     Rotation,
+    /// A user or a session, who may do what policies allow.
+    Principal,
 }
 
 impl Caller {
@@ -58,6 +77,20 @@ impl Caller {
             request_id,
             standing: Standing::Root,
             source: None,
+            identity: None,
+        }
+    }
+
+    /// A user or a session.
+    #[must_use]
+    pub fn principal(identity: Arc<Identity>, region: Region, request_id: String) -> Self {
+        Self {
+            principal: identity.principal.name().to_owned(),
+            region,
+            request_id,
+            standing: Standing::Principal,
+            source: None,
+            identity: Some(identity),
         }
     }
 
@@ -76,6 +109,7 @@ impl Caller {
             request_id,
             standing: Standing::Scheduler,
             source: None,
+            identity: None,
         }
     }
 
@@ -88,6 +122,7 @@ impl Caller {
             request_id: token.to_string(),
             standing: Standing::Rotation,
             source: None,
+            identity: None,
         }
     }
 }

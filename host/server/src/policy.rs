@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use pawl_core::arn::SecretArn;
-use pawl_core::names::{Label, VersionId};
+use pawl_core::arn::{SecretArn, SecretId};
+use pawl_core::names::{Label, SecretName, VersionId};
 use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
-use pawl_iam::policy::{AccessRequest, ConditionContext, Principal, Verdict};
+use pawl_iam::decision::{Decision, Denial, Policies, decide};
+use pawl_iam::policy::{AccessRequest, ConditionContext, PolicyDocument, Principal, Verdict};
 use serde::Serialize;
 
 use crate::app::App;
 use crate::cache::{Held, Policy};
 use crate::error::AppError;
-use crate::identity::{Caller, Standing};
+use crate::identity::{Caller, Identity, Standing};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $policy:literal;)*) => {
@@ -109,11 +110,15 @@ pub struct Ask<'a> {
     version: Option<&'a VersionId>,
     label: Option<&'a Label>,
     more: Vec<(Cow<'static, str>, String)>,
+    /// The resource, where there is no secret yet.
+    resource: Option<String>,
+    /// How the caller names the resource, which a refusal repeats.
+    shown: Option<String>,
 }
 
 impl From<Action> for Ask<'_> {
     fn from(action: Action) -> Self {
-        Self { action, version: None, label: None, more: Vec::new() }
+        Self { action, version: None, label: None, more: Vec::new(), resource: None, shown: None }
     }
 }
 
@@ -136,6 +141,21 @@ impl<'a> Ask<'a> {
     #[must_use]
     pub fn with_each(mut self, key: &'static str, values: impl IntoIterator<Item = impl ToString>) -> Self {
         self.more.extend(values.into_iter().map(|value| (Cow::Borrowed(key), value.to_string())));
+        self
+    }
+
+    /// On a secret that there is not, or not yet: AWS gives its ARN an end that nobody knows.
+    #[must_use]
+    pub(crate) fn on_unborn(mut self, app: &App, caller: &Caller, name: &SecretName) -> Self {
+        let (region, account) = (&caller.region, app.account());
+        self.resource = Some(format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}-??????"));
+        self
+    }
+
+    /// As the caller names it.
+    #[must_use]
+    pub(crate) fn named(mut self, id: &SecretId) -> Self {
+        self.shown = Some(id.arn.clone().unwrap_or_else(|| id.name.to_string()));
         self
     }
 
@@ -171,8 +191,13 @@ pub(crate) fn authorise(
     held: Option<&Held>,
 ) -> Result<(), AppError> {
     let action = ask.action;
+    if let Some(identity) = &caller.identity {
+        return of_principal(app, caller, identity, ask, held);
+    }
     let allowed = match caller.standing {
         Standing::Root => true,
+        // Without an identity there is nothing that could allow it.
+        Standing::Principal => false,
         Standing::Scheduler => matches!(action, Action::RotateSecret | Action::PurgeSecret),
         Standing::Rotation => matches!(action, Action::RotationStep | Action::RotationLogin),
     };
@@ -195,9 +220,9 @@ pub(crate) fn authorise(
     };
     let principal = match caller.standing {
         Standing::Root => Principal::root(app.account()),
-        Standing::Scheduler | Standing::Rotation => Principal::service(SERVICE),
+        Standing::Scheduler | Standing::Rotation | Standing::Principal => Principal::service(SERVICE),
     };
-    let context = context(app, caller, ask, held, &principal);
+    let context = context(app, caller, ask, held, principal.context());
     let request = AccessRequest {
         principal: &principal,
         action: action.name(),
@@ -228,18 +253,31 @@ pub(crate) fn context<'a>(
     caller: &'a Caller,
     ask: &'a Ask<'_>,
     held: &'a Held,
-    principal: &'a Principal,
+    mut context: ConditionContext<'a>,
 ) -> ConditionContext<'a> {
-    let secret = &held.secret;
-    let mut context = principal.context();
+    surroundings(app, caller, &mut context);
+    about_secret(&mut context, held);
+    about_request(&mut context, ask);
+    context
+}
+
+/// What is known of every request.
+fn surroundings<'a>(app: &'a App, caller: &'a Caller, context: &mut ConditionContext<'a>) {
     context.push("aws:CurrentTime", app.clock().wall());
     context.push("aws:EpochTime", app.clock().wall().millis() / 1_000);
     context.push("aws:SecureTransport", false);
-    context.push("aws:userid", app.account().as_str());
+    if caller.identity.is_none() {
+        context.push("aws:userid", app.account().as_str());
+    }
     context.push("aws:RequestedRegion", caller.region.as_str());
     if let Some(address) = caller.source {
         context.push("aws:SourceIp", address);
     }
+}
+
+/// What is known of a secret.
+fn about_secret<'a>(context: &mut ConditionContext<'a>, held: &'a Held) {
+    let secret = &held.secret;
     context.push("secretsmanager:SecretId", secret.arn.as_str());
     if let Some(region) = secret.primary_region() {
         context.push("secretsmanager:SecretPrimaryRegion", region.as_str());
@@ -251,6 +289,10 @@ pub(crate) fn context<'a>(
         context.push_tag("aws:ResourceTag/", &tag.key, &tag.value);
         context.push_tag("secretsmanager:ResourceTag/", &tag.key, &tag.value);
     }
+}
+
+/// What the request itself says.
+fn about_request<'a>(context: &mut ConditionContext<'a>, ask: &'a Ask<'_>) {
     if let Some(version) = ask.version {
         context.push("secretsmanager:VersionId", version.as_str());
     }
@@ -265,5 +307,93 @@ pub(crate) fn context<'a>(
     for (key, value) in &ask.more {
         context.push(key, value.as_str());
     }
-    context
+}
+
+/// A user's or a session's request: its own policies decide, with that of the secret.
+fn of_principal(
+    app: &App,
+    caller: &Caller,
+    identity: &Identity,
+    ask: &Ask<'_>,
+    held: Option<&Held>,
+) -> Result<(), AppError> {
+    let mut context = identity.context();
+    surroundings(app, caller, &mut context);
+    about_request(&mut context, ask);
+    let (resource, policy) = match held {
+        Some(held) => {
+            about_secret(&mut context, held);
+            (held.secret.arn.as_str(), Some(&held.policy))
+        }
+        None => (ask.resource.as_deref().unwrap_or("*"), None),
+    };
+    let policy = match policy {
+        None | Some(Policy::None) => None,
+        Some(Policy::Document(document)) => Some(&**document),
+        Some(Policy::Unreadable) => {
+            let (principal, action) = (caller.principal.clone(), ask.action);
+            return Err(AppError::Denied {
+                principal,
+                action,
+                resource: held.map(|held| held.secret.arn.clone()),
+            });
+        }
+    };
+    let request = AccessRequest {
+        principal: &identity.principal,
+        action: ask.action.name(),
+        resource,
+        context: &context,
+    };
+    decided(identity, &request, policy, ask.shown.as_deref()).map_err(AppError::NotAllowed)
+}
+
+/// What an identity's policies and that of the resource say; the refusal is AWS's sentence, with the resource as it is shown.
+fn decided(
+    identity: &Identity,
+    request: &AccessRequest<'_>,
+    resource: Option<&PolicyDocument>,
+    shown: Option<&str>,
+) -> Result<(), String> {
+    let policies = Policies {
+        identity: identity.policies.as_slice(),
+        boundary: identity.boundary.as_deref(),
+        session: identity.session.as_deref(),
+        resource,
+    };
+    match decide(request, &policies) {
+        Decision::Allowed(_) => Ok(()),
+        Decision::Denied(denial) => Err(Denial { resource: shown.or(denial.resource), ..denial }.to_string()),
+    }
+}
+
+/// Whether the caller may do `action` with what is no secret: a function, a user, a role. `keys` are the condition keys of the
+/// request and of the resource, `shown` how a refusal names it, and `policy` its own. The root identity may do everything.
+///
+/// # Errors
+/// AWS's sentence.
+pub(crate) fn permit<'a>(
+    app: &'a App,
+    caller: &'a Caller,
+    (action, resource): (&'a str, &'a str),
+    keys: &'a [(Cow<'static, str>, String)],
+    shown: Option<&str>,
+    policy: Option<&PolicyDocument>,
+) -> Result<(), String> {
+    let Some(identity) = &caller.identity else {
+        if caller.standing == Standing::Root {
+            return Ok(());
+        }
+        let principal = &caller.principal;
+        return Err(format!(
+            "User: {principal} is not authorized to perform: {action} on resource: {resource}"
+        ));
+    };
+    let mut context = identity.context();
+    surroundings(app, caller, &mut context);
+    for (key, value) in keys {
+        context.push(key, value.as_str());
+    }
+    let request = AccessRequest { principal: &identity.principal, action, resource, context: &context };
+    decided(identity, &request, policy, shown)
 }

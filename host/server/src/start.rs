@@ -25,7 +25,7 @@ use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::events::webhook::{self, Receiver, WebhookError};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
-use crate::identity::{AccessKey, IdentityError, root_key, shared_root_key};
+use crate::identity::{AccessKey, Directory, IdentityError, root_key, shared_root_key};
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
@@ -164,6 +164,7 @@ pub async fn serve(
     let sending = receiver.map(|receiver| tokio::spawn(webhook::run(host.clone(), Arc::new(receiver))));
     let forgetting = tokio::spawn(events::forget_old(host.clone()));
     let sweeping = tokio::spawn(crate::functions::sweep(host.clone()));
+    let looking = tokio::spawn(watch_directory(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     listening(bound);
     let closing = host.clone();
@@ -179,12 +180,14 @@ pub async fn serve(
     watching.abort();
     forgetting.abort();
     sweeping.abort();
+    looking.abort();
     if let Some(sending) = sending {
         // It gives its turn back, so that another host need not wait for it.
         let _ = tokio::time::timeout(limits::WEBHOOK_END_TIMEOUT, sending).await;
     }
     listening_on.abort();
     host.app.write_accesses().await;
+    host.directory.write_uses().await;
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
     }
@@ -254,6 +257,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let account = settings.account;
     let store = metrics.metered_store(store);
+    let keyring = Arc::new(keyring);
+    let (shared, sealing) = (Arc::clone(&store), Arc::clone(&keyring));
+    let directory = Directory::open(shared, sealing, account.clone(), Arc::clone(&rng)).await?;
     let app = App::new(Parts {
         store,
         keyring,
@@ -269,6 +275,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         runtime,
         pages,
         root_key,
+        directory,
         region: settings.region,
         owner: dir.host_id().to_owned(),
         clock,
@@ -325,6 +332,11 @@ async fn note_accesses(host: Arc<Host>) {
         tokio::time::sleep(limits::ACCESS_WRITE_EVERY).await;
         host.app.write_accesses().await;
     }
+}
+
+/// Sees what other hosts change of users, roles and policies.
+async fn watch_directory(host: Arc<Host>) {
+    host.directory.watch().await;
 }
 
 /// Raises the store's epoch every few minutes, and tells when the store is not the one that was there.

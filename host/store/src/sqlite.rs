@@ -256,7 +256,8 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Answer<'a, Vec<Claim>> {
         let owner = owner.to_owned();
-        Box::pin(self.writer.with(move |connection| {
+        // Whoever held a claim when the machine went down is gone as well.
+        Box::pin(self.writer.with_unwaited(move |connection| {
             let values = [
                 Value::from(owner.as_str()),
                 Value::Integer((wall + lease).millis()),

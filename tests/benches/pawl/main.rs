@@ -22,6 +22,7 @@ mod rotation;
 mod size;
 mod start;
 mod stub;
+mod usage;
 mod write;
 
 /// One line of the table.

@@ -1,28 +1,19 @@
 //! `pawl function build`: from a project to a component that carries its manifest.
 
+mod cargo;
+mod script;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use pawl_core::function::{Grants, Manifest};
-use serde::Deserialize;
 
 use super::inspect::Inspection;
+use super::language::Language;
 use super::{component, failed, manifest};
 use crate::CommandError;
 use crate::arguments::FunctionBuildArgs;
 use crate::output::{Format, Printer};
-
-/// What components are built for.
-const TARGET: &str = "wasm32-wasip2";
-
-/// One line of what Cargo tells on its standard output.
-#[derive(Deserialize)]
-struct CargoMessage {
-    reason: String,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
-}
 
 /// A component that carries its manifest, and the file that it was written to.
 pub(super) struct Built {
@@ -40,7 +31,7 @@ impl Built {
         let manifest = Manifest::parse(&text).map_err(|error| failed(&beside, error))?;
         let built = match given {
             Some(given) => given.to_owned(),
-            None => cargo(project)?,
+            None => build(project, &manifest)?,
         };
         let bytes = manifest::embed(&component(&built)?, &text).map_err(|error| failed(&built, error))?;
         let inspection = Inspection::of(bytes.clone()).map_err(|why| failed(&built, why))?;
@@ -70,28 +61,19 @@ pub(super) fn run(args: &FunctionBuildArgs, printer: &mut Printer) -> Result<(),
     }
 }
 
-/// Builds a Rust project, and tells where the component is.
-fn cargo(project: &Path) -> Result<PathBuf, CommandError> {
-    let output = Command::new("cargo")
-        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
-        .current_dir(project)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| CommandError::Failed(format!("cargo cannot be run: {error}")))?;
-    if !output.status.success() {
-        return Err(CommandError::Failed(format!(
-            "cargo did not build it; if the target is not installed: rustup target add {TARGET}"
-        )));
+/// Builds the project with the tool of its language, and tells where the component is.
+fn build(project: &Path, manifest: &Manifest) -> Result<PathBuf, CommandError> {
+    match Language::of(project) {
+        Some(Language::Rust) => cargo::build(project),
+        Some(Language::Python) => script::python(project, manifest),
+        Some(Language::Js) => script::javascript(project, manifest),
+        None => {
+            let marks = Language::ALL.map(Language::mark).join(", ");
+            let why = format!(
+                "it has none of {marks}: name what another tool has built with --component FILE, or begin a project with \
+                 pawl function new"
+            );
+            Err(failed(project, why))
+        }
     }
-    output
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok())
-        .filter(|message| message.reason == "compiler-artifact")
-        .flat_map(|message| message.filenames)
-        // The project's own artefact comes after those that it depends on.
-        .rfind(|file| file.extension().is_some_and(|has| has == "wasm"))
-        .ok_or_else(|| {
-            failed(project, "the build made no .wasm file: it needs crate-type = [\"cdylib\"] in [lib]")
-        })
 }

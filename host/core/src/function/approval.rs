@@ -29,7 +29,7 @@ impl Grants {
     #[must_use]
     pub fn beyond(&self, approved: &Self) -> Vec<String> {
         // Taken apart, so that a grant which is added and not compared here does not compile.
-        let Self { engines, own_target, targets, secrets, pending_fields, http } = self;
+        let Self { engines, own_target, targets, secrets, pending_fields, http, reveal, statements } = self;
         let mut beyond = Vec::new();
         for engine in engines.difference(&approved.engines) {
             beyond.push(format!("engines: log in to {} servers", word(engine)));
@@ -52,6 +52,8 @@ impl Grants {
         for request in uncovered(http, &approved.http, |asked, approved| approved.contains(asked)) {
             beyond.push(format!("http: {}", request.words()));
         }
+        flag(&mut beyond, *reveal, approved.reveal, REVEAL);
+        flag(&mut beyond, *statements, approved.statements, STATEMENTS);
         beyond
     }
 
@@ -59,16 +61,24 @@ impl Grants {
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         // Taken apart, so that a grant which is added and not joined here does not compile.
-        let Self { engines, own_target, targets, secrets, pending_fields, http } = more;
+        let Self { engines, own_target, targets, secrets, pending_fields, http, reveal, statements } = more;
         self.engines.extend(engines);
         self.own_target |= own_target;
         self.targets.extend(targets);
         self.secrets.extend(secrets);
         self.pending_fields.extend(pending_fields);
         self.http.extend(http);
+        self.reveal |= reveal;
+        self.statements |= statements;
         self
     }
 }
+
+const REVEAL: &str = "reveal: READ THE PASSWORD. Whoever wrote this code can then read every sensitive value of each secret that it \
+                      rotates, old and new, and send it wherever its other grants reach. Nothing else that Pawl does keeps it from that";
+const STATEMENTS: &str = "statements: run any statement in its database sessions, with all the rights of the accounts that it logs in \
+                          as. With a master's session (`secrets`) that is whatever the master may: read and change all data, make \
+                          accounts, run programs on the server where the database lets it";
 
 fn flag(beyond: &mut Vec<String>, asked: bool, approved: bool, words: &str) {
     if asked && !approved {

@@ -131,6 +131,12 @@ pub struct Grants {
     /// Requests that it may have the host make.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub http: BTreeSet<HttpGrant>,
+    /// Whether it may read the sensitive values of the secret that it rotates.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reveal: bool,
+    /// Whether it may run statements of its own in its database sessions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub statements: bool,
 }
 
 impl Default for Grants {
@@ -142,6 +148,8 @@ impl Default for Grants {
             secrets: BTreeSet::new(),
             pending_fields: ["username", "password"].into_iter().map(str::to_owned).collect(),
             http: BTreeSet::new(),
+            reveal: false,
+            statements: false,
         }
     }
 }
@@ -190,6 +198,7 @@ mod tests {
         assert!(
             none.engines.is_empty() && !none.own_target && none.targets.is_empty() && none.http.is_empty()
         );
+        assert!(!none.reveal && !none.statements);
         assert!(serde_json::from_str::<Grants>(r#"{"everything": true}"#).is_err());
     }
 }

@@ -70,6 +70,8 @@ impl Manifest {
         match interface {
             "database" if self.grants.engines.is_empty() => Some("engines"),
             "http" if self.grants.http.is_empty() => Some("http"),
+            "reveal" if !self.grants.reveal => Some("reveal"),
+            "statements" if !self.grants.statements => Some("statements"),
             _ => None,
         }
     }
@@ -130,5 +132,12 @@ mod tests {
         let asks = Manifest::parse(text).unwrap();
         assert_eq!(asks.covers(&http), Ok(()));
         assert_eq!(Manifest::parse(&toml::to_string(&asks).unwrap()).unwrap(), asks);
+        for grant in ["reveal", "statements"] {
+            let import = imports(&[&format!("pawl:rotation/{grant}@0.1.0")]);
+            let lacking = asks.covers(&import).unwrap_err();
+            assert!(lacking[0].contains(&format!("does not ask for `{grant}`")), "{lacking:?}");
+            let asks = Manifest::parse(&format!("[grants]\n{grant} = true\n")).unwrap();
+            assert_eq!(asks.covers(&import), Ok(()));
+        }
     }
 }

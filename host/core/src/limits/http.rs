@@ -33,3 +33,11 @@ pub const HTTP_ECHO_BYTES: usize = 12;
 pub const HTTP_ECHO_BYTES_MIN: usize = 8;
 /// Bytes of sensitive values that are looked for in one answer, all versions of the secret together.
 pub const HTTP_LOOKED_FOR_BYTES_MAX: usize = 16 * 1024;
+/// Places of one answer from which keys are taken.
+pub const HTTP_CAPTURES_MAX: usize = 8;
+/// Bytes of a key that a server has made, least: what is shorter can be guessed, and could not be looked for in what a rotator says.
+pub const HTTP_CAPTURED_BYTES_MIN: usize = 16;
+/// Bytes of a key that a server has made, most.
+pub const HTTP_CAPTURED_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that a rotator may have said in a step's requests when it takes a key from an answer: all of it is looked through for the key.
+pub const HTTP_SAID_BYTES_MAX: usize = 256 * 1024;

@@ -289,6 +289,15 @@ impl Secret {
         Ok(())
     }
 
+    /// Writes a line of the host's own into a rotation's history; whether it was there already.
+    ///
+    /// # Errors
+    /// When the rotation does not own the secret.
+    pub fn notice(&mut self, token: &VersionId, text: &str) -> Result<bool, RotationDeedError> {
+        self.owned_by(token)?;
+        Ok(self.rotation.as_mut().is_some_and(|rotation| rotation.notice(text)))
+    }
+
     /// Keeps in mind that a server may have the password of the rotation that is about to be forgotten, or was ended.
     pub(super) fn remember_adrift(&mut self) {
         let Some(rotation) = self.rotation.as_deref().filter(|rotation| rotation.leaves_adrift()) else {

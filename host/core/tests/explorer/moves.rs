@@ -214,7 +214,7 @@ impl Moves<'_> {
         match self.ledger.act(secret, deed) {
             Ok(secret) => {
                 self.judge_change(world, secret);
-                (world.secret, host.ahead) = (secret, [None; 2]);
+                (world.secret, host.ahead) = (secret, [None; 3]);
                 Ok(())
             }
             Err(No::Superseded) => Err(Ending::Superseded),
@@ -313,9 +313,9 @@ impl Moves<'_> {
     }
 
     fn will_change(&self, host: Host) -> Host {
-        let Host { mine, token, step, pending, logged_in, .. } = host;
+        let Host { mine, token, step, pending, logged_in, ahead, .. } = host;
         let at = if self.is(Mutant::ExposeAfter) { At::Fence } else { At::Expose };
-        Host { at, mine, token, step, pending, logged_in, ..Host::IDLE }
+        Host { at, mine, token, step, pending, logged_in, ahead, ..Host::IDLE }
     }
 
     /// Looks once more at what is stored, and notes that the database is about to have it.
@@ -387,10 +387,10 @@ impl Moves<'_> {
         }
     }
 
-    /// A password that is set is tested and promoted first, and how that went is stored with the promotion: the host goes on as if
-    /// it were stored.
+    /// A password that is made is set, tested and promoted first, and how that went is stored with the next that is to be stored:
+    /// the host goes on as if it were.
     fn goes_ahead(&mut self, world: &World, host: Host, ending: Ending) -> Option<Host> {
-        let waits = matches!(host.step, Step::SetSecret | Step::TestSecret);
+        let waits = matches!(host.step, Step::CreateSecret | Step::SetSecret | Step::TestSecret);
         if !waits || !matches!(ending, Ending::Done { .. }) {
             return None;
         }

@@ -81,8 +81,8 @@ pub(crate) struct Host {
     pub(crate) pending: Value,
     pub(crate) change: Change,
     pub(crate) changed: bool,
-    /// Ends of setSecret and testSecret that are not stored yet.
-    pub(crate) ahead: [Option<Ahead>; 2],
+    /// Ends of the steps before the last that are not stored yet.
+    pub(crate) ahead: [Option<Ahead>; 3],
 }
 
 impl Host {
@@ -99,7 +99,7 @@ impl Host {
         pending: NO_VALUE,
         change: Change::None,
         changed: false,
-        ahead: [None; 2],
+        ahead: [None; 3],
     };
 
     /// At the beginning of a step, knowing nothing.

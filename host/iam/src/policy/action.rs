@@ -45,12 +45,56 @@ const ASSUMING: [&str; 6] = [
     "TagSession",
 ];
 
+/// An action that is asked for: `service:Name`.
+#[derive(Clone, Copy)]
+pub(super) struct ActionName<'a> {
+    service: &'a str,
+    name: &'a str,
+}
+
+impl<'a> ActionName<'a> {
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        text.split_once(':').map(|(service, name)| Self { service, name })
+    }
+}
+
 /// An action, or many of them. Neither the service nor the name has a case (user guide, "Action").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ActionPattern {
     /// None is every service.
     service: Option<Box<str>>,
-    name: Pattern,
+    names: Names,
+}
+
+/// Names of a service's actions. Actions are compared first of all, and nearly all patterns are of the first three forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Names {
+    All,
+    One(Box<str>),
+    Start(Box<str>),
+    Like(Pattern),
+}
+
+impl Names {
+    /// Names hold no variables in any version.
+    fn compile(text: &str) -> Result<Self, Fault> {
+        let has_wildcards = |text: &str| text.contains(['*', '?']);
+        Ok(match text.strip_suffix('*') {
+            Some("") => Self::All,
+            Some(start) if !has_wildcards(start) => Self::Start(start.into()),
+            None if !has_wildcards(text) => Self::One(text.into()),
+            _ => Self::Like(Pattern::compile(text, Syntax { wildcards: true, variables: false })?),
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(held) => held.eq_ignore_ascii_case(name),
+            Self::Start(held) => name.get(..held.len()).is_some_and(|start| held.eq_ignore_ascii_case(start)),
+            Self::Like(pattern) => pattern.matches(name, Case::Ascii, &ConditionContext::default()),
+        }
+    }
 }
 
 impl ActionPattern {
@@ -61,7 +105,7 @@ impl ActionPattern {
             return Err(foreign());
         }
         if text == "*" {
-            return Ok(Self { service: None, name: compile("*")? });
+            return Ok(Self { service: None, names: Names::All });
         }
         let (service, name) = text.split_once(':').ok_or_else(wrong)?;
         let letter = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'*' | b'?' | b'-' | b'_');
@@ -69,7 +113,7 @@ impl ActionPattern {
             return Err(wrong());
         }
         if service == "*" && name == "*" && kind != PolicyKind::Trust {
-            return Ok(Self { service: None, name: compile("*")? });
+            return Ok(Self { service: None, names: Names::All });
         }
         if service.is_empty() || !service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') {
             return Err(wrong());
@@ -77,33 +121,21 @@ impl ActionPattern {
         if kind.service().is_some_and(|ours| !service.eq_ignore_ascii_case(ours)) {
             return Err(foreign());
         }
-        let action = Self { service: Some(service.into()), name: compile(name)? };
-        if kind == PolicyKind::Trust && !ASSUMING.iter().any(|operation| action.matches_name(operation)) {
+        let action = Self { service: Some(service.into()), names: Names::compile(name)? };
+        if kind == PolicyKind::Trust && !ASSUMING.iter().any(|operation| action.names.has(operation)) {
             return Err(foreign());
         }
         Ok(action)
     }
 
-    /// Whether an action, `service:Name`, is one of these.
-    pub(super) fn matches(&self, action: &str) -> bool {
-        let Some((service, name)) = action.split_once(':') else {
-            return false;
-        };
-        let same = self.service.as_deref().is_none_or(|held| held.eq_ignore_ascii_case(service));
-        same && self.matches_name(name)
+    /// Whether an action is one of these.
+    pub(super) fn matches(&self, action: ActionName<'_>) -> bool {
+        let same = |held: &str| held.eq_ignore_ascii_case(action.service);
+        self.service.as_deref().is_none_or(same) && self.names.has(action.name)
     }
 
     /// Whether any operation is one of these.
     pub(super) fn is_known(&self) -> bool {
-        OPERATIONS.iter().any(|operation| self.matches_name(operation))
+        OPERATIONS.iter().any(|operation| self.names.has(operation))
     }
-
-    fn matches_name(&self, name: &str) -> bool {
-        self.name.is_everything() || self.name.matches(name, Case::Ascii, &ConditionContext::default())
-    }
-}
-
-/// Names hold no variables in any version.
-fn compile(name: &str) -> Result<Pattern, Fault> {
-    Pattern::compile(name, Syntax { wildcards: true, variables: false })
 }

@@ -47,7 +47,15 @@ impl Key<'_> {
     }
 }
 
+/// Values of a usual request.
+const VALUES_USUAL: usize = 24;
+
 impl<'a> ConditionContext<'a> {
+    /// An empty one, with room for a request's values.
+    pub(super) fn with_room() -> Self {
+        Self { entries: Vec::with_capacity(VALUES_USUAL) }
+    }
+
     /// Adds a value: `context.push("aws:SecureTransport", true)`. Again for each further value of the key.
     pub fn push(&mut self, key: &'a str, value: impl Into<ContextValue<'a>>) {
         self.entries.push((Key { family: key, tag: "" }, value.into()));

@@ -167,7 +167,7 @@ fn variable(body: &str) -> Option<Token<'static>> {
 /// Between two stars, what stands there has a fixed number of characters: the first place where it fits is the best, so
 /// no star is ever tried again. The time is that of searching each part in what is left of the text.
 fn glob(tokens: &[Token<'_>], text: &str, case: Case) -> bool {
-    let mut parts = tokens.split(|token| *token == Token::Many);
+    let mut parts = tokens.split(|token| matches!(token, Token::Many));
     let Some(mut rest) = parts.next().and_then(|first| strip(first, text, case)) else {
         return false;
     };
@@ -203,7 +203,7 @@ fn strip<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
 fn find<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
     match (part, case) {
         ([], _) => Some(text),
-        ([Token::Text(wanted)], Case::Exact) => text.split_once(&**wanted).map(|(_, after)| after),
+        ([Token::Text(wanted)], Case::Exact) => find_text(wanted, text),
         (_, Case::Exact) => find_with_gaps(part, text),
         // Names of actions are short.
         (_, Case::Ascii) => {
@@ -217,6 +217,30 @@ fn find<'x>(part: &[Token<'_>], text: &'x str, case: Case) -> Option<&'x str> {
         }
     }
 }
+
+/// The text after the first place where the wanted one begins.
+///
+/// To prepare a search costs more than to find most of what is looked for, in a text as short as an ARN; so the first places
+/// are just tried. The rest is left to the library, whose time is linear.
+fn find_text<'x>(wanted: &str, text: &'x str) -> Option<&'x str> {
+    let first = *wanted.as_bytes().first()?;
+    let mut rest = text;
+    for _ in 0..PLACES_TRIED {
+        let at = rest.bytes().position(|c| c == first)?;
+        // Within a character no text begins.
+        let here = rest.get(at..)?;
+        if let Some(after) = here.strip_prefix(wanted) {
+            return Some(after);
+        }
+        let mut chars = here.chars();
+        chars.next();
+        rest = chars.as_str();
+    }
+    rest.split_once(wanted).map(|(_, after)| after)
+}
+
+/// An ARN has five colons.
+const PLACES_TRIED: usize = 8;
 
 /// The same where `?` stands between texts. Each place is tried, in a form that the processor compares many characters
 /// of at a time: an author can make this the slowest part of a decision.
@@ -251,6 +275,9 @@ const LANES: usize = 32;
 
 /// Whether the text ends with this part.
 fn is_end(part: &[Token<'_>], text: &str, case: Case) -> bool {
+    if let ([Token::Text(end)], Case::Exact) = (part, case) {
+        return text.ends_with(&**end);
+    }
     let chars: usize = part
         .iter()
         .map(|token| match token {

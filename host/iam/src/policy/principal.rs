@@ -104,7 +104,7 @@ impl Principal {
     /// context keys").
     #[must_use]
     pub fn context(&self) -> ConditionContext<'_> {
-        let mut context = ConditionContext::default();
+        let mut context = ConditionContext::with_room();
         context.push("aws:PrincipalIsAWSService", self.kind == PrincipalKind::Service);
         match self.kind {
             PrincipalKind::Service => {

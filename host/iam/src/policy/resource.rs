@@ -28,6 +28,10 @@ impl ResourcePattern {
         self.pattern.is_everything() || self.pattern.matches(arn, Case::Exact, context)
     }
 
+    pub(super) const fn has_variables(&self) -> bool {
+        self.pattern.has_variables()
+    }
+
     /// Why no secret can ever be one of these, if so.
     pub(super) fn never(&self) -> Option<&'static str> {
         let parts: Vec<&str> = self.text.splitn(7, ':').collect();

@@ -1,7 +1,7 @@
 //! One statement: whom, what and when it allows or denies.
 
 use super::AccessRequest;
-use super::action::ActionPattern;
+use super::action::{ActionName, ActionPattern};
 use super::condition::{Condition, Truth};
 use super::resource::ResourcePattern;
 use super::who::{Grant, Who};
@@ -39,9 +39,13 @@ impl<T> Selection<T> {
 impl Statement {
     /// How the statement names the caller, if it speaks of this request; whether it does is not to be told where a
     /// condition is not.
-    pub(super) fn speaks_of(&self, request: &AccessRequest<'_>) -> (Truth, Grant) {
+    pub(super) fn speaks_of(
+        &self,
+        request: &AccessRequest<'_>,
+        asked: Option<ActionName<'_>>,
+    ) -> (Truth, Grant) {
         let no = (Truth::No, Grant::Account);
-        if !self.actions.has(|action| action.matches(request.action)) {
+        if !self.actions.has(|action| asked.is_some_and(|asked| action.matches(asked))) {
             return no;
         }
         let Some(grant) = self.who.names(request.principal) else {
@@ -58,6 +62,11 @@ impl Statement {
             }
         }
         (holds, grant)
+    }
+
+    /// Whether what it says of a request depends on more than who, what and on what.
+    pub(super) fn asks_context(&self) -> bool {
+        !self.conditions.is_empty() || self.resources.items.iter().any(ResourcePattern::has_variables)
     }
 
     /// Whether the resource is one that it speaks of.

@@ -49,6 +49,26 @@ fn the_closest_grant_is_told_and_a_denial_wins() {
     assert_eq!(verdict(policy, &Principal::service("lambda.amazonaws.com")), "nothing");
 }
 
+#[test]
+fn a_context_is_asked_for_by_conditions_and_by_variables() {
+    let asks = |more: &str| {
+        let text = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "*", "Resource": "*"}},
+                {{"Effect": "Allow", "Action": "*", {more}}}]}}"#
+        );
+        PolicyDocument::parse_identity(&text).unwrap().asks_context()
+    };
+    assert!(!asks(r#""Resource": "arn:aws:s3:::*""#));
+    assert!(asks(r#""Resource": "arn:aws:s3:::${aws:username}/*""#));
+    assert!(asks(r#""NotResource": ["*", "arn:aws:s3:::${aws:username}/*"]"#));
+    assert!(asks(r#""Resource": "*", "Condition": {"Null": {"aws:username": true}}"#));
+}
+
+#[test]
+fn white_space_does_not_count_for_quotas() {
+    assert_eq!(quota_chars(" {\n\t\"Sid\": \"é\"\u{a0}}\r\n"), 11);
+}
+
 /// The obvious matcher, which tries everything.
 fn naive(pattern: &[char], text: &[char]) -> bool {
     match (pattern.split_first(), text.split_first()) {

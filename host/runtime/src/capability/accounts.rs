@@ -5,6 +5,7 @@ use pawl_core::limits;
 use pawl_core::rotation::Account;
 
 use super::database::{database_error, from_secret, in_time};
+use super::handles::Handles;
 use super::{Capabilities, Violation, journal};
 use crate::database::Login;
 use crate::port::Which;
@@ -99,6 +100,9 @@ impl Capabilities {
         account: &str,
     ) -> Answered<Vec<String>> {
         let held = self.handles.session(session)?;
+        if let Err(error) = Handles::unspoilt(&held) {
+            return Ok(Err(error));
+        }
         if let Err(error) = self.are_the_pair(like, account).await {
             return Ok(Err(error));
         }

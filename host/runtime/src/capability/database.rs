@@ -1,6 +1,7 @@
 //! The WIT's `database`: logins, and passwords changed.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use pawl_core::alternate::alternate;
@@ -10,7 +11,8 @@ use pawl_core::rotation::Account;
 use pawl_core::value::SecretBytes;
 use tokio::time::timeout;
 
-use super::handles::{Held, Of, SessionHeld};
+use super::early::EarlyLogin;
+use super::handles::{Handles, Held, Of, SessionHeld};
 use super::secret::PASSWORD;
 use super::{Capabilities, Violation, journal};
 use crate::database::{Driver, Login, LoginFailure, StatementFailure};
@@ -34,12 +36,7 @@ impl Capabilities {
             Of::Another => Login::parse(&self.at_own_database(document).await?),
         };
         let login = login.map_err(|error| LoginError::Malformed(error.to_string()))?;
-        let driver = self.driver(&login)?;
-        let own = self.own_target().await?;
-        let own = own.as_ref().map(|(host, port)| (host.as_str(), *port));
-        let egress = Arc::clone(&self.config.egress);
-        let to = Destination::granted(&self.config.grants, own, &login.host, login.port, egress)
-            .map_err(|error| LoginError::NotGranted(journal::line(&error.to_string())))?;
+        let (driver, to) = self.place_of(&login).await?;
         if self.handles.sessions() >= limits::GUEST_SESSIONS_MAX {
             let text = format!("a step may hold {} database sessions at once", limits::GUEST_SESSIONS_MAX);
             return Err(LoginError::NotGranted(text));
@@ -54,8 +51,15 @@ impl Capabilities {
             ))));
         }
         self.fence().await.map_err(login_error)?;
+        let early = self.config.early.clone();
+        let logging_in = async {
+            match early.take(&login).await {
+                Some(done) => done,
+                None => driver.login(&to, &login).await,
+            }
+        };
         // Drivers hold to the time by themselves; this is for the one that does not.
-        let tried = timeout(limits::LOGIN_TIMEOUT * 2, driver.login(&to, &login)).await;
+        let tried = timeout(limits::LOGIN_TIMEOUT * 2, logging_in).await;
         let late = || LoginFailure::Unreachable(format!("the database at {to} did not answer in time"));
         match tried.unwrap_or_else(|_| Err(late())) {
             Ok(session) => {
@@ -66,7 +70,8 @@ impl Capabilities {
                 if of != Of::Another {
                     self.own_logins.insert(account);
                 }
-                Ok(SessionHeld { session, host: login.host, port: login.port })
+                let ran_own = AtomicBool::new(false);
+                Ok(SessionHeld { session, host: login.host, port: login.port, ran_own })
             }
             Err(failure) => {
                 if matches!(failure, LoginFailure::Refused(_)) {
@@ -75,6 +80,17 @@ impl Capabilities {
                 Err(told(&failure))
             }
         }
+    }
+
+    /// Where a login leads, if the grants cover it.
+    async fn place_of(&mut self, login: &Login) -> Result<(Arc<dyn Driver>, Destination), LoginError> {
+        let driver = self.driver(login)?;
+        let own = self.own_target().await?;
+        let own = own.as_ref().map(|(host, port)| (host.as_str(), *port));
+        let egress = Arc::clone(&self.config.egress);
+        let to = Destination::granted(&self.config.grants, own, &login.host, login.port, egress)
+            .map_err(|error| LoginError::NotGranted(journal::line(&error.to_string())))?;
+        Ok((driver, to))
     }
 
     async fn note_login(&mut self, account: &Account, refused: bool) -> Result<(), LoginError> {
@@ -169,6 +185,10 @@ impl Capabilities {
         if let Err(error) = self.fence().await {
             return Ok(Err(database_error(error)));
         }
+        let early = match self.place_of(&pending).await {
+            Ok((driver, to)) if in_place => Some(EarlyLogin::prepare(driver, to, pending)),
+            _ => None,
+        };
         let (port, mut lost) = (self.config.port.clone(), None);
         let last_word = Box::pin(async {
             lost = port.fence().await.err();
@@ -180,6 +200,9 @@ impl Capabilities {
         }
         if in_place && done.is_ok() {
             self.changed_at = Some(Instant::now());
+            if let Some(early) = early {
+                self.config.early.begin(early);
+            }
         }
         Ok(done)
     }
@@ -198,6 +221,7 @@ impl Capabilities {
         password: &SecretBytes,
     ) -> Result<Login, DatabaseError> {
         let refused = |text: &str| Err(DatabaseError::Refused(text.to_owned()));
+        Handles::unspoilt(at)?;
         let Some(pending) = self.document(Which::Pending).await.map_err(from_secret)? else {
             return refused("a password must be stored as AWSPENDING before it reaches the database");
         };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pawl_core::document::Document;
 use pawl_core::limits;
@@ -9,7 +10,7 @@ use pawl_core::value::SecretBytes;
 
 use super::Violation;
 use crate::database::Session;
-use crate::wire::Handle;
+use crate::wire::{DatabaseError, Handle};
 
 /// Something that the guest may name.
 pub(super) enum Held {
@@ -22,6 +23,7 @@ pub(super) enum Held {
 pub(super) struct VersionHeld {
     pub(super) document: Document,
     pub(super) of: Of,
+    pub(super) id: String,
 }
 
 /// Whose a version is.
@@ -39,6 +41,8 @@ pub(super) enum Of {
 pub(super) struct SensitiveHeld {
     pub(super) value: SecretBytes,
     pub(super) origin: Origin,
+    /// What it is, for people.
+    pub(super) what: String,
 }
 
 /// Where a sensitive value comes from.
@@ -46,6 +50,8 @@ pub(super) struct SensitiveHeld {
 pub(super) enum Origin {
     /// The host made it in this step.
     Generated,
+    /// A server made it in this step.
+    Captured,
     /// It was read from a version.
     Stored,
 }
@@ -55,6 +61,8 @@ pub(super) struct SessionHeld {
     pub(super) session: Box<dyn Session>,
     pub(super) host: String,
     pub(super) port: u16,
+    /// Whether a statement of the guest's own was run over it: what it is set to is not known any more.
+    pub(super) ran_own: AtomicBool,
 }
 
 /// The handles of one step. A number is given out once, so a dropped handle never names something else.
@@ -95,6 +103,24 @@ impl Handles {
             Held::Session(session) => Ok(Arc::clone(session)),
             Held::Version(_) | Held::Sensitive(_) => Err(wrong_kind(handle, "session")),
         }
+    }
+
+    /// A login over which the host's own statements mean what they should.
+    pub(super) fn unspoilt(session: &SessionHeld) -> Result<(), DatabaseError> {
+        if session.ran_own.load(Ordering::Relaxed) {
+            let text = "statements of the rotator's own were run over this login: log in anew for this";
+            return Err(DatabaseError::Refused(text.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Every sensitive value that is held, those of another secret's login among them.
+    pub(super) fn all_values(&self) -> impl Iterator<Item = SecretBytes> {
+        self.held.values().flat_map(|held| match held {
+            Held::Version(version) => super::values::values(&version.document).collect::<Vec<_>>(),
+            Held::Sensitive(sensitive) => vec![sensitive.value.duplicate()],
+            Held::Session(_) => Vec::new(),
+        })
     }
 
     pub(super) fn sessions(&self) -> usize {

@@ -12,19 +12,19 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{HeaderName, HeaderValue};
-use pawl_core::document::Document;
-use pawl_core::function::{HttpGrant, Method, Slot, Url, is_header_name};
+use pawl_core::function::{HttpGrant, Method, Place, Slot, Url, is_header_name};
 use pawl_core::limits;
 use pawl_core::rotation::{Account, Step};
 use pawl_core::value::SecretBytes;
 use zeroize::Zeroizing;
 
 use super::handles::{Origin, SensitiveHeld};
+use super::values::{Values, holds};
 use super::{Capabilities, Violation, journal, spelling};
 use crate::dial::Destination;
 use crate::http::echo::Echo;
 use crate::http::{Connection, Received, SendFailure};
-use crate::port::{PortError, Which};
+use crate::port::PortError;
 use crate::wire::{HttpError, HttpHeader, HttpPart, HttpRequest, HttpResponse, SecretError};
 
 /// What is remembered of a step's requests.
@@ -33,43 +33,21 @@ pub(super) struct Requests {
     made: u32,
     /// Values of the pending version that a server has answered well.
     accepted: Vec<SecretBytes>,
+    /// All that the guest's own words were in requests: what a server gives for a new key must not be among it.
+    pub(super) said: Vec<u8>,
+    /// Requests for keys, as the history tells of them.
+    pub(super) asked_for_keys: BTreeSet<String>,
 }
 
 /// A request that was granted.
-struct Granted {
-    method: Method,
-    url: Url,
+pub(super) struct Granted {
+    pub(super) method: Method,
+    pub(super) url: Url,
     slots: BTreeSet<Slot>,
     grant: HttpGrant,
     whole: bool,
-}
-
-/// The secret's values, as they are stored now.
-struct Values {
-    current: Document,
-    pending: Option<Document>,
-    previous: Option<Document>,
-}
-
-impl Values {
-    /// Whether the pending version has this value, and AWSCURRENT has not.
-    fn is_new(&self, value: &SecretBytes) -> bool {
-        self.pending.as_ref().is_some_and(|pending| holds(pending, value)) && !holds(&self.current, value)
-    }
-
-    /// All that only the pending version has.
-    fn new_ones(&self) -> Vec<SecretBytes> {
-        let pending = self.pending.iter().flat_map(values);
-        pending.filter(|value| !holds(&self.current, value)).collect()
-    }
-}
-
-fn values(document: &Document) -> impl Iterator<Item = SecretBytes> {
-    document.names().filter_map(|field| document.sensitive(field)).filter(|value| !value.is_empty())
-}
-
-fn holds(document: &Document, value: &SecretBytes) -> bool {
-    values(document).any(|held| held.same_as(value))
+    /// Where keys are taken from its answer.
+    pub(super) takes: Vec<Place>,
 }
 
 type Answered<T> = Result<T, HttpError>;
@@ -77,7 +55,7 @@ type Answered<T> = Result<T, HttpError>;
 impl Capabilities {
     pub(super) async fn http(&mut self, request: HttpRequest) -> Result<Answered<HttpResponse>, Violation> {
         let held = self.held(&request)?;
-        let (granted, request) = match self.prepare(&request, &held) {
+        let (granted, request) = match self.prepare(&request, &held, Vec::new()) {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(error)),
         };
@@ -105,22 +83,24 @@ impl Capabilities {
     }
 
     /// The values that a request names.
-    fn held(&self, request: &HttpRequest) -> Result<Vec<Arc<SensitiveHeld>>, Violation> {
+    pub(super) fn held(&self, request: &HttpRequest) -> Result<Vec<Arc<SensitiveHeld>>, Violation> {
         let parts = request.headers.iter().flat_map(|header| &header.value).chain(&request.body);
         parts.filter_map(handle).map(|handle| self.handles.sensitive(handle)).collect()
     }
 
     /// Checks a request against the contract and the grants, and writes it down. Nothing is sent or dialled before.
-    fn prepare(
+    pub(super) fn prepare(
         &mut self,
         request: &HttpRequest,
         held: &[Arc<SensitiveHeld>],
+        takes: Vec<Place>,
     ) -> Answered<(Granted, Request<Full<Bytes>>)> {
         self.requests.made = self.requests.made.saturating_add(1);
         if self.requests.made > limits::HTTP_REQUESTS_MAX {
             return Err(refused(format!("a step may make {} requests", limits::HTTP_REQUESTS_MAX)));
         }
-        let granted = self.granted(request)?;
+        let granted = self.granted(request, takes)?;
+        self.heard(request, !granted.takes.is_empty())?;
         let answers = self.config.grants.http.iter().any(|grant| grant.answers);
         if let Some(short) = held.iter().map(|held| held.value.len()).min().filter(|_| answers)
             && short < limits::HTTP_SENSITIVE_BYTES_MIN
@@ -154,7 +134,34 @@ impl Capabilities {
         Ok((granted, request.map_err(|_| refused("the request is none that HTTP has"))?))
     }
 
-    fn granted(&self, request: &HttpRequest) -> Answered<Granted> {
+    /// Keeps what the guest says, where it may take keys from answers.
+    fn heard(&mut self, request: &HttpRequest, takes: bool) -> Answered<()> {
+        if !self.may_take_keys() {
+            return Ok(());
+        }
+        let said = &mut self.requests.said;
+        let mut hear = |text: &str| said.extend_from_slice(text.as_bytes());
+        hear(&request.url);
+        for part in request.headers.iter().flat_map(|header| &header.value).chain(&request.body) {
+            match part {
+                HttpPart::Text(text) => hear(text),
+                HttpPart::Basic { user, .. } => hear(user),
+                HttpPart::Sensitive(_) | HttpPart::Json(_) | HttpPart::Percent(_) => {}
+            }
+        }
+        hear("\n");
+        if takes && said.len() > limits::HTTP_SAID_BYTES_MAX {
+            let text = "this step has said too much in its requests to take keys from answers";
+            return Err(refused(text));
+        }
+        Ok(())
+    }
+
+    fn may_take_keys(&self) -> bool {
+        self.config.grants.http.iter().any(|grant| !grant.capture.is_empty())
+    }
+
+    fn granted(&self, request: &HttpRequest, takes: Vec<Place>) -> Answered<Granted> {
         let method = Method::named(&request.method).ok_or_else(|| {
             refused("a request's method is GET, HEAD, POST, PUT, PATCH or DELETE, in capitals")
         })?;
@@ -179,9 +186,11 @@ impl Capabilities {
             slots.insert(Slot::Body);
         }
         let whole = request.whole;
-        let covering = self.config.grants.http.iter().find(|grant| grant.covers(method, &url, &slots, whole));
+        let mut grants = self.config.grants.http.iter();
+        let covering =
+            grants.find(|grant| grant.covers(method, &url, &slots, whole) && grant.captures(&takes));
         match covering {
-            Some(grant) => Ok(Granted { method, slots, grant: grant.clone(), whole, url }),
+            Some(grant) => Ok(Granted { method, slots, grant: grant.clone(), whole, url, takes }),
             None => {
                 let slots: Vec<_> = slots.iter().map(ToString::to_string).collect();
                 let with = if slots.is_empty() {
@@ -189,11 +198,14 @@ impl Capabilities {
                 } else {
                     format!(" with sensitive values in {}", slots.join(", "))
                 };
-                let answers = if whole { ", its answer read" } else { "" };
+                let mut answers = if whole { ", its answer read".to_owned() } else { String::new() };
+                for place in takes {
+                    answers.push_str(&format!(", a key taken from {place}"));
+                }
                 let shown = url.shown();
                 Err(HttpError::NotGranted(journal::line(&format!(
                     "the function's grants do not cover {method} {shown}{with}{answers} (`http` in [grants]: origin, methods, \
-                     paths, sensitive, answers, all in one entry; a query only where the path names it)"
+                     paths, sensitive, answers, capture, all in one entry; a query only where the path names it)"
                 ))))
             }
         }
@@ -247,23 +259,8 @@ impl Capabilities {
         Ok(out)
     }
 
-    async fn values(&mut self) -> Result<Values, SecretError> {
-        let Some(current) = self.document(Which::Current).await? else {
-            return Err(SecretError::NotFound(
-                "the secret has no AWSCURRENT version with a value".to_owned(),
-            ));
-        };
-        let pending = self.document(Which::Pending).await?;
-        let previous = match self.document(Which::Previous).await {
-            // One that is no JSON object has no value that could be named.
-            Err(SecretError::Malformed(_)) => None,
-            previous => previous?,
-        };
-        Ok(Values { current, pending, previous })
-    }
-
     /// Opens the connection, notes what is about to happen, and sends.
-    async fn exchange(
+    pub(super) async fn exchange(
         &mut self,
         granted: &Granted,
         request: Request<Full<Bytes>>,
@@ -271,7 +268,7 @@ impl Capabilities {
         carries_new: bool,
     ) -> Answered<(Received, Option<Echo>)> {
         let lost = |held: &&Arc<SensitiveHeld>| {
-            held.origin == Origin::Generated
+            held.origin != Origin::Stored
                 && !values.pending.as_ref().is_some_and(|pending| holds(pending, &held.value))
         };
         if held.iter().any(|held| lost(&held)) {
@@ -281,7 +278,8 @@ impl Capabilities {
             true => self.exposed().await.map_err(from_secret)?,
             false => true,
         };
-        if granted.method.is_safe() && !exposed {
+        // A key that the server has made it has, whether or not it was told: asking with it is what there is for setSecret to do.
+        if granted.method.is_safe() && !exposed && !self.may_take_keys() {
             let text = "no server can have the pending version's values yet, so that asking with them is refused for certain: \
                         setSecret must have given them with another method than GET and HEAD";
             return Err(refused(text));
@@ -299,8 +297,11 @@ impl Capabilities {
         if !exposed && let Err(error) = self.config.port.expose().await {
             return Err(from_port(self.noted(error)));
         }
+        if !granted.takes.is_empty() {
+            self.note_capture(granted).await?;
+        }
         self.fence().await.map_err(from_port)?;
-        let received = connection.exchange(request, granted.whole).await;
+        let received = connection.exchange(request, granted.whole || !granted.takes.is_empty()).await;
         let status = match &received {
             Ok(received) => Some(received.status),
             Err(SendFailure::Unreadable(status)) => Some(*status),
@@ -314,8 +315,7 @@ impl Capabilities {
 
     /// What may not come back: all that the secret has, and all that this request carries.
     fn echo(&self, held: &[Arc<SensitiveHeld>], stored: &Values) -> Answered<Echo> {
-        let documents = [Some(&stored.current), stored.pending.as_ref(), stored.previous.as_ref()];
-        let all = documents.into_iter().flatten().flat_map(values);
+        let all = stored.all();
         let mut wanted: Vec<SecretBytes> = Vec::new();
         for value in all.chain(held.iter().map(|held| held.value.duplicate())) {
             if !wanted.iter().any(|other| other.same_as(&value)) {
@@ -449,7 +449,7 @@ fn header_value(value: &[u8]) -> Answered<HeaderValue> {
     Ok(value)
 }
 
-fn refused(text: impl AsRef<str>) -> HttpError {
+pub(super) fn refused(text: impl AsRef<str>) -> HttpError {
     HttpError::Refused(journal::line(text.as_ref()))
 }
 
@@ -463,7 +463,7 @@ fn failed(failure: SendFailure) -> HttpError {
     }
 }
 
-fn from_port(error: PortError) -> HttpError {
+pub(super) fn from_port(error: PortError) -> HttpError {
     match error {
         PortError::Superseded => HttpError::Superseded,
         PortError::Refused(text) => refused(text),
@@ -472,7 +472,7 @@ fn from_port(error: PortError) -> HttpError {
     }
 }
 
-fn from_secret(error: SecretError) -> HttpError {
+pub(super) fn from_secret(error: SecretError) -> HttpError {
     match error {
         SecretError::Superseded => HttpError::Superseded,
         SecretError::Unavailable(text) => HttpError::Unreachable(text),

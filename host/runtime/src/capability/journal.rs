@@ -28,6 +28,7 @@ pub struct LogLine {
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     lines: Vec<LogLine>,
+    own: Vec<LogLine>,
     dropped: u32,
 }
 
@@ -45,9 +46,15 @@ impl Journal {
         self.lines.push(LogLine { severity, text: line(message) });
     }
 
+    /// A line of the host's own. Guests cannot keep it out by writing many.
+    pub(super) fn note(&mut self, text: &str) {
+        self.own.push(LogLine { severity: Severity::Warn, text: line(text) });
+    }
+
     /// The lines, and when there were too many a last one that says so.
     pub(super) fn take(&mut self) -> Vec<LogLine> {
         let mut lines = std::mem::take(&mut self.lines);
+        lines.append(&mut self.own);
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             let text = format!("{dropped} more lines were not kept");

@@ -18,7 +18,7 @@ use crate::wire::{self, Handle, LoginError, SecretError, VersionHandle};
 pub(super) const PASSWORD: &str = "password";
 /// What is said of a password or key that was in use before: it may be known to somebody, the rotator's author among them.
 const NOT_MADE_HERE: &str = "the pending version's password, and whatever else is new and sensitive in it, must come from \
-                             random-password in the same step";
+                             random-password or capture in the same step";
 
 type Answered<T> = Result<Result<T, SecretError>, Violation>;
 
@@ -77,7 +77,8 @@ impl Capabilities {
         // Another secret's values are for its login: what a guest cannot name, it cannot store where others read.
         let value = (version.of != Of::Another).then(|| version.document.sensitive(field)).flatten();
         let Some(value) = value else { return Ok(Ok(None)) };
-        let held = SensitiveHeld { value, origin: Origin::Stored };
+        let what = journal::line(&format!("the field `{field}` of the version {}", version.id));
+        let held = SensitiveHeld { value, origin: Origin::Stored, what };
         self.handles.insert(Held::Sensitive(Arc::new(held))).map(|handle| Ok(Some(handle)))
     }
 
@@ -110,7 +111,7 @@ impl Capabilities {
                 return Ok(Err(SecretError::Refused(error.to_string())));
             }
         };
-        let held = SensitiveHeld { value, origin: Origin::Generated };
+        let held = SensitiveHeld { value, origin: Origin::Generated, what: "a new password".to_owned() };
         self.handles.insert(Held::Sensitive(Arc::new(held))).map(|handle| Ok(Some(handle)))
     }
 
@@ -127,10 +128,14 @@ impl Capabilities {
         let mut new = Vec::with_capacity(changes.len());
         for change in changes {
             let value = match change.value {
+                wire::NewValue::Text(text) if self.revealed.is_in(&text) => {
+                    let text = "a field that every rotator reads takes no text with a sensitive value in it";
+                    return Ok(Err(SecretError::Refused(text.to_owned())));
+                }
                 wire::NewValue::Text(text) => NewValue::Text(text),
                 wire::NewValue::Sensitive(handle) => {
                     let held = self.handles.sensitive(handle)?;
-                    if held.origin != Origin::Generated {
+                    if held.origin == Origin::Stored {
                         return Ok(Err(SecretError::Refused(NOT_MADE_HERE.to_owned())));
                     }
                     NewValue::Sensitive(held.value.duplicate())

@@ -1,6 +1,8 @@
 //! Every rule of the capabilities, with a store in memory and a database that does as it is told.
 
 mod http;
+mod reveal;
+mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -40,6 +42,7 @@ struct Memory {
     master: Option<(String, String)>,
     standing: Standing,
     refusals: BTreeMap<Account, u32>,
+    notices: Vec<String>,
 }
 
 #[derive(Default)]
@@ -150,6 +153,17 @@ impl SecretsPort for MemoryPort {
         })
     }
 
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            self.checked()?;
+            Ok(self.with(|memory| {
+                let was_there = memory.notices.iter().any(|line| line == text);
+                memory.notices.push(text.to_owned());
+                was_there
+            }))
+        })
+    }
+
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.with(|memory| {
@@ -171,6 +185,9 @@ struct Scripted {
     differences: Mutex<Vec<String>>,
     failure: Mutex<Option<LoginFailure>>,
     logins: Mutex<Vec<(String, String)>>,
+    /// What is answered to statements, and what was run.
+    rows: Mutex<Vec<Vec<Option<String>>>>,
+    ran: Mutex<Vec<String>>,
 }
 
 struct Connected(Arc<Scripted>);
@@ -240,6 +257,20 @@ impl Session for Connected {
         })
     }
 
+    fn execute<'a>(&'a self, text: &'a str, _: &'a [Option<String>]) -> Work<'a, u64, StatementFailure> {
+        self.0.ran.lock().unwrap().push(text.to_owned());
+        Box::pin(async { Ok(u64::MAX) })
+    }
+
+    fn query<'a>(
+        &'a self,
+        text: &'a str,
+        _: &'a [Option<String>],
+    ) -> Work<'a, Vec<Vec<Option<String>>>, StatementFailure> {
+        self.0.ran.lock().unwrap().push(text.to_owned());
+        Box::pin(async { Ok(self.0.rows.lock().unwrap().clone()) })
+    }
+
     fn differences<'a>(&'a self, _: &'a str, _: &'a str) -> Work<'a, Vec<String>, StatementFailure> {
         Box::pin(async { Ok(self.0.differences.lock().unwrap().clone()) })
     }
@@ -264,6 +295,7 @@ struct World {
     grants: Grants,
     environment: Environment,
     rehearsal: bool,
+    early: EarlyLogin,
 }
 
 fn world() -> World {
@@ -281,6 +313,7 @@ fn world() -> World {
         grants: Grants { engines: [Engine::Postgres].into(), own_target: true, ..Grants::default() },
         environment: Environment::new(),
         rehearsal: false,
+        early: EarlyLogin::default(),
     }
 }
 
@@ -298,6 +331,7 @@ impl World {
             step: Some(self.step),
             rng: Arc::new(Counting::default()),
             rehearsal: self.rehearsal,
+            early: self.early.clone(),
         }))
     }
 

@@ -73,6 +73,15 @@ pub enum MalformedLogin {
 }
 
 impl Login {
+    /// Whether it is the same login, at the same place and with the same password.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        let Self { engine, host, port, username, password, database, protection } = self;
+        (*engine, host, *port, username) == (other.engine, &other.host, other.port, &other.username)
+            && (database, *protection) == (&other.database, other.protection)
+            && password.same_as(&other.password)
+    }
+
     /// Reads a secret's fields, by the names that AWS's rotation functions have for them.
     ///
     /// # Errors

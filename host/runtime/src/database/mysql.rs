@@ -6,6 +6,7 @@
 mod accounts;
 mod answer;
 mod connection;
+mod free;
 mod handshake;
 mod method;
 mod statement;
@@ -20,7 +21,7 @@ use zeroize::Zeroizing;
 use self::answer::QueryError;
 use self::connection::Connection;
 use self::statement::{Kept, Unfit};
-use super::{Driver, LastWord, Login, LoginFailure, Session, StatementFailure, TlsRoots, Work};
+use super::{Driver, LastWord, Login, LoginFailure, Session, StatementFailure, TextRow, TlsRoots, Work};
 use crate::dial::Destination;
 
 /// Since this version of MySQL an account can have two passwords, and can be made to name the old one for a new one.
@@ -266,6 +267,22 @@ impl Session for MysqlSession {
             self.refuse_read_only().await?;
             accounts::mirror(self, like, account, password, last_word).await
         })
+    }
+
+    fn execute<'a>(
+        &'a self,
+        statement: &'a str,
+        parameters: &'a [Option<String>],
+    ) -> Work<'a, u64, StatementFailure> {
+        Box::pin(free::execute(&self.connection, statement, parameters))
+    }
+
+    fn query<'a>(
+        &'a self,
+        statement: &'a str,
+        parameters: &'a [Option<String>],
+    ) -> Work<'a, Vec<TextRow>, StatementFailure> {
+        Box::pin(free::query(&self.connection, statement, parameters))
     }
 
     fn differences<'a>(&'a self, like: &'a str, account: &'a str) -> Work<'a, Vec<String>, StatementFailure> {

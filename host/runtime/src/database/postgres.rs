@@ -1,5 +1,6 @@
 //! PostgreSQL, and what speaks its protocol.
 
+mod free;
 mod guard;
 mod roles;
 mod statement;
@@ -22,7 +23,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::guard::{Guarded, Stopped};
 use super::tls::distrust;
-use super::{Driver, LastWord, Login, LoginFailure, Protection, Session, StatementFailure, TlsRoots, Work};
+use super::{
+    Driver, LastWord, Login, LoginFailure, Protection, Session, StatementFailure, TextRow, TlsRoots, Work,
+};
 use crate::dial::Destination;
 
 /// What `pg_stat_activity` shows of a rotation.
@@ -100,6 +103,10 @@ impl PostgresDriver {
 impl Driver for PostgresDriver {
     fn engine(&self) -> Engine {
         Engine::Postgres
+    }
+
+    fn waits_for_clients(&self) -> bool {
+        true
     }
 
     fn login<'a>(
@@ -342,6 +349,22 @@ impl Session for PostgresSession {
         last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure> {
         Box::pin(roles::mirror(self, like, account, password, last_word))
+    }
+
+    fn execute<'a>(
+        &'a self,
+        statement: &'a str,
+        parameters: &'a [Option<String>],
+    ) -> Work<'a, u64, StatementFailure> {
+        Box::pin(free::execute(&self.client, statement, parameters))
+    }
+
+    fn query<'a>(
+        &'a self,
+        statement: &'a str,
+        parameters: &'a [Option<String>],
+    ) -> Work<'a, Vec<TextRow>, StatementFailure> {
+        Box::pin(free::query(&self.client, statement, parameters))
     }
 
     fn differences<'a>(&'a self, like: &'a str, account: &'a str) -> Work<'a, Vec<String>, StatementFailure> {

@@ -8,7 +8,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
 use super::cut;
-use super::link::{configuration, database, log, secrets};
+use super::link::{configuration, database, log, reveal, secrets};
 use super::meter::{Gate, Stop};
 use super::pipe::{Pipe, PipeError};
 use super::printed::Printed;
@@ -25,7 +25,7 @@ pub(super) struct Guest {
     calls: u32,
     bytes: usize,
     gate: Gate,
-    version_ids: BTreeMap<Handle, String>,
+    versions: BTreeMap<Handle, VersionHandle>,
     environment: BTreeMap<String, String>,
     wasi: WasiCtx,
     table: ResourceTable,
@@ -48,7 +48,7 @@ impl Guest {
             calls: 0,
             bytes: 0,
             gate: Gate::new(limits.memory_bytes),
-            version_ids: BTreeMap::new(),
+            versions: BTreeMap::new(),
             environment: environment.clone(),
             wasi: wasi.build(),
             table,
@@ -122,12 +122,13 @@ impl Guest {
     }
 
     fn forget(&mut self, handle: Handle) -> wasmtime::Result<()> {
-        self.version_ids.remove(&handle);
+        self.versions.remove(&handle);
         self.send(Call::Drop(handle))
     }
 
-    fn version(&mut self, VersionHandle { handle, id }: VersionHandle) -> Resource<secrets::Version> {
-        self.version_ids.insert(handle, id);
+    fn version(&mut self, version: VersionHandle) -> Resource<secrets::Version> {
+        let handle = version.handle;
+        self.versions.insert(handle, version);
         Resource::new_own(handle)
     }
 
@@ -189,7 +190,7 @@ impl secrets::HostSensitive for Guest {
 
 impl secrets::HostVersion for Guest {
     fn id(&mut self, version: Resource<secrets::Version>) -> wasmtime::Result<String> {
-        self.version_ids.get(&version.rep()).cloned().ok_or_else(mismatch)
+        self.versions.get(&version.rep()).map(|version| version.id.clone()).ok_or_else(mismatch)
     }
 
     fn text(
@@ -197,6 +198,9 @@ impl secrets::HostVersion for Guest {
         version: Resource<secrets::Version>,
         field: String,
     ) -> wasmtime::Result<Option<String>> {
+        if let Some(texts) = self.versions.get(&version.rep()).and_then(|version| version.texts.as_ref()) {
+            return Ok(texts.get(&field).cloned());
+        }
         match self.ask(Call::Text { version: version.rep(), field })? {
             Reply::Text(text) => Ok(text),
             _ => Err(mismatch()),
@@ -363,6 +367,18 @@ impl database::HostSession for Guest {
 
     fn drop(&mut self, session: Resource<database::Session>) -> wasmtime::Result<()> {
         self.forget(session.rep())
+    }
+}
+
+impl reveal::Host for Guest {
+    fn reveal(
+        &mut self,
+        value: Resource<secrets::Sensitive>,
+    ) -> wasmtime::Result<Result<String, secrets::Error>> {
+        match self.ask(Call::Reveal { value: value.rep() })? {
+            Reply::Revealed(revealed) => Ok(revealed.map_err(Into::into)),
+            _ => Err(mismatch()),
+        }
     }
 }
 

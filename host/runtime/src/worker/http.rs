@@ -1,8 +1,12 @@
 //! The WIT's `http`, as messages to the host.
 
+use wasmtime::component::Resource;
+
 use super::guest::{Guest, mismatch};
 use super::link::http;
-use crate::wire::{Call, HttpError, HttpHeader, HttpPart, HttpRequest, HttpResponse, Reply};
+use crate::wire::{
+    Call, Captured, HttpError, HttpHeader, HttpPart, HttpPlace, HttpRequest, HttpResponse, Reply,
+};
 
 impl http::Host for Guest {
     fn send(&mut self, request: http::Request) -> wasmtime::Result<Result<http::Response, http::Error>> {
@@ -10,6 +14,28 @@ impl http::Host for Guest {
             Reply::Http(answered) => Ok(answered.map(Into::into).map_err(Into::into)),
             _ => Err(mismatch()),
         }
+    }
+
+    fn capture(
+        &mut self,
+        request: http::Request,
+        places: Vec<http::Place>,
+    ) -> wasmtime::Result<Result<http::Captured, http::Error>> {
+        let place = |place| match place {
+            http::Place::Json(pointer) => HttpPlace::Json(pointer),
+            http::Place::Header(name) => HttpPlace::Header(name),
+        };
+        let places = places.into_iter().map(place).collect();
+        match self.ask(Call::Capture { request: request.into(), places })? {
+            Reply::Captured(answered) => Ok(answered.map(Into::into).map_err(Into::into)),
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+impl From<Captured> for http::Captured {
+    fn from(Captured { status, values }: Captured) -> Self {
+        Self { status, values: values.into_iter().map(Resource::new_own).collect() }
     }
 }
 

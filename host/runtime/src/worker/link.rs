@@ -25,7 +25,9 @@ mod generated {
 
 pub(super) use self::generated::RotatorPre;
 use self::generated::exports::pawl::rotation::steps::Failure;
-pub(super) use self::generated::pawl::rotation::{configuration, database, http, log, secrets};
+pub(super) use self::generated::pawl::rotation::{
+    configuration, database, http, log, reveal, secrets, statements,
+};
 
 /// The `borrow<rotation>` that every step is given: there is one, so any number will do.
 const ROTATION: u32 = 0;
@@ -42,7 +44,9 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let l = &mut linker;
     secrets::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     database::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    statements::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     http::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    reveal::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     configuration::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     log::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
 

@@ -7,6 +7,8 @@
 mod attacks;
 mod escape;
 mod hostile;
+mod pace;
+mod reads;
 mod residue;
 mod sandbox;
 mod stage;
@@ -32,9 +34,17 @@ fn main() -> ExitCode {
         _ => {}
     }
     let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    let all: Vec<Test> =
-        [steps::TESTS, sandbox::TESTS, hostile::TESTS, escape::TESTS, attacks::TESTS, residue::TESTS]
-            .concat();
+    let all: Vec<Test> = [
+        steps::TESTS,
+        sandbox::TESTS,
+        hostile::TESTS,
+        escape::TESTS,
+        attacks::TESTS,
+        reads::TESTS,
+        pace::TESTS,
+        residue::TESTS,
+    ]
+    .concat();
     let chosen: Vec<_> = all
         .iter()
         .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())))

@@ -10,11 +10,13 @@ use pawl_core::rotation::{Account, Outcome, Step};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_core::world::Rng;
 use pawl_runtime::database::{
-    Driver, Drivers, LastWord, Login, LoginFailure, Session, StatementFailure, TlsRoots, Work,
+    Driver, Drivers, LastWord, Login, LoginFailure, Session, StatementFailure, TextRow, TlsRoots, Work,
 };
 use pawl_runtime::dial::{Destination, Egress};
 use pawl_runtime::port::{Answer, PortError, SecretsPort, Standing, StoredVersion, Which};
-use pawl_runtime::{Allowance, Component, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport};
+use pawl_runtime::{
+    Allowance, Component, EarlyLogin, Runtime, RuntimeConfig, StepJob, StepLimits, StepReport,
+};
 
 pub(crate) const STEPS: [Step; 4] =
     [Step::CreateSecret, Step::SetSecret, Step::TestSecret, Step::FinishSecret];
@@ -74,6 +76,8 @@ pub(crate) struct Secret {
     pub(crate) previous: Mutex<Option<String>>,
     pub(crate) promoted: AtomicU64,
     pub(crate) superseded: AtomicBool,
+    /// What the host has written into the rotation's history.
+    pub(crate) notices: Mutex<Vec<String>>,
     exposed: AtomicBool,
 }
 
@@ -157,6 +161,16 @@ impl SecretsPort for Secret {
         self.answer(|_| ())
     }
 
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool> {
+        let text = text.to_owned();
+        self.answer(move |secret| {
+            let mut notices = secret.notices.lock().unwrap();
+            let was_there = notices.contains(&text);
+            notices.push(text);
+            was_there
+        })
+    }
+
     fn fence(&self) -> Answer<'_, ()> {
         self.answer(|_| ())
     }
@@ -235,6 +249,26 @@ impl Session for Server {
         Box::pin(async { Ok(()) })
     }
 
+    fn execute<'a>(&'a self, _: &'a str, _: &'a [Option<String>]) -> Work<'a, u64, StatementFailure> {
+        Box::pin(async { Ok(7) })
+    }
+
+    /// Gives back what it was given; and its password to who asks for that.
+    fn query<'a>(
+        &'a self,
+        statement: &'a str,
+        parameters: &'a [Option<String>],
+    ) -> Work<'a, Vec<TextRow>, StatementFailure> {
+        Box::pin(async move {
+            if statement.contains("password") {
+                return Ok(vec![vec![Some(self.password.lock().unwrap().clone())]]);
+            }
+            let mut row = vec![Some(statement.to_owned())];
+            row.extend_from_slice(parameters);
+            Ok(vec![row])
+        })
+    }
+
     fn set_password<'a>(
         &'a self,
         _: &'a str,
@@ -309,6 +343,7 @@ impl Stage {
                 port: Arc::clone(&self.secret) as Arc<dyn SecretsPort>,
                 allowance: Allowance::default(),
                 rehearsal: false,
+                early: EarlyLogin::default(),
             })
             .await
     }

@@ -11,7 +11,8 @@ use serde::Serialize;
 use super::App;
 use crate::cache::Key;
 use crate::functions::{self, FunctionError, Stored};
-use crate::identity::{Caller, Standing};
+use crate::identity::Caller;
+use crate::policy::permit;
 
 /// What becomes of a function that was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +42,8 @@ impl App {
         FunctionArn::new(&caller.region, &self.account, name.as_str())
     }
 
-    /// Whether the caller may do `action` with a function. The root identity may do everything: a policy on a function only
-    /// allows, so there is nothing in it that could deny. Pawl's own work has no business here (ADR 7).
+    /// Whether the caller may do `action` with a function: by its own policies, for one on a function names services here. The
+    /// root identity may do everything; Pawl's own work has no business here (ADR 7).
     ///
     /// # Errors
     /// When it may not.
@@ -52,14 +53,7 @@ impl App {
         action: &'static str,
         resource: &FunctionArn,
     ) -> Result<(), FunctionError> {
-        match caller.standing {
-            Standing::Root => Ok(()),
-            Standing::Scheduler | Standing::Rotation => Err(FunctionError::Denied {
-                principal: caller.principal.clone(),
-                action,
-                resource: resource.clone(),
-            }),
-        }
+        permit(self, caller, (action, resource.as_str()), &[], None, None).map_err(FunctionError::Denied)
     }
 
     /// An uploaded function, if there is one of this name.

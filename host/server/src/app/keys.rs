@@ -15,6 +15,7 @@ use pawl_core::key::{
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName};
 use pawl_core::world::{Rng, Timestamp};
+use pawl_iam::policy::PolicyDocument;
 use pawl_keyring::{Keyring, SealedMaterial, UnlockedKey};
 use pawl_store::{CommitError, EntityChange, EntityPut, EntityRow, Expect};
 use serde::Serialize;
@@ -100,7 +101,7 @@ impl App {
         id: KeyId,
     ) -> Result<Arc<HeldKey>, AppError> {
         let held = self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id))?;
-        self.may_use_key(caller, action, &held.key)?;
+        self.may_use_key(caller, action, &held)?;
         Ok(held)
     }
 
@@ -287,7 +288,8 @@ impl App {
         }
         let unlocked = UnlockedKey::new(key.id, key.arn.to_string(), &materials);
         let unlocked = unlocked.ok_or_else(|| inconsistent("has no usable material"))?;
-        Ok(HeldKey { revision: row.revision, key, sealed, unlocked })
+        let policy = PolicyDocument::parse_key(&key.policy).ok();
+        Ok(HeldKey { revision: row.revision, key, policy, sealed, unlocked })
     }
 
     /// Deletes a key whose time is over, and its aliases with it.

@@ -48,7 +48,7 @@ async fn a_caller_who_hangs_up_leaves_nothing_stale_behind() {
     let value = SecretValue::text("one".to_owned()).unwrap();
     let first = token();
     let put = |draft: &mut Draft<'_>| draft.put(&first, &value, &[]).map(drop);
-    app.create(&caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+    app.create(&caller, Action::CreateSecret, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
 
     let mut landed = 0;
     for polls in 1..40 {
@@ -93,7 +93,7 @@ async fn a_damaged_store_is_told_in_awss_words_and_without_its_own() {
         let (name, token): (SecretName, _) = (name.parse().unwrap(), token());
         let value = SecretValue::text("canary".to_owned()).unwrap();
         let put = |draft: &mut Draft<'_>| draft.put(&token, &value, &[]).map(drop);
-        app.create(&caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+        app.create(&caller, Action::CreateSecret, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
         let full = store.load_full(&caller.region, &name).await.unwrap().unwrap();
         let mut row = full.head.clone();
         row.revision += 1;
@@ -130,7 +130,7 @@ async fn a_replica_reads_what_its_primary_last_acknowledged() {
     let caller = |region: &str| Caller::root(&app.account, region.parse().unwrap(), "request".to_owned());
     let (east, west) = (caller("us-east-1"), caller("eu-west-1"));
     let name: SecretName = "x".parse().unwrap();
-    app.create(&east, &name, |_| Ok(()), |_| Err(AppError::LostRace)).await.unwrap();
+    app.create(&east, Action::CreateSecret, &name, |_| Ok(()), |_| Err(AppError::LostRace)).await.unwrap();
     let wanted = [Wanted { region: west.region.clone(), kms_key_id: None }];
     app.replicate(&east, Action::ReplicateSecretToRegions, "x", (&wanted, false)).await.unwrap();
     for number in 0..5 {
@@ -162,7 +162,9 @@ async fn a_label_that_comes_back_brings_its_value_with_it() {
     let value = SecretValue::text("kept".to_owned()).unwrap();
     let ids = [token(), token(), token()];
     let put = |draft: &mut Draft<'_>| draft.put(&ids[0], &value, &[]).map(drop);
-    app.create(&caller, &"x".parse().unwrap(), put, |_| Err(AppError::LostRace)).await.unwrap();
+    app.create(&caller, Action::CreateSecret, &"x".parse().unwrap(), put, |_| Err(AppError::LostRace))
+        .await
+        .unwrap();
     for id in &ids[1..] {
         let put = |draft: &mut Draft<'_>| draft.put(id, &value, &[]).map(drop);
         app.change(&caller, Action::PutSecretValue, "x", put).await.unwrap();
@@ -197,7 +199,7 @@ async fn a_promoted_replica_has_a_value_whoever_it_belonged_to() {
         for caller in [&one, &two] {
             let (token, value) = (token(), SecretValue::text(caller.region.to_string()).unwrap());
             let put = |draft: &mut Draft<'_>| draft.put(&token, &value, &[]).map(drop);
-            app.create(caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+            app.create(caller, Action::CreateSecret, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
         }
         app.replicate(&one, replicate, name.as_str(), (&wanted, false)).await.unwrap();
         let regions = [there.region.clone()].into_iter().collect();
@@ -222,7 +224,7 @@ async fn a_date_of_access_is_seen_at_once_and_written_down_soon() {
     let (name, token): (SecretName, _) = ("x".parse().unwrap(), token());
     let value = SecretValue::text("v".to_owned()).unwrap();
     let put = |draft: &mut Draft<'_>| draft.put(&token, &value, &[]).map(drop);
-    app.create(&caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+    app.create(&caller, Action::CreateSecret, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
     let stored = async || store.load(&caller.region, &name).await.unwrap().unwrap().head;
     let today = Some(app.clock.now().day());
     for _ in 0..3 {

@@ -145,6 +145,13 @@ impl Component {
     }
 }
 
+/// Whether an entity's document is one.
+fn entity(line: &EntityLine, problems: &mut Problems) {
+    if serde_json::from_str::<serde::de::IgnoredAny>(&line.document).is_err() {
+        problems.add(format!("the document of {} {} cannot be read", line.kind, line.name));
+    }
+}
+
 /// Reads all of a backup: whether it was changed, and, if `opening`, whether every value opens.
 pub(super) fn examine(
     path: &Path,
@@ -174,9 +181,7 @@ pub(super) fn examine(
                 }
             }
             Line::Entity(line) => {
-                if serde_json::from_str::<serde::de::IgnoredAny>(&line.document).is_err() {
-                    problems.add(format!("the document of {} {} cannot be read", line.kind, line.name));
-                }
+                entity(&line, &mut problems);
                 kms.extend(kms_key(&line, &source.keyring, &mut problems).map(|key| (key.id(), key)));
             }
             Line::Secret(line) => {

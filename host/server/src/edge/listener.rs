@@ -18,7 +18,7 @@ use pawl_core::limits;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::{aws_json, router};
+use super::{aws_json, query, router};
 use crate::host::Host;
 
 /// Serves until `shutdown` ends; requests that are under way then still get their answers (for a while).
@@ -87,7 +87,7 @@ impl Service<Request<Incoming>> for Peered {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Peer(self.peer));
         // Nearly all there is, and the router has nothing to decide about it.
-        if request.method() == Method::POST && request.uri().path() == "/" {
+        if request.method() == Method::POST && request.uri().path() == "/" && !query::is_for(&request) {
             let answering = aws_json::handle(self.host.clone(), request.map(Body::new));
             return Box::pin(async { Ok(answering.await) });
         }

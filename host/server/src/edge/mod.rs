@@ -5,6 +5,7 @@ mod health;
 mod lambda;
 mod listener;
 mod metrics;
+mod query;
 mod sign;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ fn router(host: Arc<Host>) -> Router {
 async fn service(State(host): State<Arc<Host>>, request: Request<Body>) -> Response<Body> {
     if Route::is_for(request.uri().path()) {
         lambda::handle(host, request).await
+    } else if query::is_for(&request) {
+        query::handle(host, request).await
     } else {
         aws_json::handle(host, request).await
     }

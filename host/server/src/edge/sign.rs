@@ -7,7 +7,7 @@ use pawl_core::names::Region;
 use pawl_iam::sigv4::{AuthError, Head, Presented, SigningKey, present, verify, verify_head};
 
 use crate::host::Host;
-use crate::identity::Caller;
+use crate::identity::{Caller, Credential};
 
 /// A caller, and the service that the signature is for.
 pub(super) struct Signed {
@@ -25,10 +25,19 @@ pub(super) fn authenticate(
     body: &[u8],
     request_id: String,
 ) -> Result<Signed, ApiError> {
-    let Known { presented, region, key } = known(host, head)?;
-    verify(head, &presented, body, &key, host.app.clock().wall()).map_err(|error| refused(&error))?;
-    let caller = Caller::root(host.app.account(), region, request_id);
-    Ok(Signed { caller, service: presented.service().to_owned() })
+    let Known { presented, region, key, credential } = known(host, head)?;
+    let now = host.app.clock().wall();
+    verify(head, &presented, body, &key, now).map_err(|error| refused(&error))?;
+    let service = presented.service();
+    let identity = credential.as_ref().and_then(Credential::identity);
+    if let Some(Credential::User { key, .. }) = &credential {
+        host.directory.note_use(&key.id, now, service, region.as_str());
+    }
+    let caller = match identity {
+        Some(identity) => Caller::principal(Arc::clone(identity), region, request_id),
+        None => Caller::root(host.app.account(), region, request_id),
+    };
+    Ok(Signed { caller, service: service.to_owned() })
 }
 
 /// Whether it is worth while to receive a request's body: the access key is known, the request is recent and for this service,
@@ -59,13 +68,19 @@ struct Known<'a> {
     presented: Presented<'a>,
     region: Region,
     key: Arc<SigningKey>,
+    /// Whose it is; none for the root identity's own.
+    credential: Option<Credential>,
 }
 
 fn known<'a>(host: &Host, head: &Head<'a>) -> Result<Known<'a>, ApiError> {
     let presented = present(head).map_err(|error| refused(&error))?;
-    if presented.access_key_id() != host.root_key.id || presented.session_token().is_some() {
-        return Err(refused(&AuthError::UnknownKey));
-    }
+    let (id, token) = (presented.access_key_id(), presented.session_token());
+    let credential = if token.is_none() && id == host.root_key.id {
+        None
+    } else {
+        let found = host.directory.credential(id, token, host.app.clock().wall());
+        Some(found.map_err(|error| refused(&error))?)
+    };
     let (date, region, service) = (presented.date(), presented.region(), presented.service());
     let region_name: Region = region.parse().map_err(|_| {
         ApiError::new(
@@ -73,8 +88,9 @@ fn known<'a>(host: &Host, head: &Head<'a>) -> Result<Known<'a>, ApiError> {
             format!("Credential should be scoped to a valid region. `{}` is none.", region.escape_debug()),
         )
     })?;
-    let key = host.signing_keys.of(&host.root_key, date, region, service);
-    Ok(Known { region: region_name, key, presented })
+    let key = credential.as_ref().map_or(&host.root_key, Credential::key);
+    let key = host.signing_keys.of(key, date, region, service);
+    Ok(Known { region: region_name, key, presented, credential })
 }
 
 fn refused(error: &AuthError) -> ApiError {

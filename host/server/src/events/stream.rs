@@ -191,7 +191,7 @@ async fn may_see(
             let id = SecretId { name, place: None, arn: Some(record.arn.clone()) };
             match host.app.read_at(caller, Action::DescribeSecret, &id).await {
                 Ok(_) | Err(AppError::NoSuchSecret) => true,
-                Err(AppError::Denied { .. }) => false,
+                Err(AppError::Denied { .. } | AppError::NotAllowed(_)) => false,
                 Err(error) => return Err(error),
             }
         }

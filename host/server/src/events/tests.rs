@@ -43,7 +43,11 @@ impl Stage {
         let mut stage = Self { app, store, caller, seen: 0, _dir: dir };
         let name: SecretName = "x".parse().unwrap();
         let put = |draft: &mut Draft<'_>| draft.put(&token(1), &value("CANARY-1"), &[]).map(drop);
-        stage.app.create(&stage.caller, &name, put, |_| Err(AppError::LostRace)).await.unwrap();
+        stage
+            .app
+            .create(&stage.caller, Action::CreateSecret, &name, put, |_| Err(AppError::LostRace))
+            .await
+            .unwrap();
         assert_eq!(stage.news().await, ["SecretCreated 1"]);
         let function = FunctionArn::given("arn:f".to_owned());
         stage

@@ -14,15 +14,8 @@ use super::package::PackageError;
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionError {
     /// The caller may not.
-    #[error("User: {principal} is not authorized to perform: {action} on resource: {resource}")]
-    Denied {
-        /// Who.
-        principal: String,
-        /// What.
-        action: &'static str,
-        /// With which function.
-        resource: FunctionArn,
-    },
+    #[error("{0}")]
+    Denied(String),
     /// There is none of this name.
     #[error("Function not found: {0}")]
     NotFound(FunctionArn),
@@ -140,7 +133,7 @@ impl FunctionError {
     pub fn into_api(self) -> ApiError {
         let code = match &self {
             Self::Api(error) => return error.clone(),
-            Self::Denied { .. } => ErrorCode::AccessDeniedException,
+            Self::Denied(_) => ErrorCode::AccessDeniedException,
             Self::Exists(_)
             | Self::BuiltIn(_)
             | Self::Reserved(_)

@@ -8,7 +8,7 @@ use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::rotation::{Outcome, Step};
 use pawl_runtime::port::SecretsPort;
-use pawl_runtime::{StepJob, StepReport, Used};
+use pawl_runtime::{EarlyLogin, StepJob, StepReport, Used};
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -173,6 +173,7 @@ impl Invocation<'_> {
                 grants: function.grants.clone(),
                 port: Arc::clone(port) as Arc<dyn SecretsPort>,
                 allowance: function.allowance(),
+                early: EarlyLogin::default(),
                 rehearsal: true,
             })
             .await;

@@ -222,6 +222,11 @@ impl SecretsPort for InvocationPort {
         Box::pin(async { Ok(()) })
     }
 
+    /// A rehearsal has no history: what it tells is in the invocation's own log.
+    fn notice<'a>(&'a self, _: &'a str) -> Answer<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }

@@ -47,6 +47,10 @@ impl Driver for MeteredDriver {
         self.driver.engine()
     }
 
+    fn waits_for_clients(&self) -> bool {
+        self.driver.waits_for_clients()
+    }
+
     fn login<'a>(
         &'a self,
         to: &'a Destination,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pawl_api::error::ErrorCode;
-use pawl_api::{Target, kms, lambda, pawl, secrets_manager};
+use pawl_api::{Target, iam, kms, lambda, pawl, secrets_manager, sts};
 use pawl_core::limits;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -95,12 +95,16 @@ const fn place(target: Option<Target>) -> usize {
     let secrets_manager = secrets_manager::Operation::ALL.len();
     let pawl = secrets_manager + pawl::Operation::ALL.len();
     let lambda = pawl + lambda::Operation::ALL.len();
+    let iam = lambda + iam::Operation::ALL.len();
+    let sts = iam + sts::Operation::ALL.len();
     match target {
         Some(Target::SecretsManager(operation)) => operation as usize,
         Some(Target::Pawl(operation)) => secrets_manager + operation as usize,
         Some(Target::Lambda(operation)) => pawl + operation as usize,
-        Some(Target::Kms(operation)) => lambda + operation as usize,
-        None => lambda + kms::Operation::ALL.len(),
+        Some(Target::Iam(operation)) => lambda + operation as usize,
+        Some(Target::Sts(operation)) => iam + operation as usize,
+        Some(Target::Kms(operation)) => sts + operation as usize,
+        None => sts + kms::Operation::ALL.len(),
     }
 }
 
@@ -109,7 +113,10 @@ fn targets() -> impl Iterator<Item = Target> {
     let secrets_manager = secrets_manager::Operation::ALL.iter().copied().map(Target::SecretsManager);
     let pawl = pawl::Operation::ALL.iter().copied().map(Target::Pawl);
     let lambda = lambda::Operation::ALL.iter().copied().map(Target::Lambda);
-    secrets_manager.chain(pawl).chain(lambda).chain(kms::Operation::ALL.iter().copied().map(Target::Kms))
+    let iam = iam::Operation::ALL.iter().copied().map(Target::Iam);
+    let sts = sts::Operation::ALL.iter().copied().map(Target::Sts);
+    let kms = kms::Operation::ALL.iter().copied().map(Target::Kms);
+    secrets_manager.chain(pawl).chain(lambda).chain(iam).chain(sts).chain(kms)
 }
 
 impl Default for Requests {

@@ -174,6 +174,10 @@ impl SecretsPort for Looking {
         Box::pin(async { Ok(()) })
     }
 
+    fn notice<'a>(&'a self, _: &'a str) -> PortAnswer<'a, bool> {
+        Self::no()
+    }
+
     fn fence(&self) -> PortAnswer<'_, ()> {
         Box::pin(async { Ok(()) })
     }

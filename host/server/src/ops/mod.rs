@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod grants;
 mod host;
+pub(crate) mod iam;
 mod kms;
 pub mod lambda;
 mod listing;
@@ -16,6 +17,7 @@ mod replication;
 mod rotation;
 mod scan;
 mod secrets;
+pub(crate) mod sts;
 mod tags;
 mod versions;
 
@@ -91,8 +93,8 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::PlanRotations => op!(plan::plan_rotations),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
-        // They are named by paths, and come by another way.
-        Target::Lambda(_) => Err(ApiError::internal()),
+        // They are named by paths and forms, and come by other ways.
+        Target::Lambda(_) | Target::Iam(_) | Target::Sts(_) => Err(ApiError::internal()),
         Target::Kms(operation) => kms::perform(host, caller, operation, body).await,
     }
 }

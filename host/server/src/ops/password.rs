@@ -7,6 +7,7 @@ use pawl_core::limits;
 use pawl_core::password::{PasswordRules, generate};
 
 use super::Answer;
+use crate::app::Action;
 use crate::error::refuse;
 use crate::host::Host;
 use crate::identity::Caller;
@@ -14,9 +15,10 @@ use crate::identity::Caller;
 /// `secretsmanager.GetRandomPassword`
 pub(super) async fn get_random_password(
     host: &Host,
-    _caller: &Caller,
+    caller: &Caller,
     input: GetRandomPasswordRequest,
 ) -> Answer<GetRandomPasswordRequest> {
+    host.app.allow(caller, Action::GetRandomPassword)?;
     let rules = PasswordRules {
         length: input
             .password_length

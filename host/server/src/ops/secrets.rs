@@ -44,10 +44,18 @@ pub(super) async fn create_secret(
     let kind = present(input.r#type);
     let regions = replication::wanted(caller, input.add_replica_regions)?;
     let overwrite = input.force_overwrite_replica_secret.unwrap_or(false);
+    let asked = Ask::from(Action::CreateSecret)
+        .with("secretsmanager:Name", Some(&name))
+        .with("secretsmanager:Description", description.as_ref())
+        .with("secretsmanager:KmsKeyId", kms_key_id.as_ref())
+        .with_each("secretsmanager:AddReplicaRegions", regions.iter().map(|wanted| wanted.region.as_str()))
+        .with("secretsmanager:ForceOverwriteReplicaSecret", input.force_overwrite_replica_secret)
+        .with_tags(tags.as_deref().unwrap_or_default());
     let (held, version) = host
         .app
         .create(
             caller,
+            asked,
             &name,
             |draft| {
                 let now = draft.now;

@@ -2,7 +2,7 @@
 //!
 //! From the moment in which a server has the new password until AWSCURRENT names it, every commit is time in which an
 //! application reads a password that opens nothing. So the good ends of setSecret and testSecret are stored together with the
-//! promotion. A crash in between loses what may be lost: the step is run again, as after a crash just before its end was stored
+//! promotion, and that of createSecret with the note that the password is about to be sent. A crash in between loses what may be lost: the step is run again, as after a crash just before its end was stored
 //! (ADR 15; the explorer in `core` walks it).
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,9 +19,7 @@ pub(super) struct Ahead(Arc<Mutex<Vec<(Step, StepRun)>>>);
 impl Ahead {
     /// Whether the end of this step may be stored later.
     pub(super) const fn may_wait(rotation: &Rotation, step: Step, outcome: &Outcome) -> bool {
-        matches!(step, Step::SetSecret | Step::TestSecret)
-            && matches!(outcome, Outcome::Done)
-            && !rotation.check
+        !matches!(step, Step::FinishSecret) && matches!(outcome, Outcome::Done) && !rotation.check
     }
 
     fn ends(&self) -> std::sync::MutexGuard<'_, Vec<(Step, StepRun)>> {

@@ -16,7 +16,7 @@ use pawl_core::names::VersionId;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::value::{SecretBytes, SecretValue};
 use pawl_runtime::port::{StoredVersion, Which};
-use pawl_runtime::{AdmitError, Admitted, Allowance, LoginJob, NoLogin, StepJob, StepReport};
+use pawl_runtime::{AdmitError, Admitted, Allowance, EarlyLogin, LoginJob, NoLogin, StepJob, StepReport};
 use pawl_store::{Claim, StoreError};
 
 use self::cut::Cut;
@@ -256,6 +256,8 @@ impl Drill {
             port: port.clone(),
             allowance: Allowance::default(),
             rehearsal: false,
+            // A host that dies takes it along.
+            early: EarlyLogin::default(),
         });
         let report = tokio::select! {
             report = Box::pin(work) => report,

@@ -189,6 +189,13 @@ impl SecretsPort for RotationPort {
         })
     }
 
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let changed = self.change(|draft| Ok(draft.secret.notice(&self.token, text)?)).await;
+            changed.map(|(_, was_there)| was_there)
+        })
+    }
+
     fn fence(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let held = self.owned().await?;

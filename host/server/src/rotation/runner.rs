@@ -8,7 +8,7 @@ use pawl_core::arn::SecretId;
 use pawl_core::limits;
 use pawl_core::rotation::{LogLine, Outcome, Rotation, Status, Step, StepRun};
 use pawl_core::secret::Secret;
-use pawl_runtime::StepJob;
+use pawl_runtime::{EarlyLogin, StepJob};
 use pawl_store::Claim;
 use tracing::Instrument as _;
 
@@ -45,7 +45,8 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     // By ARN: a secret that was deleted and made anew under the name is not this claim's.
     let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
-    let (moments, ahead, mut pinned) = (Moments::default(), Ahead::default(), Pinned::default());
+    let (moments, ahead, early) = (Moments::default(), Ahead::default(), EarlyLogin::default());
+    let mut pinned = Pinned::default();
     let mut next = current(host, &scheduler, &id).await?;
     if next.is_none() {
         // Cancelled between the claim and now. The lease must not keep the next rotation waiting.
@@ -60,8 +61,8 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
         };
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
         let function = pinned.of(host, rotation).await;
-        let (function, moments, ahead) = (&function, &moments, &ahead);
-        let job = Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead };
+        let (function, moments, ahead, early) = (&function, &moments, &ahead, &early);
+        let job = Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead, early };
         let span = spans::step(rotation, step);
         let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
         spans::step_ended(&span, &outcome);
@@ -109,6 +110,7 @@ struct Job<'a> {
     function: &'a Result<Resolved, Outcome>,
     moments: &'a Moments,
     ahead: &'a Ahead,
+    early: &'a EarlyLogin,
 }
 
 impl Job<'_> {
@@ -139,6 +141,7 @@ impl Job<'_> {
                 port: Arc::new(port),
                 allowance: function.allowance(),
                 rehearsal: false,
+                early: self.early.clone(),
             }))
             .await;
         let run = log::Run { function, step, request_id: rotation.token.as_str(), took: began.elapsed() };

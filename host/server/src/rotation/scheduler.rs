@@ -62,9 +62,10 @@ async fn tick(
     if let Some(time) = host.app.queue().time().await? {
         host.clock.agree_with(time);
     }
-    let more = schedules.tick(host).await?;
-    let store = host.app.queue();
-    let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
+    // What somebody waits for comes first.
+    claim(host, running).await?;
+    let Looked { did, more } = schedules.tick(host).await?;
+    let (store, now) = (host.app.queue(), host.app.clock().now());
     for Due { region, name, .. } in store.due_purges(now, limits::CLAIM_MAX).await? {
         let caller = Caller::scheduler(region, crate::world::uuid(&**host.app.rng()));
         let id = SecretId { name, place: None, arn: None };
@@ -76,12 +77,29 @@ async fn tick(
             tracing::error!(secret.id = %id.name, %error, "a deleted secret could not be purged; it is tried again");
         }
     }
-    let room = limits::ROTATIONS_AT_ONCE_MAX.saturating_sub(running.len());
-    let Some(room) = u32::try_from(room).ok().filter(|room| *room > 0) else { return Ok(more) };
-    for claim in store.claim_rotations(now, wall, &host.owner, limits::LEASE, room).await? {
-        running.spawn(runner::run(host.clone(), claim));
+    if did {
+        claim(host, running).await?;
     }
     Ok(more)
+}
+
+/// Takes what is due, as far as there is room for it.
+async fn claim(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppError> {
+    let room = limits::ROTATIONS_AT_ONCE_MAX.saturating_sub(running.len());
+    let Some(room) = u32::try_from(room).ok().filter(|room| *room > 0) else { return Ok(()) };
+    let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
+    for claim in host.app.queue().claim_rotations(now, wall, &host.owner, limits::LEASE, room).await? {
+        running.spawn(runner::run(host.clone(), claim));
+    }
+    Ok(())
+}
+
+/// What came of a look at the schedules.
+struct Looked {
+    /// Whether anything was begun or moved.
+    did: bool,
+    /// Whether there may be more to do at once.
+    more: bool,
 }
 
 /// What is remembered of the schedules from one look to the next. Nothing of it has to survive: it only spreads the work.
@@ -94,8 +112,8 @@ struct Schedules {
 }
 
 impl Schedules {
-    /// Begins what is due; whether it did something and there may be more of it.
-    async fn tick(&mut self, host: &Arc<Host>) -> Result<bool, AppError> {
+    /// Begins what is due.
+    async fn tick(&mut self, host: &Arc<Host>) -> Result<Looked, AppError> {
         let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
         // A clock that was moved back must not keep anything waiting.
         self.troubled.retain(|_, until| *until > wall && *until <= wall + limits::SCHEDULER_TROUBLED_WAIT);
@@ -122,7 +140,7 @@ impl Schedules {
                 }
             }
         }
-        Ok(is_full && did)
+        Ok(Looked { did, more: is_full && did })
     }
 
     /// Whether something was done.

@@ -150,6 +150,8 @@ declare! {
          ORDER BY next_rotation_at LIMIT $2"
     ];
     DUE_PURGES = ["SELECT arn, region, name FROM secrets WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2"];
+    WAIT_FOR_NO_DISK = ["PRAGMA synchronous = NORMAL"];
+    WAIT_FOR_DISK = ["PRAGMA synchronous = FULL"];
     /// The one writer makes the choice and the claim one deed.
     CLAIM_ROTATIONS = [
         "UPDATE secrets SET lease_owner = $1, lease_until = $2, lease_epoch = lease_epoch + 1 \

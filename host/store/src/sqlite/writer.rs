@@ -76,13 +76,17 @@ impl Writer {
         deed: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (told, answer) = oneshot::channel();
-        let work = move |connection: Result<&Connection, StoreError>| {
-            // Who has left before it began wants nothing any more; one who leaves meanwhile is not told.
-            if !told.is_closed() {
-                let _left = told.send(connection.and_then(deed));
-            }
-        };
-        self.wait(Task::Deed(Box::new(work)), answer).await?
+        self.wait(Task::Deed(work(told, deed)), answer).await?
+    }
+
+    /// [`Writer::with`] for what need not outlive a crash of the machine: it does not wait for the disk. A crash of the process does
+    /// not undo it, and whatever is committed later makes it last.
+    pub(super) async fn with_unwaited<T: Send + 'static>(
+        &self,
+        deed: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (told, answer) = oneshot::channel();
+        self.wait(Task::Unwaited(work(told, deed)), answer).await?
     }
 
     async fn wait<T>(&self, task: Task, mut answer: oneshot::Receiver<T>) -> Result<T, StoreError> {
@@ -109,6 +113,18 @@ impl Drop for Writer {
     }
 }
 
+fn work<T: Send + 'static>(
+    told: oneshot::Sender<Result<T, StoreError>>,
+    deed: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+) -> Deed {
+    Box::new(move |connection| {
+        // Who has left before it began wants nothing any more; one who leaves meanwhile is not told.
+        if !told.is_closed() {
+            let _left = told.send(connection.and_then(deed));
+        }
+    })
+}
+
 /// A call's changes, and whom to tell how it went.
 type Call = (Vec<Change>, oneshot::Sender<Verdict>);
 
@@ -118,6 +134,8 @@ type Deed = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 enum Task {
     Commit(Call),
     Deed(Deed),
+    /// A deed that does not wait for the disk.
+    Unwaited(Deed),
 }
 
 /// Those who wait.
@@ -151,6 +169,7 @@ enum Next {
     /// The commits that share a transaction.
     Commits(Vec<Call>),
     Deed(Deed),
+    Unwaited(Deed),
 }
 
 impl Queue {
@@ -188,6 +207,7 @@ impl Queue {
             }
             match line.waiting.pop_front() {
                 Some(Place { task: Task::Deed(deed), .. }) => return Some(Next::Deed(deed)),
+                Some(Place { task: Task::Unwaited(deed), .. }) => return Some(Next::Unwaited(deed)),
                 Some(Place { task: Task::Commit(call), .. }) => {
                     return Some(Next::Commits(line.commits(call)));
                 }
@@ -246,6 +266,7 @@ impl Hand<'_> {
         while let Some(next) = queue.next() {
             match next {
                 Next::Deed(deed) => deed(self.connection()),
+                Next::Unwaited(deed) => self.unwaited(deed),
                 Next::Commits(calls) => self.commits(calls),
             }
             self.tidy();
@@ -263,6 +284,20 @@ impl Hand<'_> {
         for ((_, told), verdict) in calls.into_iter().zip(verdicts) {
             // One who has left meanwhile is not told.
             let _left = told.send(verdict);
+        }
+    }
+
+    fn unwaited(&mut self, deed: Deed) {
+        let eager = self.connection().and_then(|connection| {
+            run(connection, sql::WAIT_FOR_NO_DISK, &[])?;
+            Ok(connection)
+        });
+        deed(eager);
+        // All else is waited for: a connection that cannot promise it is not used again.
+        if let Some(connection) = &self.connection
+            && run(connection, sql::WAIT_FOR_DISK, &[]).is_err()
+        {
+            self.connection = None;
         }
     }
 
@@ -321,11 +356,25 @@ mod tests {
         }
         let next = || match queue.next() {
             Some(Next::Commits(commits)) => commits.len(),
-            Some(Next::Deed(_)) => 0,
+            Some(Next::Deed(_) | Next::Unwaited(_)) => 0,
             None => panic!("it is not closed"),
         };
         let turns: Vec<_> = (0..6).map(|_| next()).collect();
         assert_eq!(turns, [2, 0, 0, limits::STORE_COMMITS_AT_ONCE, 1, 0]);
+    }
+
+    #[tokio::test]
+    async fn only_what_says_so_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Source { path: folder.path().join("pawl.db"), pages_max: None };
+        let connection = Connection::open(&source.path).unwrap();
+        let writer = Writer::start(source, connection).unwrap();
+        let level = |connection: &Connection| {
+            Ok(connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap())
+        };
+        assert_eq!(writer.with(level).await.unwrap(), 2, "FULL");
+        assert_eq!(writer.with_unwaited(level).await.unwrap(), 1, "NORMAL");
+        assert_eq!(writer.with(level).await.unwrap(), 2, "FULL again");
     }
 
     #[test]

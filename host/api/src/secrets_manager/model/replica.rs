@@ -2,9 +2,7 @@
 
 use pawl_core::limits;
 
-use super::kind::{
-    ARN, KMS_KEY_ID, REGION, SECRET_ARN, SECRET_ID, STATUS, STATUS_MESSAGE, member, text,
-};
+use super::kind::{ARN, KMS_KEY_ID, REGION, SECRET_ARN, SECRET_ID, STATUS, STATUS_MESSAGE, member, text};
 use super::{list, model, structures};
 use crate::model::{Kind, Length, Member, Text};
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Slot;
+use super::super::{Place, Slot};
 use super::{Method, Origin, PathPattern, Url};
 
 /// Requests that a function may make of one server.
@@ -24,6 +24,9 @@ pub struct HttpGrant {
     /// Whether the rotator may read answers, once the host has found no sensitive value in them. Otherwise it gets the status.
     #[serde(default)]
     pub answers: bool,
+    /// Where in an answer a key stands that the server has made, for a new version of the secret. Nobody but the host reads it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub capture: BTreeSet<Place>,
 }
 
 impl HttpGrant {
@@ -37,6 +40,12 @@ impl HttpGrant {
             && (self.answers || !answers)
     }
 
+    /// Whether keys may be taken from these places of its answers.
+    #[must_use]
+    pub fn captures(&self, places: &[Place]) -> bool {
+        places.iter().all(|place| self.capture.contains(place))
+    }
+
     /// Whether it covers all that `other` does.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
@@ -45,6 +54,7 @@ impl HttpGrant {
             && other.paths.iter().all(|asked| self.paths.iter().any(|granted| granted.contains(asked)))
             && other.sensitive.is_subset(&self.sensitive)
             && (self.answers || !other.answers)
+            && other.capture.is_subset(&self.capture)
     }
 
     /// What it grants, in words.
@@ -57,6 +67,12 @@ impl HttpGrant {
             words.push_str(&format!(", with sensitive values in {}", listed(&self.sensitive)));
         }
         words.push_str(if self.answers { ", and read the answers" } else { "" });
+        if !self.capture.is_empty() {
+            let places = listed(&self.capture);
+            words.push_str(&format!(
+                ", and store keys that the server makes, from {places} of the answers (who runs the server knows them)"
+            ));
+        }
         words
     }
 }

@@ -1,5 +1,8 @@
 //! Requests with sensitive values in them: what is sent, what is not, and what comes back.
 
+mod capture;
+mod tls;
+
 use std::sync::atomic::AtomicUsize;
 
 use pawl_core::function::HttpGrant;

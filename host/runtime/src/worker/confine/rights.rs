@@ -6,10 +6,11 @@ use std::os::fd::RawFd;
 
 use landlock::{ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, Scope};
 use pawl_core::limits;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, nice, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::set_no_new_privs;
 
 use super::ConfineError;
+use crate::courtesy;
 
 /// The newest Landlock whose rights this crate knows; a kernel with an older one gives what it has.
 const LANDLOCK: ABI = ABI::V10;
@@ -38,7 +39,7 @@ fn common() -> io::Result<()> {
     // Other processes of this user can neither trace it nor read its memory.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // Whoever asks the host for a secret comes first.
-    nice(limits::WORKER_NICENESS)?;
+    courtesy::give_way(limits::WORKER_NICENESS, limits::WORKER_TURN)?;
     limit(Resource::Core, 0)?;
     limit(Resource::Memlock, 0)?;
     limit(Resource::Msgqueue, 0)

@@ -93,7 +93,7 @@ impl App {
         for _ in 0..limits::CHANGE_TRIES_MAX {
             let (revision, held) = self.alias_row(region, name).await?;
             if let Some(target) = self.key(region, held.target).await? {
-                self.may_use_key(caller, DELETE, &target.key)?;
+                self.may_use_key(caller, DELETE, &target)?;
             }
             let change = entity(ALIASES, region, name.as_str(), Expect::Revision(revision), None);
             let record = self.key_record(caller, DELETE, &name.arn(region, &self.account))?;

@@ -1,15 +1,21 @@
 //! Who may do what with a key: the one place where that is decided.
 //!
-//! A key's policy is stored and checked, and is not asked yet: callers are the root identity, which may do everything, and Pawl's
-//! own work. Callers with policies of their own are to be decided here, by the key's policy together with theirs.
+//! The root identity may do everything, and Pawl's own work what that work is. Anybody else is judged by the key's own policy together
+//! with his, as AWS does: a key lets in only whom its policy names, and the one that it has when nothing is said leaves the matter to
+//! the account's policies.
+
+use std::borrow::Cow;
 
 use pawl_api::kms::refusal;
-use pawl_core::key::{Key, KeyManager};
+use pawl_core::key::{AliasName, KeyManager};
 use pawl_core::names::Region;
 
+use super::HeldKey;
 use crate::app::App;
+use crate::cache::Held;
 use crate::error::AppError;
 use crate::identity::{Caller, Standing};
+use crate::policy::permit;
 
 /// What may be done with a service's own key: look at it.
 const LOOKS: [&str; 8] = [
@@ -23,14 +29,47 @@ const LOOKS: [&str; 8] = [
     "kms:ListKeys",
 ];
 
+/// Condition keys, and their values.
+type Keys = Vec<(Cow<'static, str>, String)>;
+
 impl App {
-    /// Whether the caller may do `action` with a key.
+    /// Whether the caller may do `action` with a key, by itself.
     pub(super) fn may_use_key(
         &self,
         caller: &Caller,
         action: &'static str,
-        key: &Key,
+        held: &HeldKey,
     ) -> Result<(), AppError> {
+        self.may_use_key_for(caller, action, held, Keys::new())
+    }
+
+    /// Whether the caller may open, with a key, a value of a secret.
+    pub(super) fn may_open_with(
+        &self,
+        caller: &Caller,
+        (secret, version): (&Held, &str),
+        held: &HeldKey,
+    ) -> Result<(), AppError> {
+        let arn = secret.seal_arn().to_string();
+        let mut keys = via_secrets_manager(&caller.region);
+        keys.push(("kms:EncryptionContext:SecretARN".into(), arn));
+        keys.push(("kms:EncryptionContext:SecretVersionId".into(), version.to_owned()));
+        self.may_use_key_for(caller, "kms:Decrypt", held, keys)
+    }
+
+    /// Whether the caller may have a secret's values sealed with a key.
+    pub(super) fn may_seal_with(&self, caller: &Caller, held: &HeldKey) -> Result<(), AppError> {
+        self.may_use_key_for(caller, "kms:GenerateDataKey", held, via_secrets_manager(&caller.region))
+    }
+
+    fn may_use_key_for(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        held: &HeldKey,
+        mut keys: Keys,
+    ) -> Result<(), AppError> {
+        let key = &held.key;
         if key.manager == KeyManager::Aws && !LOOKS.contains(&action) {
             return Err(AppError::Api(refusal::service_key(&caller.principal, action, &key.arn)));
         }
@@ -41,6 +80,18 @@ impl App {
                 "kms:Decrypt" | "kms:GenerateDataKey" => Ok(()),
                 _ => Err(AppError::Api(refusal::service_key(&caller.principal, action, &key.arn))),
             },
+            Standing::Principal => {
+                let arn = key.arn.as_str();
+                let policy = held.policy.as_ref().ok_or_else(|| {
+                    // It was stored by a program that read it otherwise.
+                    AppError::NotAllowed(format!("The policy of the key {arn} cannot be read; replace it."))
+                })?;
+                keys.push(("kms:CallerAccount".into(), self.account().to_string()));
+                for tag in &key.tags {
+                    keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
+                }
+                permit(self, caller, (action, arn), &keys, None, Some(policy)).map_err(AppError::NotAllowed)
+            }
         }
     }
 
@@ -54,6 +105,9 @@ impl App {
             Standing::Scheduler | Standing::Rotation => {
                 Err(AppError::Api(refusal::service_key(&caller.principal, action, "*")))
             }
+            Standing::Principal => {
+                permit(self, caller, (action, "*"), &[], None, None).map_err(AppError::NotAllowed)
+            }
         }
     }
 
@@ -62,14 +116,21 @@ impl App {
         &self,
         caller: &Caller,
         action: &'static str,
-        (region, alias): (&Region, &pawl_core::key::AliasName),
+        (region, alias): (&Region, &AliasName),
     ) -> Result<(), AppError> {
+        let arn = alias.arn(region, self.account());
         match caller.standing {
             Standing::Root => Ok(()),
             Standing::Scheduler | Standing::Rotation => {
-                let arn = alias.arn(region, self.account());
                 Err(AppError::Api(refusal::service_key(&caller.principal, action, arn)))
+            }
+            Standing::Principal => {
+                permit(self, caller, (action, &arn), &[], None, None).map_err(AppError::NotAllowed)
             }
         }
     }
+}
+
+fn via_secrets_manager(region: &Region) -> Keys {
+    vec![("kms:ViaService".into(), format!("secretsmanager.{region}.amazonaws.com"))]
 }

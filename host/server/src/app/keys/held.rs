@@ -11,6 +11,7 @@ use pawl_core::key::{Key, KeyId};
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
+use pawl_iam::policy::PolicyDocument;
 use pawl_keyring::{SealedMaterial, UnlockedKey};
 
 /// A key as it was last loaded, unlocked.
@@ -20,6 +21,8 @@ pub struct HeldKey {
     pub revision: u64,
     /// The aggregate.
     pub key: Key,
+    /// Its policy; none when it cannot be read.
+    pub(super) policy: Option<PolicyDocument>,
     pub(super) sealed: SealedMaterial,
     /// What encrypts.
     pub unlocked: UnlockedKey,
@@ -123,7 +126,7 @@ mod tests {
         let sealed = keyring.add_material(key.arn.as_str(), 1, None, &SystemRng).unwrap();
         let materials = keyring.open_material(key.arn.as_str(), &sealed).unwrap();
         let unlocked = UnlockedKey::new(key.id, key.arn.to_string(), &materials).unwrap();
-        (region, Arc::new(HeldKey { revision: 1, key, sealed, unlocked }))
+        (region, Arc::new(HeldKey { revision: 1, key, policy: None, sealed, unlocked }))
     }
 
     #[test]

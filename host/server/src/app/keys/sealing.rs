@@ -94,7 +94,12 @@ impl App {
             Ok(_) => {}
             Err(error) => return Err(invalid(&error.into())),
         }
-        let held = match self.read_key(caller, "kms:GenerateDataKey", named).await {
+        let found = match self.resolve_key(&caller.region, named).await {
+            Ok(id) => self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id)),
+            Err(error) => Err(error),
+        };
+        let allowed = |held: Arc<HeldKey>| self.may_seal_with(caller, &held).map(|()| held);
+        let held = match found.and_then(allowed) {
             Ok(held) => held,
             Err(AppError::Api(error)) if error.code == ErrorCode::NotFoundException => {
                 return Err(invalid(&AppError::Api(error)));
@@ -103,6 +108,7 @@ impl App {
             Err(AppError::Api(error)) if error.code == ErrorCode::AccessDeniedException => {
                 return Err(kms_denied());
             }
+            Err(AppError::NotAllowed(_)) => return Err(kms_denied()),
             Err(error) => return Err(error),
         };
         held.key
@@ -175,7 +181,7 @@ impl App {
             || AppError::CannotDecrypt(format!("The key {} does not exist.", self.key_arn(&region, id)));
         let key = key.ok_or_else(gone)?;
         if let Some(caller) = caller {
-            self.may_use_key(caller, "kms:Decrypt", &key.key).map_err(|_| kms_denied())?;
+            self.may_open_with(caller, (held, context.version_id), &key).map_err(|_| kms_denied())?;
         }
         key.key.must_be_enabled().map_err(|why| AppError::CannotDecrypt(why.to_string()))?;
         Ok(key.unlocked.open(context, sealed)?)

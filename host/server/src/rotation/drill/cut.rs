@@ -91,6 +91,10 @@ impl SecretsPort for Cut {
         self.unless_dead(self.port.note_login(account, refused))
     }
 
+    fn notice<'a>(&'a self, text: &'a str) -> Answer<'a, bool> {
+        self.unless_dead(self.port.notice(text))
+    }
+
     fn fence(&self) -> Answer<'_, ()> {
         self.unless_dead(self.port.fence())
     }

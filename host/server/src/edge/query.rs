@@ -1,0 +1,182 @@
+//! The query protocol, which IAM and STS speak: `POST /` with a form.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Method, Request, Response, StatusCode, request};
+use pawl_api::error::{ApiError, ErrorCode};
+use pawl_api::query::{ACTION, ANSWER_TYPE, FORM_TYPE, Form, Node, answer, refusal, wire};
+use pawl_api::{Target, X_AMZ_TARGET, iam, sts};
+use pawl_core::limits;
+use pawl_iam::sigv4::{Head, present};
+use tracing::Instrument as _;
+use zeroize::Zeroizing;
+
+use super::aws_json::REQUEST_ID;
+use super::listener::Peer;
+use super::sign::{authenticate, must_be_for};
+use crate::host::Host;
+use crate::metrics::Answered;
+use crate::{ops, spans};
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static(ANSWER_TYPE);
+
+/// Whether a request speaks this protocol: a form, and no header that names an operation.
+pub(super) fn is_for<B>(request: &Request<B>) -> bool {
+    if request.headers().contains_key(X_AMZ_TARGET) || request.method() != Method::POST {
+        return false;
+    }
+    let form = |kind: &HeaderValue| {
+        let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(FORM_TYPE.as_bytes())
+    };
+    request.uri().path() == "/" && request.headers().get(CONTENT_TYPE).is_some_and(form)
+}
+
+/// A service of this protocol.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Iam,
+    Sts,
+}
+
+impl Service {
+    /// The service that a signature is for, be it right or not.
+    fn of(head: &Head<'_>) -> Option<Self> {
+        match present(head).ok()?.service() {
+            iam::SIGNING_NAME => Some(Self::Iam),
+            sts::SIGNING_NAME => Some(Self::Sts),
+            _ => None,
+        }
+    }
+
+    const fn namespace(self) -> &'static str {
+        match self {
+            Self::Iam => iam::NAMESPACE,
+            Self::Sts => sts::NAMESPACE,
+        }
+    }
+
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Iam => iam::VERSION,
+            Self::Sts => sts::VERSION,
+        }
+    }
+
+    fn target(self, form: &Form) -> Result<Target, ApiError> {
+        let action = form.get(ACTION).unwrap_or_default();
+        let found = match self {
+            Self::Iam => iam::Operation::from_action(action).map(Target::Iam),
+            Self::Sts => sts::Operation::from_action(action).map(Target::Sts),
+        };
+        let version = form.get("Version").unwrap_or_default();
+        found.filter(|_| version == self.version()).ok_or_else(|| {
+            let message = format!("Could not find operation {action} for version {version}");
+            ApiError::new(ErrorCode::UnknownOperationException, message)
+        })
+    }
+}
+
+/// Answers one request.
+pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<Body> {
+    let mut counted = host.metrics.begin_request();
+    let request_id = crate::world::uuid(&**host.app.rng());
+    let (parts, body) = request.into_parts();
+    let form = match receive(body).await {
+        Ok(bytes) => Form::parse(&bytes).map(|form| (form, bytes)),
+        Err(error) => Err(error),
+    };
+    let service = with_head(&parts, Service::of);
+    let target = match (&form, service) {
+        (Ok((form, _)), Some(service)) => service.target(form).ok(),
+        _ => None,
+    };
+    counted.is_for(target);
+    let span = spans::request(target, &request_id);
+    let namespace = service.unwrap_or(Service::Iam).namespace();
+    let done = match form {
+        Ok((form, bytes)) => {
+            respond(&host, &parts, service, (&form, &bytes), &request_id).instrument(span.clone()).await
+        }
+        Err(error) => Err(error),
+    };
+    let answered = done.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
+    counted.answered(answered);
+    let (status, body) = match done {
+        Ok((target, nodes)) => (200, answer(target.name(), namespace, nodes, &request_id)),
+        Err(error) => (wire(error.code).status, refusal(&error, namespace, &request_id)),
+    };
+    spans::request_ended(&span, answered, status, counted.took());
+    let mut response = Response::new(Body::from(Bytes::from_owner(Zeroizing::new(body))));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+async fn receive(body: Body) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(limits::BODY_READ_TIMEOUT, to_bytes(body, limits::BODY_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => {
+            let message =
+                format!("The request's body must not be longer than {} bytes.", limits::BODY_BYTES_MAX);
+            Err(ApiError::new(ErrorCode::RequestEntityTooLargeException, message))
+        }
+        Err(_) => {
+            let message = "The request's body did not arrive in time.";
+            Err(ApiError::new(ErrorCode::ValidationError, message))
+        }
+    }
+}
+
+fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {
+    let headers: Vec<(&str, &[u8])> =
+        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    with(&Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+    })
+}
+
+/// Whoever did not sign a request is not told what is wrong with it.
+async fn respond(
+    host: &Host,
+    parts: &request::Parts,
+    service: Option<Service>,
+    (form, body): (&Form, &[u8]),
+    request_id: &str,
+) -> Result<(Target, Option<Vec<Node>>), ApiError> {
+    let signed = with_head(parts, |head| authenticate(host, head, body, request_id.to_owned()))?;
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let caller = signed.caller.from_address(peer);
+    spans::request_signed(&caller);
+    let Some(service) = service else { return Err(other_service(&signed.service)) };
+    let target = service.target(form)?;
+    let nodes = match target {
+        Target::Iam(operation) => {
+            if caller.region.as_str() != iam::SIGNING_REGION {
+                let message =
+                    format!("Credential should be scoped to a valid region, not '{}'. ", caller.region);
+                return Err(ApiError::new(ErrorCode::InvalidSignatureException, message));
+            }
+            ops::iam::perform(host, &caller, operation, form).await?
+        }
+        Target::Sts(operation) => ops::sts::perform(host, &caller, operation, form).await?,
+        Target::SecretsManager(_) | Target::Pawl(_) | Target::Lambda(_) | Target::Kms(_) => {
+            return Err(ApiError::internal());
+        }
+    };
+    Ok((target, nodes))
+}
+
+/// A form for a service that takes none.
+fn other_service(signed: &str) -> ApiError {
+    must_be_for(iam::SIGNING_NAME, signed).err().unwrap_or_else(ApiError::internal)
+}

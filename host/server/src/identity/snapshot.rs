@@ -1,0 +1,241 @@
+//! All users, groups, roles and managed policies as they are at one moment, compiled for those who decide.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use pawl_core::identity::{BUILT_IN, Group, KeyStatus, ManagedPolicy, Role, User};
+use pawl_core::identity::{Policies, arn};
+use pawl_core::names::AccountId;
+use pawl_core::value::SecretBytes;
+use pawl_iam::policy::{PolicyDocument, Principal};
+use pawl_keyring::Keyring;
+use pawl_store::EntityRow;
+
+use super::principal::{Identity, deny_all};
+use super::{AccessKey, secrets};
+
+/// The kinds under which they are stored.
+pub(crate) const USER: &str = "iam:user";
+/// See [`USER`].
+pub(crate) const GROUP: &str = "iam:group";
+/// See [`USER`].
+pub(crate) const ROLE: &str = "iam:role";
+/// See [`USER`].
+pub(crate) const POLICY: &str = "iam:policy";
+
+/// A thing and the revision at which it was read.
+#[derive(Debug)]
+pub struct Kept<T> {
+    /// The thing.
+    pub value: Arc<T>,
+    /// Its revision.
+    pub revision: u64,
+    /// What of it is secret, sealed.
+    pub sealed: Option<Arc<[u8]>>,
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), revision: self.revision, sealed: self.sealed.clone() }
+    }
+}
+
+/// A user's access key.
+#[derive(Debug)]
+pub struct UserKey {
+    /// Whose.
+    pub user: String,
+    /// Whether it can be used.
+    pub active: bool,
+    /// It.
+    pub key: Arc<AccessKey>,
+}
+
+/// What a role's sessions may do.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    /// Its policies.
+    pub policies: Vec<Arc<PolicyDocument>>,
+    /// Its boundary.
+    pub boundary: Option<Arc<PolicyDocument>>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The version of the store's entities that it is of.
+    pub version: u64,
+    /// Users by their names.
+    pub users: BTreeMap<String, Kept<User>>,
+    /// Groups by their names.
+    pub groups: BTreeMap<String, Kept<Group>>,
+    /// Roles by their names.
+    pub roles: BTreeMap<String, Kept<Role>>,
+    /// Managed policies of the account by their names.
+    pub policies: BTreeMap<String, Kept<ManagedPolicy>>,
+    keys: HashMap<String, UserKey>,
+    identities: HashMap<String, Arc<Identity>>,
+    documents: HashMap<String, Arc<PolicyDocument>>,
+}
+
+/// The rows of which a snapshot is made.
+pub(super) struct Rows {
+    pub(super) version: u64,
+    pub(super) users: Vec<EntityRow>,
+    pub(super) groups: Vec<EntityRow>,
+    pub(super) roles: Vec<EntityRow>,
+    pub(super) policies: Vec<EntityRow>,
+}
+
+impl Snapshot {
+    /// Reads rows. What has not changed is taken from the snapshot before.
+    pub(super) fn new(rows: Rows, before: &Self, keyring: &Keyring, account: &AccountId) -> Self {
+        let mut snapshot = Self {
+            version: rows.version,
+            users: read(rows.users, &before.users),
+            groups: read(rows.groups, &before.groups),
+            roles: read(rows.roles, &before.roles),
+            policies: read(rows.policies, &before.policies),
+            ..Self::default()
+        };
+        snapshot.documents = snapshot.compile_managed(account);
+        snapshot.keys = snapshot.open_keys(before, keyring);
+        let users = snapshot.users.values();
+        snapshot.identities = users
+            .map(|user| (user.value.name.clone(), Arc::new(snapshot.user_identity(&user.value, account))))
+            .collect();
+        snapshot
+    }
+
+    fn compile_managed(&self, account: &AccountId) -> HashMap<String, Arc<PolicyDocument>> {
+        let own = self.policies.values().map(|policy| {
+            let policy = &policy.value;
+            (arn(account, "policy", &policy.path, &policy.name), compile(policy.in_force()))
+        });
+        own.chain(BUILT_IN.iter().map(|policy| (policy.arn(), compile(policy.text)))).collect()
+    }
+
+    fn open_keys(&self, before: &Self, keyring: &Keyring) -> HashMap<String, UserKey> {
+        let mut keys = HashMap::new();
+        for user in self.users.values() {
+            let mut opened: Option<HashMap<String, SecretBytes>> = None;
+            for record in &user.value.keys {
+                let known = before.keys.get(&record.id).map(|held| Arc::clone(&held.key));
+                let key = known.or_else(|| {
+                    let secrets = opened.get_or_insert_with(|| {
+                        secrets::open(keyring, &user.value.id, user.sealed.as_deref()).unwrap_or_default()
+                    });
+                    let secret = secrets.remove(&record.id)?;
+                    Some(Arc::new(AccessKey { id: record.id.clone(), secret }))
+                });
+                let Some(key) = key else {
+                    tracing::error!(user = %user.value.name, key = %record.id, "an access key does not open");
+                    continue;
+                };
+                let (user, active) = (user.value.name.clone(), record.status == KeyStatus::Active);
+                keys.insert(record.id.clone(), UserKey { user, active, key });
+            }
+        }
+        keys
+    }
+
+    fn user_identity(&self, user: &User, account: &AccountId) -> Identity {
+        let mut policies = self.documents_of(&user.policies);
+        for group in user.groups.iter().filter_map(|group| self.groups.get(group)) {
+            policies.append(&mut self.documents_of(&group.value.policies));
+        }
+        let path = user.path.trim_start_matches('/');
+        Identity {
+            principal: Principal::user(account, &format!("{path}{}", user.name)),
+            id: user.id.clone(),
+            tags: user.tags.clone(),
+            policies,
+            boundary: self.boundary(user.boundary.as_deref()),
+            session: None,
+            issued_at: None,
+            transitive: Vec::new(),
+            source_identity: None,
+        }
+    }
+
+    /// The compiled policies of a holder.
+    fn documents_of(&self, policies: &Policies) -> Vec<Arc<PolicyDocument>> {
+        let inline = policies.inline.values().map(|text| compile(text));
+        inline.chain(policies.attached.iter().map(|arn| self.document(arn))).collect()
+    }
+
+    /// The compiled managed policy of this ARN; one that is gone denies everything, for nobody knows what it denied.
+    #[must_use]
+    pub fn document(&self, arn: &str) -> Arc<PolicyDocument> {
+        self.documents.get(arn).cloned().unwrap_or_else(deny_all)
+    }
+
+    /// The text that is in force of the managed policy of this ARN.
+    #[must_use]
+    pub fn text(&self, account: &AccountId, arn: &str) -> Option<String> {
+        if let Some(built_in) = BUILT_IN.iter().find(|policy| policy.arn() == arn) {
+            return Some(built_in.text.to_owned());
+        }
+        self.policy(account, arn).map(|policy| policy.value.in_force().to_owned())
+    }
+
+    /// The account's managed policy of this ARN.
+    #[must_use]
+    pub fn policy(&self, account: &AccountId, of: &str) -> Option<&Kept<ManagedPolicy>> {
+        let name = of.rsplit_once('/')?.1;
+        let found = self.policies.get(name)?;
+        (arn(account, "policy", &found.value.path, name) == of).then_some(found)
+    }
+
+    fn boundary(&self, arn: Option<&str>) -> Option<Arc<PolicyDocument>> {
+        arn.map(|arn| self.document(arn))
+    }
+
+    /// What a role's sessions may do.
+    #[must_use]
+    pub fn grants(&self, role: &Role) -> Grants {
+        Grants {
+            policies: self.documents_of(&role.policies),
+            boundary: self.boundary(role.boundary.as_deref()),
+        }
+    }
+
+    /// The access key of this id.
+    #[must_use]
+    pub fn key(&self, id: &str) -> Option<&UserKey> {
+        self.keys.get(id)
+    }
+
+    /// The user of this name as a caller.
+    #[must_use]
+    pub fn identity(&self, user: &str) -> Option<&Arc<Identity>> {
+        self.identities.get(user)
+    }
+}
+
+/// What cannot be read denies everything.
+fn compile(text: &str) -> Arc<PolicyDocument> {
+    PolicyDocument::parse_identity(text).map_or_else(|_| deny_all(), Arc::new)
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    rows: Vec<EntityRow>,
+    before: &BTreeMap<String, Kept<T>>,
+) -> BTreeMap<String, Kept<T>> {
+    let mut things = BTreeMap::new();
+    for EntityRow { name, revision, document, sealed, kind, .. } in rows {
+        if let Some(held) = before.get(&name).filter(|held| held.revision == revision) {
+            things.insert(name, held.clone());
+            continue;
+        }
+        match serde_json::from_str(&document) {
+            Ok(value) => {
+                let kept = Kept { value: Arc::new(value), revision, sealed: sealed.map(Arc::from) };
+                things.insert(name, kept);
+            }
+            // One that is damaged must not keep everybody else out.
+            Err(_) => tracing::error!(kind, name, "its document cannot be read; it is left out"),
+        }
+    }
+    things
+}

@@ -1,0 +1,377 @@
+//! A request of IAM: its parameters, whom it is about, and whether the caller may.
+
+use std::borrow::Cow;
+
+use pawl_api::error::{ApiError, ErrorCode};
+use pawl_api::iam::Operation;
+use pawl_api::query::{Form, rule};
+use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User, arn};
+use pawl_core::names::AccountId;
+use pawl_core::secret::Tag;
+use pawl_core::world::Timestamp;
+use pawl_iam::policy::{PolicyDocument, PrincipalKind};
+use pawl_store::{EntityChange, EntityPut, Expect};
+
+use crate::host::Host;
+use crate::identity::{Caller, GROUP, Kept, POLICY, ROLE, Snapshot, USER};
+use crate::policy::permit;
+
+/// A request.
+pub(crate) struct IamRequest<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) caller: &'a Caller,
+    pub(crate) operation: Operation,
+    pub(crate) form: &'a Form,
+}
+
+/// Why it was not done.
+pub(crate) struct Failure(ApiError);
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        failure.0
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        let code = match error {
+            IdentityError::Quota { .. } | IdentityError::PolicySize { .. } | IdentityError::Versions(_) => {
+                ErrorCode::LimitExceededException
+            }
+            IdentityError::DefaultVersion | IdentityError::InUse(_) => ErrorCode::DeleteConflict,
+            IdentityError::NoSuchKey(_)
+            | IdentityError::NoSuchInline { .. }
+            | IdentityError::NotAttached(_)
+            | IdentityError::NoSuchVersion { .. } => ErrorCode::NoSuchEntity,
+            IdentityError::TwiceTagged => ErrorCode::InvalidInput,
+        };
+        Self(ApiError::new(code, error.to_string()))
+    }
+}
+
+/// A refusal of IAM's.
+pub(super) fn refuse(code: ErrorCode, message: impl Into<String>) -> Failure {
+    Failure(ApiError::new(code, message))
+}
+
+/// Nothing of this name.
+pub(super) fn missing(kind: &str, name: &str) -> Failure {
+    refuse(ErrorCode::NoSuchEntity, format!("The {kind} with name {name} cannot be found."))
+}
+
+impl<'a> IamRequest<'a> {
+    /// The account.
+    pub(super) fn account(&self) -> &'a AccountId {
+        self.host.app.account()
+    }
+
+    /// The moment at which it is done.
+    pub(super) fn now(&self) -> Timestamp {
+        self.host.app.clock().now()
+    }
+
+    /// The user's name; of a request without one, the caller's own.
+    pub(super) fn user_name(&self) -> Result<Cow<'a, str>, ApiError> {
+        if let Some(name) = self.form.text("UserName", &rule::EXISTING_USER)? {
+            return Ok(Cow::Borrowed(name));
+        }
+        let own = self.caller.identity.as_ref().map(|identity| &identity.principal);
+        match own.filter(|own| own.kind() == PrincipalKind::User) {
+            Some(own) => Ok(Cow::Owned(own.name().rsplit('/').next().unwrap_or_default().to_owned())),
+            None => {
+                let message = "Must specify userName when calling with non-User credentials";
+                Err(ApiError::new(ErrorCode::ValidationError, message))
+            }
+        }
+    }
+
+    /// The role's name.
+    pub(super) fn role_name(&self) -> Result<&'a str, ApiError> {
+        self.form.required("RoleName", &rule::ROLE_NAME)
+    }
+
+    /// The group's name.
+    pub(super) fn group_name(&self) -> Result<&'a str, ApiError> {
+        self.form.required("GroupName", &rule::GROUP_NAME)
+    }
+
+    /// The policy's ARN.
+    pub(super) fn policy_arn(&self) -> Result<&'a str, ApiError> {
+        self.form.required("PolicyArn", &rule::ARN)
+    }
+
+    /// The name of the user, group or role.
+    pub(super) fn holder_name(&self, holder: Holder) -> Result<Cow<'a, str>, ApiError> {
+        match holder {
+            Holder::User => self.form.required("UserName", &rule::EXISTING_USER).map(Cow::Borrowed),
+            Holder::Group => self.group_name().map(Cow::Borrowed),
+            Holder::Role => self.role_name().map(Cow::Borrowed),
+        }
+    }
+
+    /// The path of what is to be made.
+    pub(super) fn path(&self) -> Result<&'a str, ApiError> {
+        Ok(self.form.text("Path", &rule::PATH)?.unwrap_or("/"))
+    }
+
+    /// The tags of the request.
+    pub(super) fn tags(&self) -> Result<Vec<Tag>, ApiError> {
+        let tag = |(key, value)| {
+            let key = rule::TAG_KEY.admit("tags.1.member.key", key)?;
+            let value = rule::TAG_VALUE.admit("tags.1.member.value", value)?;
+            Ok(Tag { key: key.to_owned(), value: value.to_owned() })
+        };
+        self.form.pairs("Tags", "Key", "Value").into_iter().map(tag).collect()
+    }
+
+    /// The text of a policy of an identity.
+    pub(super) fn document(&self) -> Result<&'a str, Failure> {
+        let text = self.form.required("PolicyDocument", &rule::POLICY_DOCUMENT)?;
+        PolicyDocument::parse_identity(text).map(|_| text).map_err(|error| malformed(&error.to_string()))
+    }
+
+    /// The text of a policy of a role on who may assume it.
+    pub(super) fn trust(&self, name: &str) -> Result<&'a str, Failure> {
+        let text = self.form.required(name, &rule::POLICY_DOCUMENT)?;
+        PolicyDocument::parse_trust(text).map(|_| text).map_err(|error| malformed(&error.to_string()))
+    }
+
+    /// Plans a change from what there is, and makes it.
+    pub(super) async fn change<T: Send>(
+        &self,
+        plan: impl Fn(&Snapshot) -> Result<(Vec<EntityChange>, T), Failure> + Send + Sync,
+    ) -> Result<T, ApiError> {
+        let plan = |snapshot: &Snapshot| plan(snapshot).map_err(ApiError::from);
+        self.host.directory.change(plan, || self.audit()).await
+    }
+
+    /// The record that is stored with a change. Never a secret.
+    fn audit(&self) -> Vec<String> {
+        let about: serde_json::Map<_, _> =
+            ["UserName", "GroupName", "RoleName", "PolicyName", "PolicyArn", "AccessKeyId"]
+                .into_iter()
+                .filter_map(|name| Some((name.to_owned(), self.form.get(name)?.into())))
+                .collect();
+        let record = serde_json::json!({
+            "at": self.now(),
+            "request_id": self.caller.request_id,
+            "principal": self.caller.principal,
+            "action": self.operation.name(),
+            "about": about,
+        });
+        vec![record.to_string()]
+    }
+
+    /// Whether the caller's policies let it do this.
+    pub(super) fn must_be_let(&self) -> Result<(), ApiError> {
+        let Some(identity) = &self.caller.identity else { return self.permit("*", &[], None) };
+        let denied = |message: &str| Err(ApiError::new(ErrorCode::AccessDeniedException, message));
+        if identity.issued_at.is_some() && identity.principal.kind() == PrincipalKind::User {
+            // AWS: credentials of GetSessionToken call no IAM, unless they were given with MFA.
+            return denied(
+                "Session credentials of a user cannot call IAM: use the user's access key, or a role",
+            );
+        }
+        let snapshot = self.host.directory.snapshot();
+        let resource = self.resource(&snapshot);
+        self.permit(&resource, &self.keys(&snapshot), self.named().as_deref())
+    }
+
+    /// How AWS's refusals name what there is already: `user ann`.
+    fn named(&self) -> Option<String> {
+        if self.operation.name().starts_with("Create") && self.operation != Operation::CreateAccessKey {
+            return None;
+        }
+        let of = |field: &str, kind: &str| self.form.get(field).map(|name| format!("{kind} {name}"));
+        if self.form.get("PolicyArn").is_some() && !is_about_a_holder(self.operation.name()) {
+            return of("PolicyArn", "policy");
+        }
+        of("GroupName", "group").or_else(|| of("RoleName", "role")).or_else(|| of("UserName", "user"))
+    }
+
+    fn permit(
+        &self,
+        resource: &str,
+        keys: &[(Cow<'static, str>, String)],
+        shown: Option<&str>,
+    ) -> Result<(), ApiError> {
+        permit(&self.host.app, self.caller, (self.operation.action(), resource), keys, shown, None)
+            .map_err(|message| ApiError::new(ErrorCode::AccessDeniedException, message))
+    }
+
+    /// The ARN of what the request is about: with its path where there is such a thing.
+    fn resource(&self, snapshot: &Snapshot) -> String {
+        let (account, name) = (self.account(), self.operation.name());
+        if matches!(
+            name,
+            "ListUsers"
+                | "ListGroups"
+                | "ListRoles"
+                | "ListPolicies"
+                | "GetAccountSummary"
+                | "ListAccountAliases"
+        ) {
+            return "*".to_owned();
+        }
+        if let Some(arn) = self.form.get("PolicyArn").filter(|_| !is_about_a_holder(name)) {
+            return arn.to_owned();
+        }
+        let path = self.form.get("Path").unwrap_or("/");
+        if let Some(group) = self.form.get("GroupName") {
+            let found = snapshot.groups.get(group).map(|group| group.value.path.as_str());
+            return arn(account, "group", found.unwrap_or(path), group);
+        }
+        if let Some(role) = self.form.get("RoleName") {
+            let found = snapshot.roles.get(role).map(|role| role.value.path.as_str());
+            return arn(account, "role", found.unwrap_or(path), role);
+        }
+        if name == "CreatePolicy" {
+            return arn(account, "policy", path, self.form.get("PolicyName").unwrap_or_default());
+        }
+        let of_key =
+            self.form.get("AccessKeyId").and_then(|id| snapshot.key(id)).map(|key| key.user.as_str());
+        let user = self.user_name().ok();
+        let user = if name == "GetAccessKeyLastUsed" { of_key } else { user.as_deref() };
+        let Some(user) = user else { return "*".to_owned() };
+        let found = snapshot.users.get(user).map(|user| user.value.path.as_str());
+        arn(account, "user", found.unwrap_or(path), user)
+    }
+
+    /// The condition keys of the request and of what it is about.
+    fn keys(&self, snapshot: &Snapshot) -> Vec<(Cow<'static, str>, String)> {
+        let mut keys: Vec<(Cow<'static, str>, String)> = Vec::new();
+        let name = self.operation.name();
+        if let Some(arn) = self.form.get("PolicyArn").filter(|_| is_about_a_holder(name)) {
+            keys.push(("iam:PolicyARN".into(), arn.to_owned()));
+        }
+        if let Some(boundary) = self.form.get("PermissionsBoundary") {
+            keys.push(("iam:PermissionsBoundary".into(), boundary.to_owned()));
+        }
+        for (key, value) in self.form.pairs("Tags", "Key", "Value") {
+            keys.push((format!("aws:RequestTag/{key}").into(), value.to_owned()));
+            keys.push(("aws:TagKeys".into(), key.to_owned()));
+        }
+        keys.extend(self.form.list("TagKeys").into_iter().map(|key| ("aws:TagKeys".into(), key.to_owned())));
+        let user = self.form.get("UserName").and_then(|name| snapshot.users.get(name));
+        let role = self.form.get("RoleName").and_then(|name| snapshot.roles.get(name));
+        let (tags, boundary) = match (user, role) {
+            (Some(user), _) => (user.value.tags.as_slice(), user.value.boundary.as_ref()),
+            (None, Some(role)) => (role.value.tags.as_slice(), role.value.boundary.as_ref()),
+            (None, None) => (&[][..], None),
+        };
+        for tag in tags {
+            keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
+            keys.push((format!("iam:ResourceTag/{}", tag.key).into(), tag.value.clone()));
+        }
+        if let Some(boundary) = boundary.filter(|_| self.form.get("PermissionsBoundary").is_none()) {
+            keys.push(("iam:PermissionsBoundary".into(), boundary.clone()));
+        }
+        keys
+    }
+}
+
+/// Whether an operation with a policy's ARN is about a user, group or role.
+fn is_about_a_holder(operation: &str) -> bool {
+    operation.starts_with("Attach") || operation.starts_with("Detach")
+}
+
+/// A text that is no policy.
+pub(super) fn malformed(what: &str) -> Failure {
+    refuse(ErrorCode::MalformedPolicyDocumentException, what)
+}
+
+/// A thing as an entity: its kind, and by which further names it is found.
+pub(super) trait Stored: serde::Serialize {
+    const KIND: &'static str;
+    fn name(&self) -> &str;
+    fn keys(&self) -> Vec<String> {
+        // Names do not differ by case alone.
+        vec![format!("name {}", self.name().to_lowercase())]
+    }
+}
+
+impl Stored for User {
+    const KIND: &'static str = USER;
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn keys(&self) -> Vec<String> {
+        let keys = self.keys.iter().map(|key| key.id.clone());
+        keys.chain([format!("name {}", self.name.to_lowercase())]).collect()
+    }
+}
+
+impl Stored for Group {
+    const KIND: &'static str = GROUP;
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Stored for Role {
+    const KIND: &'static str = ROLE;
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Stored for ManagedPolicy {
+    const KIND: &'static str = POLICY;
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn put<T: Stored>(thing: &T, expect: Expect, sealed: Option<Vec<u8>>) -> Result<EntityChange, Failure> {
+    let document = serde_json::to_string(thing).map_err(|_| Failure(ApiError::internal()))?;
+    Ok(EntityChange {
+        kind: T::KIND.to_owned(),
+        region: String::new(),
+        name: thing.name().to_owned(),
+        expect,
+        put: Some(EntityPut { document, sealed, keys: thing.keys() }),
+    })
+}
+
+/// Makes a thing.
+pub(super) fn made<T: Stored>(thing: &T) -> Result<EntityChange, Failure> {
+    put(thing, Expect::New, None)
+}
+
+/// Replaces a thing; what of it is secret stays.
+pub(super) fn changed<T: Stored>(before: &Kept<T>, thing: &T) -> Result<EntityChange, Failure> {
+    let sealed = before.sealed.as_ref().map(|sealed| sealed.to_vec());
+    put(thing, Expect::Revision(before.revision), sealed)
+}
+
+/// Replaces a thing, and what of it is secret.
+pub(super) fn resealed<T: Stored>(
+    before: &Kept<T>,
+    thing: &T,
+    sealed: Option<Vec<u8>>,
+) -> Result<EntityChange, Failure> {
+    put(thing, Expect::Revision(before.revision), sealed)
+}
+
+/// Leaves a thing as it is, and sees to it that nobody changes or deletes it meanwhile.
+pub(super) fn held<T: Stored>(thing: &Kept<T>) -> Result<EntityChange, Failure> {
+    changed(thing, &thing.value)
+}
+
+/// Deletes a thing.
+pub(super) fn deleted<T: Stored>(thing: &Kept<T>) -> EntityChange {
+    EntityChange {
+        kind: T::KIND.to_owned(),
+        region: String::new(),
+        name: thing.value.name().to_owned(),
+        expect: Expect::Revision(thing.revision),
+        put: None,
+    }
+}
