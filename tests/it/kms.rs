@@ -69,6 +69,12 @@ fn boto3_finds_ciphertexts_as_on_aws() {
 }
 
 #[test]
+fn a_key_asks_its_policy_together_with_the_callers() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.boto3(include_str!("boto3/kms_users.py"), &json!({}));
+}
+
+#[test]
 fn the_aws_command_line_opens_what_it_has_encrypted() {
     let pawl = Pawl::start(Options::default());
     let made = aws_kms(&pawl, &["create-key", "--description", "cli"]).json();

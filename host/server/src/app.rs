@@ -278,8 +278,8 @@ impl App {
             }
             authorise(self, caller, &ask, Some(&held))?;
             let mut draft = self.draft(held.secret.clone(), Some(&held));
-            draft.sealer = self.sealer_of(&held).await?;
-            draft.keys = self.keys_of_values(&held).await?;
+            draft.sealer = self.sealer_of(caller, &held).await?;
+            draft.keys = self.keys_of_values(caller, &held).await?;
             let (answer, fate) = edit(&mut draft)?;
             if draft.secret == held.secret && draft.news.is_empty() && fate == Fate::Kept {
                 return Ok((held, answer));

@@ -145,8 +145,14 @@ impl Component {
     }
 }
 
-/// Whether an entity's document is one.
-fn entity(line: &EntityLine, problems: &mut Problems) {
+/// Whether an entity's document is one; a KMS key is kept for the values that come after it.
+fn entity(
+    line: &EntityLine,
+    keyring: &Keyring,
+    kms: &mut HashMap<KeyId, UnlockedKey>,
+    problems: &mut Problems,
+) {
+    kms.extend(kms_key(line, keyring, problems).map(|key| (key.id(), key)));
     if serde_json::from_str::<serde::de::IgnoredAny>(&line.document).is_err() {
         problems.add(format!("the document of {} {} cannot be read", line.kind, line.name));
     }
@@ -162,9 +168,8 @@ pub(super) fn examine(
 ) -> Result<Examined, BackupError> {
     let mut source = Source::open(path, root)?;
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
-    let mut current: Option<Current> = None;
+    let (mut current, mut kms) = (None::<Current>, HashMap::new());
     let mut component: Option<Component> = None;
-    let mut kms = HashMap::new();
     let misplaced = || BackupError::File { path: path.to_owned(), source: FileError::Changed };
     while let Some(line) = source.next()? {
         if !matches!(line, Line::CodePart(_))
@@ -180,10 +185,7 @@ pub(super) fn examine(
                     problems.add(format!("the document of the function {} cannot be read", line.name));
                 }
             }
-            Line::Entity(line) => {
-                entity(&line, &mut problems);
-                kms.extend(kms_key(&line, &source.keyring, &mut problems).map(|key| (key.id(), key)));
-            }
+            Line::Entity(line) => entity(&line, &source.keyring, &mut kms, &mut problems),
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
                     before.end(&mut problems);
