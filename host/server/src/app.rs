@@ -209,7 +209,7 @@ impl App {
         edit: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
         again: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
-        authorise(self, caller, &ask.into().on_unborn(self, caller, name), None)?;
+        self.may_create(caller, ask.into(), name)?;
         let key = Key(caller.region.clone(), name.clone());
         let _turn = self.turns.take(&key).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
@@ -417,6 +417,14 @@ impl App {
             }
         }
         Ok(secrets)
+    }
+
+    /// Refuses who may not make a secret of this name.
+    ///
+    /// # Errors
+    /// When the caller may not.
+    pub fn may_create(&self, caller: &Caller, ask: Ask<'_>, name: &SecretName) -> Result<(), AppError> {
+        authorise(self, caller, &ask.on_unborn(self, caller, name), None)
     }
 
     /// Refuses who may not do what concerns no secret.
