@@ -7,10 +7,13 @@ mod tampering;
 use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pawl_tests::aws::{self, Signer};
 use pawl_tests::command::Ran;
 use pawl_tests::http::Answer;
 use pawl_tests::pawl::{Options, Pawl, Store};
+use pawl_tests::scratch::Scratch;
 use pawl_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -66,6 +69,12 @@ fn boto3_finds_ciphertexts_as_on_aws() {
 }
 
 #[test]
+fn a_key_asks_its_policy_together_with_the_callers() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.boto3(include_str!("boto3/kms_users.py"), &json!({}));
+}
+
+#[test]
 fn the_aws_command_line_opens_what_it_has_encrypted() {
     let pawl = Pawl::start(Options::default());
     let made = aws_kms(&pawl, &["create-key", "--description", "cli"]).json();
@@ -73,19 +82,24 @@ fn the_aws_command_line_opens_what_it_has_encrypted() {
     let named = aws_kms(&pawl, &["create-alias", "--alias-name", "alias/cli", "--target-key-id", arn]);
     assert_eq!((named.code, named.stdout.as_str()), (Some(0), ""));
     let context = ["--encryption-context", "app=a,stage=test"];
-    let plaintext = ["--plaintext", "aHVudGVyMg=="];
-    let sealed = aws_kms(&pawl, &[&["encrypt", "--key-id", "alias/cli"], &plaintext[..], &context].concat());
-    let sealed = sealed.json();
+    // From files, as both generations of the command line take them in the same way.
+    let scratch = Scratch::new("kms");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        format!("fileb://{}", path.to_str().unwrap())
+    };
+    let plaintext = file("plaintext", b"hunter2");
+    let encrypt = ["encrypt", "--key-id", "alias/cli", "--plaintext", &plaintext];
+    let sealed = aws_kms(&pawl, &[&encrypt[..], &context].concat()).json();
     assert_eq!(sealed["KeyId"], arn);
-    let blob = sealed["CiphertextBlob"].as_str().unwrap();
-    let opened = aws_kms(
-        &pawl,
-        &[&["decrypt", "--ciphertext-blob", blob, "--query", "Plaintext"], &context[..]].concat(),
-    );
-    let wrong = aws_kms(&pawl, &["decrypt", "--ciphertext-blob", blob]);
+    let blob = STANDARD.decode(sealed["CiphertextBlob"].as_str().unwrap()).unwrap();
+    let blob = file("ciphertext", &blob);
+    let decrypt = ["decrypt", "--ciphertext-blob", &blob, "--query", "Plaintext"];
+    assert_eq!(aws_kms(&pawl, &[&decrypt[..], &context].concat()).json(), "aHVudGVyMg==");
+    let wrong = aws_kms(&pawl, &decrypt);
     assert_ne!(wrong.code, Some(0));
     assert!(wrong.stderr.contains("(InvalidCiphertextException)"), "{}", wrong.stderr);
-    assert_eq!(opened.json(), "aHVudGVyMg==");
     let listed = aws_kms(&pawl, &["list-aliases"]).json();
     assert_eq!(listed["Aliases"][0]["AliasName"], "alias/cli");
     let gone = aws_kms(&pawl, &["schedule-key-deletion", "--key-id", arn, "--pending-window-in-days", "7"]);

@@ -28,8 +28,8 @@ use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
 pub use self::functions::FunctionFate;
 use self::keys::HeldKeys;
-pub(crate) use self::keys::open_sealed;
 pub use self::keys::{HeldKey, KeyDraft, Sealer};
+pub(crate) use self::keys::{KEYS as KMS_KEYS, open_sealed};
 use self::permission::named;
 pub use self::regions::Wanted;
 pub(crate) use self::rows::rotation_state;
@@ -210,7 +210,7 @@ impl App {
         edit: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
         again: impl Fn(&mut Draft<'_>) -> Result<T, AppError>,
     ) -> Result<(Arc<Held>, T), AppError> {
-        authorise(self, caller, &ask.into().on_unborn(self, caller, name), None)?;
+        self.may_create(caller, ask.into(), name)?;
         let key = Key(caller.region.clone(), name.clone());
         let _turn = self.turns.take(&key).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
@@ -279,8 +279,8 @@ impl App {
             }
             authorise(self, caller, &ask, Some(&held))?;
             let mut draft = self.draft(held.secret.clone(), Some(&held));
-            draft.sealer = self.sealer_of(&held).await?;
-            draft.keys = self.keys_of_values(&held).await?;
+            draft.sealer = self.sealer_of(caller, &held).await?;
+            draft.keys = self.keys_of_values(caller, &held).await?;
             let (answer, fate) = edit(&mut draft)?;
             if draft.secret == held.secret && draft.news.is_empty() && fate == Fate::Kept {
                 return Ok((held, answer));

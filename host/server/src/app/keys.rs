@@ -31,7 +31,7 @@ use crate::error::AppError;
 use crate::identity::Caller;
 
 /// The kind of keys among entities; an entity's name is the key's id.
-const KEYS: &str = "kms:key";
+pub(crate) const KEYS: &str = "kms:key";
 /// The kind of aliases among entities; an entity's name is the alias.
 const ALIASES: &str = "kms:alias";
 

@@ -1,6 +1,7 @@
 //! What callers may, where there is no secret to ask.
 
 use pawl_core::arn::SecretId;
+use pawl_core::names::SecretName;
 use pawl_iam::policy::{AccessRequest, Finding, PolicyDocument, Principal};
 
 use super::App;
@@ -10,6 +11,14 @@ use crate::identity::Caller;
 use crate::policy::{Action, Ask, authorise};
 
 impl App {
+    /// Refuses who may not make a secret of this name.
+    ///
+    /// # Errors
+    /// When the caller may not.
+    pub fn may_create(&self, caller: &Caller, ask: Ask<'_>, name: &SecretName) -> Result<(), AppError> {
+        authorise(self, caller, &ask.on_unborn(self, caller, name), None)
+    }
+
     /// Refuses who may not do what concerns no secret.
     ///
     /// # Errors

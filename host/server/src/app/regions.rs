@@ -226,7 +226,7 @@ impl App {
         }
         let view = seen(&whole, &row.secret);
         authorise(self, caller, ask, Some(&view))?;
-        let sealer = self.sealer_of(&view).await?;
+        let sealer = self.sealer_of(caller, &view).await?;
         let mut draft = self.draft(view.secret, None);
         draft.sealer = sealer;
         draft.secret.stand_alone(draft.now);
@@ -236,7 +236,7 @@ impl App {
                 let arn = whole.secret.arn.as_str();
                 let context = SealContext { arn, version_id: version.version_id.as_str() };
                 let sealed = Sealed::from_bytes(version.sealed)?;
-                let value = self.open_value(None, &whole, &context, &sealed).await?;
+                let value = self.open_value(Some(caller), &whole, &context, &sealed).await?;
                 draft.adopt(&version.version_id, &value)?;
             }
         }

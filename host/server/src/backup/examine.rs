@@ -1,19 +1,22 @@
 //! Reading a whole backup before anything of it is believed.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use pawl_core::function::{Digest as CodeDigest, Function};
+use pawl_core::key::{Key, KeyId};
 use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
-use pawl_keyring::{Keyring, RootKey, SealContext, Sealed};
+use pawl_keyring::{Keyring, RootKey, SealContext, Sealed, SealedMaterial, UnlockedKey};
 use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
 use super::file::{FileError, Source};
 use super::line::{CodeLine, Counts, EntityLine, Header, Line, SecretLine, VersionLine};
 use super::{BackupError, Progress};
+use crate::app::KMS_KEYS;
 
 /// A backup that is whole and was not changed.
 pub(super) struct Examined {
@@ -68,12 +71,9 @@ impl Current {
         Self { secret, arn: line.arn.to_string(), seen: Vec::new() }
     }
 
-    fn value(&mut self, line: VersionLine, keyring: &Keyring, problems: &mut Problems) {
+    fn value(&mut self, line: VersionLine, keys: &Keys<'_>, problems: &mut Problems) {
         let context = SealContext { arn: &self.arn, version_id: line.id.as_str() };
-        let opened = Sealed::from_bytes(line.sealed.0)
-            .map_err(Into::into)
-            .and_then(|sealed| keyring.open(&context, &sealed));
-        if opened.is_err() {
+        if !keys.open(&context, line.sealed.0) {
             problems.add(format!("version {} of {} does not open", line.id, self.arn));
         }
         self.seen.push(line.id);
@@ -89,6 +89,41 @@ impl Current {
             }
         }
     }
+}
+
+/// What opens the values of a backup: the keyring, and the KMS keys that came before them.
+struct Keys<'a> {
+    keyring: &'a Keyring,
+    kms: &'a HashMap<KeyId, UnlockedKey>,
+}
+
+impl Keys<'_> {
+    /// Whether a value opens. One whose KMS key was deleted is lost by intent, and is no fault of the backup.
+    fn open(&self, context: &SealContext<'_>, sealed: Vec<u8>) -> bool {
+        let Ok(sealed) = Sealed::from_bytes(sealed) else { return false };
+        match sealed.key_id() {
+            None => self.keyring.open(context, &sealed).is_ok(),
+            Some(id) => self.kms.get(&id).is_none_or(|key| key.open(context, &sealed).is_ok()),
+        }
+    }
+}
+
+/// The KMS key of a line, if it is one.
+fn kms_key(line: &EntityLine, keyring: &Keyring, problems: &mut Problems) -> Option<UnlockedKey> {
+    if line.kind != KMS_KEYS {
+        return None;
+    }
+    let unlocked = || {
+        let key: Key = serde_json::from_str(&line.document).ok()?;
+        let sealed = SealedMaterial::from_bytes(line.sealed.as_ref()?.0.clone());
+        let materials = keyring.open_material(key.arn.as_str(), &sealed).ok()?;
+        UnlockedKey::new(key.id, key.arn.to_string(), &materials)
+    };
+    let unlocked = unlocked();
+    if unlocked.is_none() {
+        problems.add(format!("the material of the KMS key {} does not open", line.name));
+    }
+    unlocked
 }
 
 /// Code whose parts are being read.
@@ -110,8 +145,14 @@ impl Component {
     }
 }
 
-/// Whether an entity's document is one.
-fn entity(line: &EntityLine, problems: &mut Problems) {
+/// Whether an entity's document is one; a KMS key is kept for the values that come after it.
+fn entity(
+    line: &EntityLine,
+    keyring: &Keyring,
+    kms: &mut HashMap<KeyId, UnlockedKey>,
+    problems: &mut Problems,
+) {
+    kms.extend(kms_key(line, keyring, problems).map(|key| (key.id(), key)));
     if serde_json::from_str::<serde::de::IgnoredAny>(&line.document).is_err() {
         problems.add(format!("the document of {} {} cannot be read", line.kind, line.name));
     }
@@ -127,7 +168,7 @@ pub(super) fn examine(
 ) -> Result<Examined, BackupError> {
     let mut source = Source::open(path, root)?;
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
-    let mut current: Option<Current> = None;
+    let (mut current, mut kms) = (None::<Current>, HashMap::new());
     let mut component: Option<Component> = None;
     let misplaced = || BackupError::File { path: path.to_owned(), source: FileError::Changed };
     while let Some(line) = source.next()? {
@@ -144,7 +185,7 @@ pub(super) fn examine(
                     problems.add(format!("the document of the function {} cannot be read", line.name));
                 }
             }
-            Line::Entity(line) => entity(&line, &mut problems),
+            Line::Entity(line) => entity(&line, &source.keyring, &mut kms, &mut problems),
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
                     before.end(&mut problems);
@@ -157,7 +198,7 @@ pub(super) fn examine(
             Line::Version(line) => {
                 let current = current.as_mut().ok_or_else(misplaced)?;
                 if opening {
-                    current.value(line, &source.keyring, &mut problems);
+                    current.value(line, &Keys { keyring: &source.keyring, kms: &kms }, &mut problems);
                 } else {
                     current.seen.push(line.id);
                 }

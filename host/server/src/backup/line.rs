@@ -175,7 +175,7 @@ pub(super) struct EntityLine {
     /// Byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sealed: Option<Bytes>,
+    pub(super) sealed: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,13 +10,14 @@ use pawl_api::secrets_manager::shapes::{
 };
 use pawl_core::arn::SecretId;
 use pawl_core::limits;
-use pawl_core::names::SecretName;
+use pawl_core::names::{SecretName, VersionId};
 use pawl_core::secret::{Put, PutError, Secret, Tag};
+use pawl_core::value::SecretValue;
 use pawl_core::world::Timestamp;
 
 use super::versions::{stages, token};
 use super::{Answer, replication};
-use crate::app::{Action, Ask, Fate};
+use crate::app::{Action, Ask, Draft, Fate};
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
@@ -36,21 +37,21 @@ pub(super) async fn create_secret(
     let tags = input.tags.map(tags).transpose()?;
     let description = present(input.description);
     let named = present(input.kms_key_id);
-    if named.is_some() {
-        // Whoever may not make secrets learns nothing of keys.
-        host.app.allow(caller, Action::CreateSecret)?;
-    }
-    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref()).await?;
     let kind = present(input.r#type);
     let regions = replication::wanted(caller, input.add_replica_regions)?;
     let overwrite = input.force_overwrite_replica_secret.unwrap_or(false);
     let asked = Ask::from(Action::CreateSecret)
         .with("secretsmanager:Name", Some(&name))
         .with("secretsmanager:Description", description.as_ref())
-        .with("secretsmanager:KmsKeyId", kms_key_id.as_ref())
+        .with("secretsmanager:KmsKeyId", named.as_ref())
         .with_each("secretsmanager:AddReplicaRegions", regions.iter().map(|wanted| wanted.region.as_str()))
         .with("secretsmanager:ForceOverwriteReplicaSecret", input.force_overwrite_replica_secret)
         .with_tags(tags.as_deref().unwrap_or_default());
+    if named.is_some() {
+        // Whoever may not make the secret learns nothing of keys.
+        host.app.may_create(caller, asked.clone(), &name)?;
+    }
+    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref()).await?;
     let (held, version) = host
         .app
         .create(
@@ -71,23 +72,7 @@ pub(super) async fn create_secret(
                 draft.secret.last_changed_at = now;
                 Ok(value.as_ref().map(|_| token.clone()))
             },
-            |draft| {
-                let name_taken = || AppError::Api(refusal::name_taken(&name));
-                draft
-                    .secret
-                    .must_live()
-                    .map_err(|_| AppError::Api(refusal::name_scheduled_for_deletion()))?;
-                match &value {
-                    Some(value) if draft.secret.versions.contains_key(&token) => {
-                        match draft.put(&token, value, &[]) {
-                            Ok(Put::AlreadyThere) => Ok(Some(token.clone())),
-                            Err(AppError::Put(error @ PutError::TokenInUse { .. })) => Err(error.into()),
-                            Ok(Put::Stored) | Err(_) => Err(name_taken()),
-                        }
-                    }
-                    _ => Err(name_taken()),
-                }
-            },
+            |draft| made_before(draft, &name, &token, value.as_ref()),
         )
         .await?;
     // A crash in between leaves a secret without its replicas; the same request again (with its value) makes them.
@@ -105,6 +90,25 @@ pub(super) async fn create_secret(
         name: held.secret.name.to_string(),
         version_id: version.map(Into::into),
     })
+}
+
+/// What a request is answered whose name is taken: the version that it has made before, if it is the same request again.
+fn made_before(
+    draft: &mut Draft<'_>,
+    name: &SecretName,
+    token: &VersionId,
+    value: Option<&SecretValue>,
+) -> Result<Option<VersionId>, AppError> {
+    let name_taken = || AppError::Api(refusal::name_taken(name));
+    draft.secret.must_live().map_err(|_| AppError::Api(refusal::name_scheduled_for_deletion()))?;
+    match value {
+        Some(value) if draft.secret.versions.contains_key(token) => match draft.put(token, value, &[]) {
+            Ok(Put::AlreadyThere) => Ok(Some(token.clone())),
+            Err(AppError::Put(error @ PutError::TokenInUse { .. })) => Err(error.into()),
+            Ok(Put::Stored) | Err(_) => Err(name_taken()),
+        },
+        _ => Err(name_taken()),
+    }
 }
 
 /// `secretsmanager.UpdateSecret`

@@ -25,6 +25,8 @@ pub enum Sealer {
     Key(Arc<HeldKey>),
     /// The key that the secret names, which seals nothing now, for this reason.
     Unusable(String),
+    /// The key that the secret names, which the caller may not use.
+    Denied,
 }
 
 impl Sealer {
@@ -32,7 +34,7 @@ impl Sealer {
     pub(crate) fn key_id(&self) -> Option<KeyId> {
         match self {
             Self::Key(held) => Some(held.key.id),
-            Self::Keyring | Self::Unusable(_) => None,
+            Self::Keyring | Self::Unusable(_) | Self::Denied => None,
         }
     }
 
@@ -48,6 +50,7 @@ impl Sealer {
             Self::Keyring => Ok(keyring.seal(context, value, rng)?),
             Self::Key(held) => Ok(held.unlocked.seal(context, value, rng)?),
             Self::Unusable(why) => Err(AppError::CannotEncrypt(why.clone())),
+            Self::Denied => Err(kms_denied()),
         }
     }
 }
@@ -61,8 +64,9 @@ pub(crate) fn open_sealed(
 ) -> Result<SecretValue, AppError> {
     let Some(id) = sealed.key_id() else { return Ok(keyring.open(context, sealed)?) };
     let held = keys.iter().find(|held| held.key.id == id);
-    let held =
-        held.ok_or_else(|| AppError::CannotDecrypt(format!("The key {id} cannot be used at the moment.")))?;
+    let held = held.ok_or_else(|| {
+        AppError::CannotDecrypt(format!("The key {id} does not exist, or its use is not allowed."))
+    })?;
     held.key.must_be_enabled().map_err(|why| AppError::CannotDecrypt(why.to_string()))?;
     Ok(held.unlocked.open(context, sealed)?)
 }
@@ -118,11 +122,12 @@ impl App {
         Ok((Some(named.to_owned()), Sealer::Key(held)))
     }
 
-    /// What seals the values of a secret as it stands.
-    pub(in crate::app) async fn sealer_of(&self, held: &Held) -> Result<Sealer, AppError> {
+    /// What seals the values of a secret as it stands, for a caller who must be allowed to use the key as well.
+    pub(in crate::app) async fn sealer_of(&self, caller: &Caller, held: &Held) -> Result<Sealer, AppError> {
         let secret = &held.secret;
         let Some(named) = secret.kms_key_id.as_deref() else { return Ok(Sealer::Keyring) };
         match self.find_sealer(&secret.region, named).await {
+            Ok(Sealer::Key(key)) if self.may_seal_with(caller, &key).is_err() => Ok(Sealer::Denied),
             Ok(sealer) => Ok(sealer),
             Err(error @ (AppError::Store(_) | AppError::Inconsistent { .. } | AppError::LostRace)) => {
                 Err(error)
@@ -153,12 +158,19 @@ impl App {
         }
     }
 
-    /// The keys under which the labelled values of a secret are, as far as they are there; none for most secrets.
-    pub(in crate::app) async fn keys_of_values(&self, held: &Held) -> Result<Vec<Arc<HeldKey>>, AppError> {
+    /// The keys under which the labelled values of a secret are, as far as they are there and the caller may open with them; none for
+    /// most secrets.
+    pub(in crate::app) async fn keys_of_values(
+        &self,
+        caller: &Caller,
+        held: &Held,
+    ) -> Result<Vec<Arc<HeldKey>>, AppError> {
         let mut keys: Vec<Arc<HeldKey>> = Vec::new();
-        for id in held.sealed.values().filter_map(|sealed| sealed.key_id()) {
+        for (version, sealed) in held.sealed.iter() {
+            let Some(id) = sealed.key_id() else { continue };
             if !keys.iter().any(|key| key.key.id == id)
                 && let Some(key) = self.key(&self.region_of_keys(held)?, id).await?
+                && self.may_open_with(caller, (held, version.as_str()), &key).is_ok()
             {
                 keys.push(key);
             }
