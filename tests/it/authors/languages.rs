@@ -1,5 +1,6 @@
 //! The chapters on languages with a runtime of their own. What builds their components comes from PyPI and npm, as the chapters say: where
-//! it cannot be had these tests fail.
+//! it cannot be had these tests fail. A debug build of Pawl compiles such a component in 30 to 45 s, so each test has it done once: the
+//! chapters by a server that rotates over HTTP, and what `new` writes by `pawl function test`, crashes included, on a database.
 
 use super::{PATH, Terminal, document, follow_the_document, free_port};
 
