@@ -29,8 +29,10 @@ fn boto3_finds_sessions_limited_and_over_when_they_end() {
 }
 
 #[test]
-fn boto3_finds_every_operation_closed_to_a_user_without_policies() {
-    judge(include_str!("boto3/iam_closed.py"));
+fn boto3_finds_every_operation_closed_to_a_user_without_policies_and_opened_by_the_right_ones() {
+    let pawl = Pawl::start(Options::default());
+    let script = format!("{COMMON}\n{}", include_str!("boto3/iam_closed.py"));
+    let _ = pawl.boto3(&script, &json!({"matrix": include_str!("boto3/iam_matrix.txt")}));
 }
 
 /// A command of the AWS CLI with these credentials instead of the root identity's.

@@ -32,30 +32,41 @@ def value(shape, name):
     if shape.enum:
         return shape.enum[0]
     return "x" * max(1, shape.metadata.get("min", 1))
-closed, unserved = [], []
-for service in ["secretsmanager", "iam", "sts", "lambda"]:
-    mine = client(service, key)
-    names = mine.meta.service_model.operation_names
-    for name in names:
-        if name in OPEN:
-            continue
-        shape = mine.meta.service_model.operation_model(name).input_shape
-        given = value(shape, "") if shape else {}
-        if shape and "SecretId" in shape.members: given["SecretId"] = "s"
-        if shape and "UserName" in shape.members: given["UserName"] = "other"
-        if name == "BatchGetSecretValue": given["SecretIdList"] = ["s"]
-        call = getattr(mine, botocore.xform_name(name))
-        try:
-            status, code, message = error(call, **given)
-        except botocore.exceptions.ParamValidationError as refused:
-            raise AssertionError(f"{name} {given}: {refused}")
-        if code in ("InvalidAction", "UnknownOperationException", "InvalidRequestContentException", "ValidationException",
-                    "InvalidParameterException", "InvalidParameterValueException", "InvalidRequestException"):
-            # Not served, or refused for what is in it before anybody asks who wants it.
-            unserved.append(name)
-            continue
-        assert code in ("AccessDenied", "AccessDeniedException"), (name, given, status, code, message)
-        closed.append(name)
+def given_for(service, name, shape):
+    given = value(shape, "") if shape else {}
+    if shape and "SecretId" in shape.members: given["SecretId"] = "s"
+    if shape and "UserName" in shape.members: given["UserName"] = "other"
+    if name == "PutSecretValue": given["SecretString"] = "x"
+    if name == "BatchGetSecretValue": given["SecretIdList"] = ["s"]
+    return given
+def asked(key, only=None):
+    """What comes of every operation: denied, let (whatever became of it), or refused before anybody asks who wants it."""
+    found = {}
+    for service in ["secretsmanager", "iam", "sts", "lambda"]:
+        mine = client(service, key)
+        for name in mine.meta.service_model.operation_names:
+            if name in OPEN or only is not None and (service, name) not in only:
+                continue
+            given = given_for(service, name, mine.meta.service_model.operation_model(name).input_shape)
+            try:
+                getattr(mine, botocore.xform_name(name))(**given)
+            except ClientError as refused:
+                code = refused.response["Error"]["Code"]
+                message = refused.response["Error"].get("Message") or refused.response.get("message") or ""
+                if code in ("AccessDenied", "AccessDeniedException") and "is not authorized to perform: " in message:
+                    found[service, name] = "denied"
+                    continue
+                if code in ("InvalidAction", "UnknownOperationException", "InvalidRequestContentException",
+                            "ValidationException", "InvalidParameterException", "InvalidParameterValueException",
+                            "InvalidRequestException"):
+                    found[service, name] = "unserved"
+                    continue
+            found[service, name] = "let"
+    return found
+before = asked(key)
+assert "let" not in before.values(), [of for of, what in before.items() if what == "let"]
+closed = [name for (_, name), what in before.items() if what == "denied"]
+unserved = [name for (_, name), what in before.items() if what == "unserved"]
 served = {"GetSecretValue", "CreateSecret", "PutSecretValue", "DeleteSecret", "GetRandomPassword", "ListSecrets",
           "CreateUser", "CreateAccessKey", "DeleteUser", "PutUserPolicy", "AttachRolePolicy", "CreateRole", "AssumeRole",
           "ListFunctions", "CreatePolicy", "UpdateAssumeRolePolicy", "UpdateAccessKey", "BatchGetSecretValue"}
@@ -63,3 +74,19 @@ assert served <= set(closed), served - set(closed)
 assert len(closed) > 100, (len(closed), unserved)
 assert [of["UserName"] for of in iam.list_users()["Users"]] == ["nobody", "other"]
 assert sm.get_secret_value(SecretId="s")["SecretString"] == "value"
+
+# The same for some of the built-in policies: which operations they open. The golden file is what was looked over.
+POLICIES = ["ReadOnlyAccess", "IAMReadOnlyAccess", "AWSLambda_FullAccess", "SecretsManagerReadWrite"]
+rows = {of: [] for of, what in before.items() if what == "denied"}
+for policy in POLICIES:
+    iam.create_user(UserName=policy)
+    iam.attach_user_policy(UserName=policy, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+    found = asked(iam.create_access_key(UserName=policy)["AccessKey"], set(rows))
+    for of, row in rows.items():
+        row.append("-" if found[of] == "denied" else "yes")
+lines = ["operation " + " ".join(POLICIES)]
+lines += [f"{service}:{name} " + " ".join(row) for (service, name), row in sorted(rows.items())]
+matrix = "\n".join(lines) + "\n"
+if matrix != args.get("matrix"):
+    print(matrix)
+    raise AssertionError("the matrix of operations and policies is another one (tests/it/boto3/iam_matrix.txt)")
