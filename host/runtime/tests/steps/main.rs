@@ -5,6 +5,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod attacks;
+// Of what `escape` confines as the product does.
+#[path = "../../src/courtesy.rs"]
+mod courtesy;
 mod escape;
 mod hostile;
 mod pace;
