@@ -25,6 +25,10 @@ enum Content {
 
 /// A text.
 #[must_use]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "texts, numbers and what is formatted on the spot come alike"
+)]
 pub fn text(name: &'static str, value: impl ToString) -> Node {
     Node { name: Cow::Borrowed(name), content: Content::Text(value.to_string()) }
 }
