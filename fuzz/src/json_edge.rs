@@ -1,5 +1,6 @@
 //! Targets and bodies.
 
+use pawl_api::kms::{Operation as KmsOperation, shapes as kms};
 use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::pawl::{
     AdvanceClockRequest, ApproveFunctionRequest, CheckSecretRequest, DescribeFunctionGrantsRequest,
@@ -37,7 +38,9 @@ pub fn check_json_edge(data: &[u8]) -> bool {
             assert_eq!(error.code.status(), 400, "{error}");
             let aws = Operation::ALL.iter().map(|operation| Target::SecretsManager(*operation));
             let own = PawlOperation::ALL.iter().map(|operation| Target::Pawl(*operation));
-            aws.chain(own).map(|target| check_body(target, body)).filter(|taken| *taken).count() > 0
+            let kms = KmsOperation::ALL.iter().map(|operation| Target::Kms(*operation));
+            aws.chain(own).chain(kms).map(|target| check_body(target, body)).filter(|taken| *taken).count()
+                > 0
         }
         Err(_) => false,
     }
@@ -109,8 +112,9 @@ fn check_body(target: Target, body: &[u8]) -> bool {
             check_shape::<ValidateResourcePolicyRequest>(target, body)
         }
         Target::Pawl(operation) => check_own(operation, target, body),
-        // Its operations are named by paths, and no header leads to them.
-        Target::Lambda(_) => false,
+        Target::Kms(operation) => check_kms(operation, target, body),
+        // Their operations are named by paths and forms, and no header leads to them.
+        Target::Lambda(_) | Target::Iam(_) | Target::Sts(_) => false,
     }
 }
 
@@ -127,6 +131,45 @@ fn check_own(operation: PawlOperation, target: Target, body: &[u8]) -> bool {
         PawlOperation::ListRotations => check_shape::<ListRotationsRequest>(target, body),
         PawlOperation::CheckSecret => check_shape::<CheckSecretRequest>(target, body),
         PawlOperation::PlanRotations => check_shape::<PlanRotationsRequest>(target, body),
+    }
+}
+
+/// The same for keys.
+fn check_kms(operation: KmsOperation, target: Target, body: &[u8]) -> bool {
+    match operation {
+        KmsOperation::CancelKeyDeletion => check_shape::<kms::CancelKeyDeletionRequest>(target, body),
+        KmsOperation::CreateAlias => check_shape::<kms::CreateAliasRequest>(target, body),
+        KmsOperation::CreateKey => check_shape::<kms::CreateKeyRequest>(target, body),
+        KmsOperation::Decrypt => check_shape::<kms::DecryptRequest>(target, body),
+        KmsOperation::DeleteAlias => check_shape::<kms::DeleteAliasRequest>(target, body),
+        KmsOperation::DescribeKey => check_shape::<kms::DescribeKeyRequest>(target, body),
+        KmsOperation::DisableKey => check_shape::<kms::DisableKeyRequest>(target, body),
+        KmsOperation::DisableKeyRotation => check_shape::<kms::DisableKeyRotationRequest>(target, body),
+        KmsOperation::EnableKey => check_shape::<kms::EnableKeyRequest>(target, body),
+        KmsOperation::EnableKeyRotation => check_shape::<kms::EnableKeyRotationRequest>(target, body),
+        KmsOperation::Encrypt => check_shape::<kms::EncryptRequest>(target, body),
+        KmsOperation::GenerateDataKey => check_shape::<kms::GenerateDataKeyRequest>(target, body),
+        KmsOperation::GenerateDataKeyWithoutPlaintext => {
+            check_shape::<kms::GenerateDataKeyWithoutPlaintextRequest>(target, body)
+        }
+        KmsOperation::GenerateMac => check_shape::<kms::GenerateMacRequest>(target, body),
+        KmsOperation::GenerateRandom => check_shape::<kms::GenerateRandomRequest>(target, body),
+        KmsOperation::GetKeyPolicy => check_shape::<kms::GetKeyPolicyRequest>(target, body),
+        KmsOperation::GetKeyRotationStatus => check_shape::<kms::GetKeyRotationStatusRequest>(target, body),
+        KmsOperation::ListAliases => check_shape::<kms::ListAliasesRequest>(target, body),
+        KmsOperation::ListKeyPolicies => check_shape::<kms::ListKeyPoliciesRequest>(target, body),
+        KmsOperation::ListKeyRotations => check_shape::<kms::ListKeyRotationsRequest>(target, body),
+        KmsOperation::ListKeys => check_shape::<kms::ListKeysRequest>(target, body),
+        KmsOperation::ListResourceTags => check_shape::<kms::ListResourceTagsRequest>(target, body),
+        KmsOperation::PutKeyPolicy => check_shape::<kms::PutKeyPolicyRequest>(target, body),
+        KmsOperation::ReEncrypt => check_shape::<kms::ReEncryptRequest>(target, body),
+        KmsOperation::RotateKeyOnDemand => check_shape::<kms::RotateKeyOnDemandRequest>(target, body),
+        KmsOperation::ScheduleKeyDeletion => check_shape::<kms::ScheduleKeyDeletionRequest>(target, body),
+        KmsOperation::TagResource => check_shape::<kms::TagResourceRequest>(target, body),
+        KmsOperation::UntagResource => check_shape::<kms::UntagResourceRequest>(target, body),
+        KmsOperation::UpdateAlias => check_shape::<kms::UpdateAliasRequest>(target, body),
+        KmsOperation::UpdateKeyDescription => check_shape::<kms::UpdateKeyDescriptionRequest>(target, body),
+        KmsOperation::VerifyMac => check_shape::<kms::VerifyMacRequest>(target, body),
     }
 }
 

@@ -12,6 +12,7 @@ mod json_edge;
 mod lambda;
 mod name;
 mod policy;
+mod query;
 mod schedule;
 mod sigv4;
 mod wire;
@@ -23,6 +24,7 @@ pub use json_edge::check_json_edge;
 pub use lambda::check_lambda;
 pub use name::check_name;
 pub use policy::check_policy;
+pub use query::check_query;
 pub use schedule::check_schedule;
 pub use sigv4::check_sigv4;
 
@@ -38,6 +40,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("lambda", check_lambda),
     ("name", check_name),
     ("policy", check_policy),
+    ("query", check_query),
     ("schedule", check_schedule),
     ("sigv4", check_sigv4),
 ];
