@@ -214,11 +214,6 @@ pub struct Opened {
 /// When anything is not as it must be; the texts say what to do.
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
-    let databases: [Arc<dyn Driver>; 3] = [
-        Arc::new(PostgresDriver::new(roots.clone())),
-        Arc::new(MysqlDriver::mysql(roots.clone())),
-        Arc::new(MysqlDriver::mariadb(roots.clone())),
-    ];
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng)?;
     let place = StorePlace::of(settings.database_url, &dir);
@@ -248,7 +243,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         artifact_dir: dir.path().join("artifacts"),
         artifact_key: keyring.subkey("artifacts"),
         limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new(databases.map(|driver| metrics.metered_driver(driver)))),
+        drivers: Arc::new(Drivers::new(drivers(&roots).map(|driver| metrics.metered_driver(driver)))),
         egress: Arc::new(settings.egress),
         tls: roots.clone(),
         rng: rng.clone(),
@@ -286,6 +281,15 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         epoch,
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
+}
+
+/// One for each kind of database.
+fn drivers(roots: &TlsRoots) -> [Arc<dyn Driver>; 3] {
+    [
+        Arc::new(PostgresDriver::new(roots.clone())),
+        Arc::new(MysqlDriver::mysql(roots.clone())),
+        Arc::new(MysqlDriver::mariadb(roots.clone())),
+    ]
 }
 
 /// Refuses a store of another account: every ARN in it names that one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use pawl_core::names::VersionId;
+use pawl_core::names::{Label, VersionId};
 use pawl_core::value::SecretValue;
 use pawl_keyring::{Keyring, RootKey};
 use pawl_store::{Change, Expect, Options, SqliteStore, Store};

@@ -99,7 +99,7 @@ pub(super) const MAC_ALGORITHM: Member =
         .required();
 pub(super) const NUMBER_OF_BYTES: Member = member("NumberOfBytes", integer(1, limits::KEY_RANDOM_BYTES_MAX));
 pub(super) const DATA_KEY_SPEC: Member = member("KeySpec", one_of(&["AES_256", "AES_128"]));
-pub(super) const LIMIT: Member = member("Limit", integer(1, limits::KEY_PAGE_ENTRIES_MAX));
+pub(super) const LIMIT: Member = member("Limit", integer(1, limits::KEY_PAGE_ENTRIES_MAX as i64));
 pub(super) const MARKER: Member = member(
     "Marker",
     Kind::Text(Text::of(Length::within(1, limits::KEY_MARKER_CHARS_MAX)).matching(&Pattern::MARKER)),

@@ -45,7 +45,7 @@ pub const EXTERNAL_KEY_ID_CHARS_MAX: usize = 128;
 /// Bytes of an attestation document (AWS).
 pub const ATTESTATION_BYTES_MAX: usize = 262_144;
 /// Entries of a page, most (AWS).
-pub const KEY_PAGE_ENTRIES_MAX: i64 = 1_000;
+pub const KEY_PAGE_ENTRIES_MAX: usize = 1_000;
 /// Entries of a page of keys or rotations when nothing is said (AWS).
 pub const KEY_PAGE_ENTRIES_DEFAULT: usize = 100;
 /// Entries of a page of aliases or tags when nothing is said (AWS).

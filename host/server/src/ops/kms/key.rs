@@ -138,7 +138,7 @@ pub(super) async fn list_keys(
         limit: input.limit,
         marker: input.marker.as_deref(),
         default: limits::KEY_PAGE_ENTRIES_DEFAULT,
-        most: limits::KEY_PAGE_ENTRIES_MAX as usize,
+        most: limits::KEY_PAGE_ENTRIES_MAX,
     };
     let (after, most) = (page.after(host)?, page.size()?.saturating_add(1));
     let mut keys = host.app.list_keys(caller, "kms:ListKeys", after.as_deref(), most).await?;

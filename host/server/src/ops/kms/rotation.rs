@@ -90,7 +90,7 @@ pub(super) async fn list_key_rotations(
         limit: input.limit,
         marker: input.marker.as_deref(),
         default: limits::KEY_PAGE_ENTRIES_DEFAULT,
-        most: limits::KEY_PAGE_ENTRIES_MAX as usize,
+        most: limits::KEY_PAGE_ENTRIES_MAX,
     };
     let after: u32 = page.after(host)?.and_then(|place| place.parse().ok()).unwrap_or(0);
     let shown = |material: &&Material| material.number > after && (all || material.rotation.is_some());
