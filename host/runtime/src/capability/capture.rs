@@ -174,7 +174,7 @@ impl Capabilities {
         for _ in 0..count {
             let mut random = Zeroizing::new([0; 32]);
             self.config.rng.fill(&mut *random);
-            let value = SecretBytes::from(hex::encode(&*random));
+            let value = SecretBytes::from(hex::encode(random.as_slice()));
             let held =
                 SensitiveHeld { value, origin: Origin::Captured, what: "a rehearsal's key".to_owned() };
             values.push(self.handles.insert(Held::Sensitive(Arc::new(held)))?);
