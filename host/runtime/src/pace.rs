@@ -65,7 +65,7 @@ mod tests {
         let begin = Instant::now();
         let mut pace = Pace { given: begin };
         let later = begin + Duration::from_secs(3600);
-        let calls = (limits::HOSTCALL_START.as_micros() / limits::HOSTCALL_PACE.as_micros()) as u32;
+        let calls = limits::HOSTCALL_START.as_micros() / limits::HOSTCALL_PACE.as_micros();
         for _ in 0..calls {
             assert_eq!(pace.at(later, 0), Duration::ZERO);
         }
