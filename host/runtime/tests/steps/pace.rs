@@ -71,12 +71,13 @@ struct Manners {
 
 fn manners(thread: &Path) -> Manners {
     let text = std::fs::read_to_string(thread.join("stat")).unwrap();
-    let (from, to) = (text.find('(').unwrap(), text.rfind(')').unwrap());
-    let niceness = text[to + 2..].split_whitespace().nth(16).unwrap().parse().unwrap();
+    let (head, rest) = text.rsplit_once(") ").unwrap();
+    let name = head.split_once('(').unwrap().1.to_owned();
+    let niceness = rest.split_whitespace().nth(16).unwrap().parse().unwrap();
     let told = std::fs::read_to_string(thread.join("sched")).unwrap_or_default();
     let turn =
         told.lines().find_map(|line| line.strip_prefix("se.slice")?.split_whitespace().nth(1)?.parse().ok());
-    Manners { name: text[from + 1..to].to_owned(), niceness, turn }
+    Manners { name, niceness, turn }
 }
 
 /// What a thread is like that was told to give way: to whoever is as `own`.
@@ -113,7 +114,7 @@ fn guests_and_their_servants_give_way() {
         }
     });
     let seen = seen.lock().unwrap();
-    let (servant, guests) = seen.first().expect("a login");
+    let (servant, guests) = seen.first().unwrap();
     assert_eq!(servant.name, "crew");
     let expected = courteous(&own, limits::CREW_NICENESS, limits::CREW_TURN);
     assert_eq!((servant.niceness, servant.turn), expected);

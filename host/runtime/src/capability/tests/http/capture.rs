@@ -112,7 +112,7 @@ async fn a_key_that_somebody_may_know_ends_the_step() {
     let adrift = "adrift-key-canary-0123456789";
     let planted = [
         (MADE.to_owned(), text(MADE)),
-        (MADE.to_owned(), text(&format!("x{}", &MADE[4..20]))),
+        (MADE.to_owned(), text(&format!("x{}", MADE.get(4..20).unwrap()))),
         (MADE.to_owned(), text(&hex::encode(MADE))),
         (MADE.to_owned(), HttpPart::Text(STANDARD.encode(MADE))),
         (MADE.to_owned(), text(&MADE.chars().rev().collect::<String>())),
