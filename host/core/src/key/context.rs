@@ -13,6 +13,11 @@ impl EncryptionContext {
         Self(pairs)
     }
 
+    /// Its pairs, by their names.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The context in which AWS Secrets Manager asks for a version's data key.
     #[must_use]
     pub fn of_secret(arn: &str, version_id: &str) -> Self {

@@ -9,8 +9,8 @@ mod sealing;
 use std::sync::Arc;
 
 use pawl_core::key::{
-    Alias, AliasName, Key, KeyArn, KeyError, KeyId, KeyManager, KeyRef, KeyRefError, KeySpec, NewKey,
-    RotationKind, SECRETS_ALIAS,
+    Alias, AliasName, EncryptionContext, Key, KeyArn, KeyError, KeyId, KeyManager, KeyRef, KeyRefError,
+    KeySpec, NewKey, RotationKind, SECRETS_ALIAS,
 };
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName};
@@ -86,8 +86,22 @@ impl App {
         action: &'static str,
         named: &str,
     ) -> Result<Arc<HeldKey>, AppError> {
+        self.read_key_in(caller, action, named, None).await
+    }
+
+    /// [`App::read_key`] for what is done in an encryption context, which policies may look at.
+    ///
+    /// # Errors
+    /// As [`App::read_key`].
+    pub async fn read_key_in(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        named: &str,
+        context: Option<&EncryptionContext>,
+    ) -> Result<Arc<HeldKey>, AppError> {
         let id = self.resolve_key(&caller.region, named).await?;
-        self.read_key_by_id(caller, action, id).await
+        self.read_key_by_id_in(caller, action, id, context).await
     }
 
     /// [`App::read_key`] of a key whose id is known.
@@ -100,8 +114,22 @@ impl App {
         action: &'static str,
         id: KeyId,
     ) -> Result<Arc<HeldKey>, AppError> {
+        self.read_key_by_id_in(caller, action, id, None).await
+    }
+
+    /// [`App::read_key_in`] of a key whose id is known.
+    ///
+    /// # Errors
+    /// As [`App::read_key`].
+    pub async fn read_key_by_id_in(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        id: KeyId,
+        context: Option<&EncryptionContext>,
+    ) -> Result<Arc<HeldKey>, AppError> {
         let held = self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id))?;
-        self.may_use_key(caller, action, &held)?;
+        self.may_use_key_in(caller, action, &held, context)?;
         Ok(held)
     }
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use pawl_api::kms::refusal;
-use pawl_core::key::{AliasName, KeyManager};
+use pawl_core::key::{AliasName, EncryptionContext, KeyManager};
 use pawl_core::names::Region;
 
 use super::HeldKey;
@@ -41,6 +41,22 @@ impl App {
         held: &HeldKey,
     ) -> Result<(), AppError> {
         self.may_use_key_for(caller, action, held, Keys::new())
+    }
+
+    /// The same for what is done in an encryption context.
+    pub(super) fn may_use_key_in(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        held: &HeldKey,
+        context: Option<&EncryptionContext>,
+    ) -> Result<(), AppError> {
+        let mut keys = Keys::new();
+        for (name, value) in context.into_iter().flat_map(EncryptionContext::pairs) {
+            keys.push((format!("kms:EncryptionContext:{name}").into(), value.to_owned()));
+            keys.push(("kms:EncryptionContextKeys".into(), name.to_owned()));
+        }
+        self.may_use_key_for(caller, action, held, keys)
     }
 
     /// Whether the caller may open, with a key, a value of a secret.

@@ -24,12 +24,12 @@ pub(super) const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 /// `TrentService.Encrypt`
 pub(super) async fn encrypt(host: &Host, caller: &Caller, input: EncryptRequest) -> Answer<EncryptRequest> {
     let plaintext = required(input.plaintext, "plaintext")?;
-    let held = host.app.read_key(caller, "kms:Encrypt", &input.key_id).await?;
+    let context = context(input.encryption_context);
+    let held = host.app.read_key_in(caller, "kms:Encrypt", &input.key_id, Some(&context)).await?;
     must_encrypt(&held.key, "Encrypt", input.encryption_algorithm.as_deref())?;
     if input.dry_run == Some(true) {
         return Err(AppError::Api(refusal::dry_run()));
     }
-    let context = context(input.encryption_context);
     let ciphertext = held.unlocked.encrypt(&context, plaintext.bytes().expose(), &**host.app.rng())?;
     Ok(EncryptResponse {
         key_id: held.key.arn.to_string(),
@@ -80,12 +80,13 @@ pub(super) async fn re_encrypt(
         context: &context(input.source_encryption_context),
     };
     let opened = of.open(host, &ciphertext).await?;
-    let held = host.app.read_key(caller, "kms:ReEncryptTo", &input.destination_key_id).await?;
+    let context = context(input.destination_encryption_context);
+    let named = &input.destination_key_id;
+    let held = host.app.read_key_in(caller, "kms:ReEncryptTo", named, Some(&context)).await?;
     must_encrypt(&held.key, "ReEncrypt", input.destination_encryption_algorithm.as_deref())?;
     if input.dry_run == Some(true) {
         return Err(AppError::Api(refusal::dry_run()));
     }
-    let context = context(input.destination_encryption_context);
     let ciphertext = held.unlocked.encrypt(&context, opened.plaintext.expose(), &**host.app.rng())?;
     Ok(ReEncryptResponse {
         source_key_id: opened.held.key.arn.to_string(),
@@ -121,14 +122,20 @@ impl Source<'_> {
         let parsed = Ciphertext::parse(ciphertext.bytes().expose());
         // Whoever names a key that is not there hears that first.
         let named = match self.named {
-            Some(named) => Some(host.app.read_key(self.caller, self.action, named).await?),
+            Some(named) => {
+                Some(host.app.read_key_in(self.caller, self.action, named, Some(self.context)).await?)
+            }
             None => None,
         };
         let parsed = parsed.map_err(|_| refused())?;
         let held = match named {
             Some(held) if held.key.id == parsed.key_id() => held,
             Some(_) => return Err(AppError::Api(refusal::incorrect_key())),
-            None => match host.app.read_key_by_id(self.caller, self.action, parsed.key_id()).await {
+            None => match host
+                .app
+                .read_key_by_id_in(self.caller, self.action, parsed.key_id(), Some(self.context))
+                .await
+            {
                 Ok(held) => held,
                 // AWS does not say which of these it was.
                 Err(AppError::Api(_)) => return Err(AppError::Api(refusal::key_of_ciphertext())),

@@ -68,14 +68,15 @@ impl Wanted<'_> {
         host: &Host,
         caller: &Caller,
     ) -> Result<(GenerateDataKeyResponse, SecretBytes), AppError> {
-        let held = host.app.read_key(caller, self.action, self.key_id).await?;
+        let context = context(self.context);
+        let held = host.app.read_key_in(caller, self.action, self.key_id, Some(&context)).await?;
         must_encrypt(&held.key, self.operation, None)?;
         if self.dry_run {
             return Err(AppError::Api(refusal::dry_run()));
         }
         let data_key = random(host, self.bytes);
         let rng = &**host.app.rng();
-        let ciphertext = held.unlocked.encrypt(&context(self.context), data_key.expose(), rng)?;
+        let ciphertext = held.unlocked.encrypt(&context, data_key.expose(), rng)?;
         let answer = GenerateDataKeyResponse {
             key_id: held.key.arn.to_string(),
             ciphertext_blob: Some(blob(ciphertext)),
