@@ -39,6 +39,17 @@ allow("kms:Decrypt", "kms:GenerateDataKey", on=key["Arn"], name="k")
 own.put_secret_value(SecretId="db", SecretString="hunter3")
 assert own.get_secret_value(SecretId="db")["SecretString"] == "hunter3"
 
+# What is encrypted and opened directly has a context as well, and a denial may ask for it.
+bound = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": key["Arn"],
+         "Condition": {"StringEquals": {"kms:EncryptionContext:app": "shop"}}}]}
+iam.put_user_policy(UserName="app", PolicyName="k", PolicyDocument=json.dumps(bound))
+bound_blob = own_kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x", EncryptionContext={"app": "shop"})["CiphertextBlob"]
+assert own_kms.decrypt(CiphertextBlob=bound_blob, EncryptionContext={"app": "shop"})["Plaintext"] == b"x"
+assert refused(own_kms.encrypt, KeyId=key["KeyId"], Plaintext=b"x", EncryptionContext={"app": "bank"})[0] == "AccessDeniedException"
+assert refused(own_kms.encrypt, KeyId=key["KeyId"], Plaintext=b"x")[0] == "AccessDeniedException"
+assert refused(own_kms.decrypt, CiphertextBlob=blob)[0] == "AccessDeniedException"
+allow("kms:Decrypt", "kms:GenerateDataKey", on=key["Arn"], name="k")
+
 # One that does not name the account lets in only whom it names.
 closed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
           "Action": ["kms:PutKeyPolicy", "kms:GetKeyPolicy"], "Resource": "*"}]}
