@@ -6,6 +6,7 @@ mod databases;
 mod functions;
 mod http;
 mod identity;
+mod process;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub use self::databases::*;
 pub use self::functions::*;
 pub use self::http::*;
 pub use self::identity::*;
+pub use self::process::*;
 
 // Policies.
 
@@ -358,11 +360,6 @@ pub const DEMO_START_WALL: Duration = Duration::from_secs(60);
 pub const DEMO_STOP_WALL: Duration = Duration::from_secs(3);
 /// How often `pawl demo` looks whether a server has started or stopped.
 pub const DEMO_POLL: Duration = Duration::from_millis(20);
-
-// The process.
-
-/// How long a host that stops waits for the steps that are under way.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 // The store in PostgreSQL.
 

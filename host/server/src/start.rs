@@ -215,7 +215,7 @@ pub struct Opened {
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
-    let dir = DataDir::open(&settings.data_dir, &*rng)?;
+    let dir = DataDir::open(&settings.data_dir, &*rng).await?;
     let place = StorePlace::of(settings.database_url, &dir);
     let key_file = settings.root_key_file.clone().unwrap_or_else(|| dir.path().join("root-key"));
     let (store, keyring) = vault::open(&place, &dir, &key_file, &*rng).await?;

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use pawl_core::limits;
 use pawl_core::world::Rng;
 
 use super::{ServeError, io};
@@ -20,10 +21,10 @@ pub(super) struct DataDir {
 
 impl DataDir {
     /// Makes the directory when it is not there, and locks it.
-    pub(super) fn open(path: &Path, rng: &dyn Rng) -> Result<Self, ServeError> {
+    pub(super) async fn open(path: &Path, rng: &dyn Rng) -> Result<Self, ServeError> {
         let builder = DirBuilder::new().recursive(true).mode(0o700).create(path);
         builder.map_err(|source| io(path, source))?;
-        let lock = lock(path)?;
+        let lock = lock_soon(path).await?;
         Ok(Self { path: path.to_owned(), host_id: host_id(path, rng)?, _lock: lock })
     }
 
@@ -35,6 +36,19 @@ impl DataDir {
     pub(super) fn host_id(&self) -> &str {
         &self.host_id
     }
+}
+
+/// The lock on a data directory that another process may still be leaving: one that was killed holds it until the last child that it was
+/// about to start is gone.
+async fn lock_soon(dir: &Path) -> Result<File, ServeError> {
+    let looks = limits::LOCK_WAIT.as_millis() / limits::LOCK_LOOK.as_millis();
+    for _ in 0..looks {
+        match lock(dir) {
+            Err(ServeError::InUse(_)) => tokio::time::sleep(limits::LOCK_LOOK).await,
+            done => return done,
+        }
+    }
+    lock(dir)
 }
 
 /// The lock on a data directory, as long as the file is held.
@@ -88,16 +102,16 @@ mod tests {
     use super::*;
     use crate::world::SystemRng;
 
-    #[test]
-    fn a_directory_is_one_process_s_and_keeps_its_id() {
+    #[tokio::test]
+    async fn a_directory_is_one_process_s_and_keeps_its_id() {
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path().join("data");
-        let first = DataDir::open(&dir, &SystemRng).unwrap();
-        assert!(matches!(DataDir::open(&dir, &SystemRng), Err(ServeError::InUse(_))));
+        let first = DataDir::open(&dir, &SystemRng).await.unwrap();
+        assert!(matches!(lock(&dir), Err(ServeError::InUse(_))));
         let id = first.host_id().to_owned();
         drop(first);
-        assert_eq!(DataDir::open(&dir, &SystemRng).unwrap().host_id(), id);
+        assert_eq!(DataDir::open(&dir, &SystemRng).await.unwrap().host_id(), id);
         std::fs::write(dir.join("host-id"), "half-an").unwrap();
-        assert!(matches!(DataDir::open(&dir, &SystemRng), Err(ServeError::HostId(_))));
+        assert!(matches!(DataDir::open(&dir, &SystemRng).await, Err(ServeError::HostId(_))));
     }
 }

@@ -1,0 +1,11 @@
+//! A host's process.
+
+use std::time::Duration;
+
+/// How long a host that stops waits for the steps that are under way.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How long a start waits for the lock on its data directory: that of a host which was killed a moment ago goes with the last of its
+/// processes.
+pub const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile.
+pub const LOCK_LOOK: Duration = Duration::from_millis(50);
