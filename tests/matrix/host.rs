@@ -1,7 +1,8 @@
 //! A `pawl serve` with the shim in it, and its clients.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pawl_tests::aws::{self, Signer};
@@ -9,6 +10,7 @@ use pawl_tests::http::Answer;
 use pawl_tests::pawl::{Options, Pawl, Store};
 use pawl_tests::process::Server;
 use pawl_tests::scratch::Scratch;
+use pawl_tests::wait::eventually;
 use serde_json::Value;
 
 use super::board::Board;
@@ -33,6 +35,18 @@ pub(crate) struct Caller {
 
 /// How long a call waits for its answer: a host may stand still in the middle of one.
 const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Who makes a new host ready.
+static FURNISHING: Mutex<()> = Mutex::new(());
+/// How long a new host may take until it can rotate.
+const COMPILED_WITHIN: Duration = Duration::from_secs(120);
+
+/// How many rotators a host has compiled.
+fn compiled(pawl: &Pawl) -> usize {
+    let kept = std::fs::read_dir(pawl.data_dir().join("artifacts"));
+    let names = kept.into_iter().flatten().flatten().map(|entry| entry.path());
+    names.filter(|path| path.extension().is_some_and(|ending| ending == "cwasm")).count()
+}
 
 impl Caller {
     /// Calls an operation of Secrets Manager.
@@ -64,6 +78,9 @@ impl Host {
         std::fs::write(functions.join(format!("{function}.toml")), grants).unwrap();
         let board = Board::new(scratch.path().join("board"));
         let environment = board.environment();
+        // One after the other: a new host compiles its rotators with what the others leave of the processors, and a dozen of
+        // them at once leave each other nothing while runs go on.
+        let turn = FURNISHING.lock().unwrap_or_else(PoisonError::into_inner);
         let pawl = Pawl::start(Options {
             store,
             root_key,
@@ -71,6 +88,12 @@ impl Host {
             functions: Some(functions),
             ..Options::default()
         });
+        let programs: BTreeSet<&[u8]> = pawl_rotators::ALL.iter().map(|rotator| rotator.bytes).collect();
+        let programs = programs.len();
+        eventually("the built-in rotators are compiled", COMPILED_WITHIN, || {
+            (compiled(&pawl) >= programs).then_some(())
+        });
+        drop(turn);
         board.listens_at(pawl.address().port());
         let address = Arc::new(Mutex::new(pawl.address()));
         Self { pawl, board, _scratch: scratch, address, shift_seconds: 0 }
