@@ -5,7 +5,12 @@ use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, WaitId, WaitIdOptions, setpriority_process, waitid};
+use rustix::thread::gettid;
 
 /// A handle on a server's process, for those who must kill or stop it from another thread.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +25,10 @@ impl Server {
     pub fn kill9(&self) {
         if let Some(mut child) = self.take() {
             let _ = child.kill();
-            let _ = child.wait();
+            let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            let dead = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = id.map(|id| retry_on_intr(|| waitid(WaitId::Pid(id), dead)));
+            bury(child);
         }
     }
 
@@ -58,6 +66,26 @@ impl Server {
         self.inside().take()
     }
 }
+
+/// Reaps a dead process by and by. While one is reaped, Linux takes away what it shows of it in `/proc`, and walks in circles until nobody
+/// else holds any of that. A dozen lanes of the crash matrix that do so at once leave nobody the time to let go of it: so
+/// one thread does, with what the others leave of the processors.
+fn bury(dead: Child) {
+    static UNDERTAKER: LazyLock<Sender<Child>> = LazyLock::new(|| {
+        let (send, dead) = channel::<Child>();
+        std::thread::spawn(move || {
+            let _ = setpriority_process(Some(gettid()), LEAST);
+            for mut child in dead {
+                let _ = child.wait();
+            }
+        });
+        send
+    });
+    let _ = UNDERTAKER.send(dead);
+}
+
+/// The niceness of who has all the time in the world.
+const LEAST: i32 = 19;
 
 /// Sends a signal to processes; to those that are gone already, nothing happens.
 ///
