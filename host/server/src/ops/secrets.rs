@@ -44,14 +44,22 @@ pub(super) async fn create_secret(
         .with("secretsmanager:Name", Some(&name))
         .with("secretsmanager:Description", description.as_ref())
         .with("secretsmanager:KmsKeyId", named.as_ref())
+        .with("secretsmanager:KmsKeyArn", host.app.key_arn_named(caller, named.as_deref()).await?)
+        .with("secretsmanager:Type", kind.as_ref())
         .with_each("secretsmanager:AddReplicaRegions", regions.iter().map(|wanted| wanted.region.as_str()))
         .with("secretsmanager:ForceOverwriteReplicaSecret", input.force_overwrite_replica_secret)
         .with_tags(tags.as_deref().unwrap_or_default());
-    if named.is_some() {
-        // Whoever may not make the secret learns nothing of keys.
-        host.app.may_create(caller, asked.clone(), &name)?;
+    // Whoever may not make the secret learns nothing of keys.
+    host.app.may_create(caller, asked.clone(), &name)?;
+    // AWS: who makes a secret with tags, or with replicas, needs the permission for those as well.
+    if let Some(tags) = tags.as_deref().filter(|tags| !tags.is_empty()) {
+        host.app.may_create(caller, Ask::from(Action::TagResource).with_tags(tags), &name)?;
     }
-    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref()).await?;
+    if !regions.is_empty() {
+        let ask = replication::ask(&regions, input.force_overwrite_replica_secret);
+        host.app.may_create(caller, ask, &name)?;
+    }
+    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref(), None).await?;
     let (held, version) = host
         .app
         .create(
@@ -122,12 +130,14 @@ pub(super) async fn update_secret(
     let ask = Ask::from(Action::UpdateSecret)
         .with("secretsmanager:Description", input.description.as_ref())
         .with("secretsmanager:KmsKeyId", input.kms_key_id.as_ref())
+        .with("secretsmanager:KmsKeyArn", host.app.key_arn_named(caller, input.kms_key_id.as_deref()).await?)
         .with("secretsmanager:Type", input.r#type.as_ref());
     let key = match &input.kms_key_id {
         Some(named) => {
             // Whoever may not change the secret learns nothing of keys.
-            host.app.read(caller, ask.clone(), &input.secret_id).await?;
-            Some(host.app.named_key(caller, present(Some(named.clone())).as_deref()).await?)
+            let held = host.app.read(caller, ask.clone(), &input.secret_id).await?;
+            let named = present(Some(named.clone()));
+            Some(host.app.named_key(caller, named.as_deref(), Some(&held.secret.arn)).await?)
         }
         None => None,
     };
