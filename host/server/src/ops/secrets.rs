@@ -51,14 +51,9 @@ pub(super) async fn create_secret(
         .with_tags(tags.as_deref().unwrap_or_default());
     // Whoever may not make the secret learns nothing of keys.
     host.app.may_create(caller, asked.clone(), &name)?;
-    // AWS: who makes a secret with tags, or with replicas, needs the permission for those as well.
-    if let Some(tags) = tags.as_deref().filter(|tags| !tags.is_empty()) {
-        host.app.may_create(caller, Ask::from(Action::TagResource).with_tags(tags), &name)?;
-    }
-    if !regions.is_empty() {
-        let ask = replication::ask(&regions, input.force_overwrite_replica_secret);
-        host.app.may_create(caller, ask, &name)?;
-    }
+    let replicated = (!regions.is_empty())
+        .then(|| replication::ask(&regions, input.force_overwrite_replica_secret));
+    must_be_let_add(host, caller, &name, tags.as_deref().unwrap_or_default(), replicated.as_ref())?;
     let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref(), None).await?;
     let (held, version) = host
         .app
@@ -84,13 +79,13 @@ pub(super) async fn create_secret(
         )
         .await?;
     // A crash in between leaves a secret without its replicas; the same request again (with its value) makes them.
-    let replication_status = if regions.is_empty() {
-        None
-    } else {
-        let (id, wanted) = (held.secret.arn.to_string(), (regions.as_slice(), overwrite));
-        let ask = replication::ask(&regions, input.force_overwrite_replica_secret);
-        let held = host.app.replicate(caller, ask, &id, wanted).await?;
-        replication::status(host, &held.secret).await?
+    let replication_status = match replicated {
+        None => None,
+        Some(ask) => {
+            let (id, wanted) = (held.secret.arn.to_string(), (regions.as_slice(), overwrite));
+            let held = host.app.replicate(caller, ask, &id, wanted).await?;
+            replication::status(host, &held.secret).await?
+        }
     };
     Ok(CreateSecretResponse {
         replication_status,
@@ -98,6 +93,20 @@ pub(super) async fn create_secret(
         name: held.secret.name.to_string(),
         version_id: version.map(Into::into),
     })
+}
+
+/// Whether the caller may give a new secret these tags and replicas: AWS asks for that beside the leave to make it.
+fn must_be_let_add(
+    host: &Host,
+    caller: &Caller,
+    name: &SecretName,
+    tags: &[Tag],
+    replicated: Option<&Ask<'_>>,
+) -> Result<(), AppError> {
+    if !tags.is_empty() {
+        host.app.may_create(caller, Ask::from(Action::TagResource).with_tags(tags), name)?;
+    }
+    replicated.map_or(Ok(()), |ask| host.app.may_create(caller, ask.clone(), name))
 }
 
 /// What a request is answered whose name is taken: the version that it has made before, if it is the same request again.

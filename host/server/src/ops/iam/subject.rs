@@ -45,6 +45,7 @@ enum Subject {
 
 impl Subject {
     /// As IAM's service authorization reference has it ("Resource types").
+    #[expect(clippy::too_many_lines, reason = "a table of all operations")]
     const fn of(operation: Operation) -> Self {
         use Operation as O;
         match operation {

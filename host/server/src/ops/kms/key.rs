@@ -23,10 +23,10 @@ use crate::ops::Answer;
 pub(super) async fn create_key(
     host: &Host,
     caller: &Caller,
-    input: CreateKeyRequest,
+    mut input: CreateKeyRequest,
 ) -> Answer<CreateKeyRequest> {
     const ACTION: &str = "kms:CreateKey";
-    let tags = tag::parse(input.tags.clone().unwrap_or_default());
+    let tags = tag::parse(input.tags.take().unwrap_or_default());
     let asked = asked(&input, tags.as_deref().unwrap_or_default());
     host.app.may_with_keys_given(caller, ACTION, &asked)?;
     let tags = tags?;
