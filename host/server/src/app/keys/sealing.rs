@@ -72,7 +72,8 @@ pub(crate) fn open_sealed(
 }
 
 impl App {
-    /// The key that a caller names for a secret's values (`secret` is its ARN, once it has one); none for the one that seals secrets which name none.
+    /// The key that a caller names for a secret's values; none for the one that seals secrets which name none. `secret` is its ARN,
+    /// once it has one.
     ///
     /// # Errors
     /// When there is no such key, it is none that encrypts, or the caller may not use it.
@@ -128,7 +129,9 @@ impl App {
         let secret = &held.secret;
         let Some(named) = secret.kms_key_id.as_deref() else { return Ok(Sealer::Keyring) };
         match self.find_sealer(&secret.region, named).await {
-            Ok(Sealer::Key(key)) if self.may_seal_with(caller, Some(&secret.arn), &key).is_err() => Ok(Sealer::Denied),
+            Ok(Sealer::Key(key)) if self.may_seal_with(caller, Some(&secret.arn), &key).is_err() => {
+                Ok(Sealer::Denied)
+            }
             Ok(sealer) => Ok(sealer),
             Err(error @ (AppError::Store(_) | AppError::Inconsistent { .. } | AppError::LostRace)) => {
                 Err(error)

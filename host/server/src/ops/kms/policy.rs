@@ -8,6 +8,7 @@ use pawl_api::kms::shapes::{
 use pawl_core::limits;
 use pawl_iam::policy::{AccessRequest, PolicyDocument, Principal, Verdict};
 
+use crate::app::ConditionKey;
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
@@ -64,7 +65,7 @@ pub(super) async fn put_key_policy(
     }
     let bypass = input.bypass_policy_lockout_safety_check.unwrap_or(false);
     let text = input.policy;
-    let asked = [("kms:BypassPolicyLockoutSafetyCheck".into(), bypass.to_string())];
+    let asked: [ConditionKey; 1] = [("kms:BypassPolicyLockoutSafetyCheck".into(), bypass.to_string())];
     host.app
         .change_key_asked(caller, "kms:PutKeyPolicy", &input.key_id, &asked, |draft| {
             draft.key.must_stay()?;

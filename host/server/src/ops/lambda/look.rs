@@ -5,7 +5,7 @@ use pawl_api::lambda::shapes::{
     GetFunctionResponse, GetRecursionResponse, GetRuntimeManagementResponse, ListFunctionsResponse,
 };
 use pawl_core::function::{
-    Function, FunctionArn, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency,
+    Function, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency,
 };
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};

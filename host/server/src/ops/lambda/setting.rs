@@ -10,7 +10,7 @@ use pawl_core::limits;
 use pawl_core::names::AccountId;
 
 use super::{Found, Named, Nothing, Request};
-use crate::app::FunctionFate;
+use crate::app::{ConditionKey, FunctionFate};
 use crate::functions::FunctionError;
 use crate::policy::permit;
 
@@ -77,7 +77,7 @@ pub(super) fn must_be_let_pass(request: &Request<'_>, to: &Named, text: &str) ->
     if role.split(':').nth(4) != Some(host.app.account().as_str()) {
         return Err(FunctionError::Denied("Cross-account pass role is not allowed.".to_owned()));
     }
-    let mut keys = vec![
+    let mut keys: Vec<ConditionKey> = vec![
         ("iam:PassedToService".into(), "lambda.amazonaws.com".to_owned()),
         ("iam:AssociatedResourceArn".into(), to.arn.to_string()),
     ];
