@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::iam::Operation;
 use pawl_api::query::{Form, rule};
-use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User, arn};
+use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User};
 use pawl_core::names::AccountId;
 use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
