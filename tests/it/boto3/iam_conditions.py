@@ -102,7 +102,7 @@ ROWS = [  # operator, key, a value that the request has, one that it has not, th
     ("StringEquals", "kms:EncryptionContext:SecretARN", under["ARN"], one["ARN"], "kms:Decrypt", through),
     ("StringEquals", "kms:EncryptionContext:SecretVersionId", under["VersionId"], one["VersionId"], "kms:Decrypt", through),
     ("StringEquals", "kms:EncryptionContext:SecretARN", under["ARN"], one["ARN"], "kms:GenerateDataKey",
-     lambda: s.put_secret_value(SecretId="under", SecretString="x", ClientRequestToken="u" * 32)),
+     lambda: s.put_secret_value(SecretId="under", SecretString="x")),
     ("ForAnyValue:StringEquals", "aws:TagKeys", "team", "other", "kms:TagResource",
      lambda: k.tag_resource(KeyId=key["KeyId"], Tags=[{"TagKey": "team", "TagValue": "blue"}])),
     ("StringEquals", "aws:RequestTag/team", "blue", "red", "kms:TagResource",
@@ -123,7 +123,7 @@ ROWS = [  # operator, key, a value that the request has, one that it has not, th
 ]
 # What calls need besides the action that is looked at.
 BESIDE = {"iam:PassRole": ["lambda:CreateFunction"], "kms:Decrypt": [SM + "GetSecretValue"], "kms:GenerateDataKey": [SM + "PutSecretValue"],
-          SM + "RotateSecret": ["lambda:InvokeFunction"], SM + "UpdateSecret": ["kms:*"], SM + "CreateSecret": ["kms:*"]}
+          SM + "RotateSecret": ["lambda:InvokeFunction"], SM + "GetSecretValue": ["kms:*"], SM + "UpdateSecret": ["kms:*"], SM + "CreateSecret": ["kms:*"]}
 
 def let(call):
     try:
