@@ -2,8 +2,11 @@
 
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pawl_tests::artifacts;
 use pawl_tests::pawl::{Options, Pawl};
+use pawl_tests::scratch::Scratch;
 use serde_json::{Value, json};
 
 /// What the scripts share.
@@ -242,8 +245,12 @@ fn an_administrator_lets_an_application_read_one_secret_at_awscurrent_and_nothin
     refused(&session, me, &list, "ListSecrets", "secretsmanager:ListSecrets", "");
     // The key opens nothing for it but that secret, and only through Secrets Manager.
     let blob = done(&["kms", "encrypt", "--key-id", "alias/shop", "--plaintext", "eA=="]);
-    let blob = blob["CiphertextBlob"].as_str().unwrap();
-    let decrypt = ["kms", "decrypt", "--ciphertext-blob", blob];
+    let blob = STANDARD.decode(blob["CiphertextBlob"].as_str().unwrap()).unwrap();
+    let scratch = Scratch::new("story");
+    let file = scratch.path().join("blob");
+    std::fs::write(&file, blob).unwrap();
+    let blob = format!("fileb://{}", file.display());
+    let decrypt = ["kms", "decrypt", "--ciphertext-blob", &blob];
     refused(&session, me, &decrypt, "Decrypt", "kms:Decrypt", key_arn);
     let describe = ["kms", "describe-key", "--key-id", key_id];
     refused(&session, me, &describe, "DescribeKey", "kms:DescribeKey", key_arn);
