@@ -157,6 +157,7 @@ fn credentials(pawl: &Pawl, by: &Value, arguments: &[&str], member: &str) -> Val
 /// The story that issue 4 ends with, typed: an administrator makes an application a role that may read one secret, at AWSCURRENT
 /// alone and under a key of its own; the application reads it; whatever stands beside that is refused in AWS's words.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a story is told in one piece")]
 fn an_administrator_lets_an_application_read_one_secret_at_awscurrent_and_nothing_beside_it() {
     let pawl = Pawl::start(Options::default());
     json_of(&pawl, &["iam", "create-user", "--user-name", "admin"]);
@@ -211,7 +212,12 @@ fn an_administrator_lets_an_application_read_one_secret_at_awscurrent_and_nothin
     }
 
     // Whatever stands beside that, in AWS's words.
-    let refused = |by: &Value, principal: &str, arguments: &[&str], operation: &str, action: &str, on: &str| {
+    let refused = |by: &Value,
+                   principal: &str,
+                   arguments: &[&str],
+                   operation: &str,
+                   action: &str,
+                   on: &str| {
         let (ok, text) = aws_as(&pawl, by, arguments);
         let kind = if arguments[0] == "iam" || arguments[0] == "sts" { "" } else { "Exception" };
         let on = if on.is_empty() { String::new() } else { format!(" on resource: {on}") };
@@ -254,7 +260,14 @@ fn an_administrator_lets_an_application_read_one_secret_at_awscurrent_and_nothin
     refused(&session, me, &decrypt, "Decrypt", "kms:Decrypt", key_arn);
     let describe = ["kms", "describe-key", "--key-id", key_id];
     refused(&session, me, &describe, "DescribeKey", "kms:DescribeKey", key_arn);
-    refused(&session, me, &["iam", "get-role", "--role-name", "shop-reader"], "GetRole", "iam:GetRole", "role shop-reader");
+    refused(
+        &session,
+        me,
+        &["iam", "get-role", "--role-name", "shop-reader"],
+        "GetRole",
+        "iam:GetRole",
+        "role shop-reader",
+    );
     // The user itself may take the role, and nothing more; another may not even take it.
     refused(&shop, user, &[&read[..], &["shop/db"]].concat(), "GetSecretValue", get, "shop/db");
     done(&["iam", "create-user", "--user-name", "stranger"]);

@@ -7,7 +7,11 @@ use serde_json::json;
 #[test]
 fn what_is_taken_away_on_one_host_is_soon_gone_on_the_other() {
     let database = Database::new();
-    let on = |root_key| Options { store: Store::Shared(database.url().to_owned()), root_key, ..Options::default() };
+    let on = |root_key| Options {
+        store: Store::Shared(database.url().to_owned()),
+        root_key,
+        ..Options::default()
+    };
     let first = Pawl::start(on(None));
     let second = Pawl::start(on(first.root_key()));
     let script = [include_str!("../boto3/iam.py"), include_str!("../boto3/iam_hosts.py")].join("\n");

@@ -197,7 +197,8 @@ impl App {
         let ask = named(caller, Action::StopReplicationToReplica, &id);
         let own = Key(caller.region.clone(), id.name.clone());
         for _ in 0..limits::CHANGE_TRIES_MAX {
-            let Some(held) = self.stored(&own).await?.filter(|held| must_be(&id, &held.secret).is_ok()) else {
+            let Some(held) = self.stored(&own).await?.filter(|held| must_be(&id, &held.secret).is_ok())
+            else {
                 return Err(self.missing(caller, ask, &id));
             };
             let Some(region) = held.secret.replica_of.clone() else {

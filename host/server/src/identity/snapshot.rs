@@ -259,7 +259,8 @@ mod tests {
     use super::*;
     use crate::world::SystemRng;
 
-    const ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    const ALL: &str =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 
     fn row(kind: &str, name: &str, document: &impl serde::Serialize) -> EntityRow {
         EntityRow {

@@ -51,8 +51,8 @@ pub(super) async fn create_secret(
         .with_tags(tags.as_deref().unwrap_or_default());
     // Whoever may not make the secret learns nothing of keys.
     host.app.may_create(caller, asked.clone(), &name)?;
-    let replicated = (!regions.is_empty())
-        .then(|| replication::ask(&regions, input.force_overwrite_replica_secret));
+    let replicated =
+        (!regions.is_empty()).then(|| replication::ask(&regions, input.force_overwrite_replica_secret));
     must_be_let_add(host, caller, &name, tags.as_deref().unwrap_or_default(), replicated.as_ref())?;
     let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref(), None).await?;
     let (held, version) = host

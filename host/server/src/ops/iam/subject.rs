@@ -231,9 +231,7 @@ impl IamRequest<'_> {
         match subject {
             Subject::Account => "*".to_owned(),
             Subject::User => user(self.user_name().ok().as_deref()),
-            Subject::KeyOwner => {
-                user(named.and_then(|id| snapshot.key(id)).map(|key| key.user.as_str()))
-            }
+            Subject::KeyOwner => user(named.and_then(|id| snapshot.key(id)).map(|key| key.user.as_str())),
             Subject::Group => {
                 let held = named.and_then(|name| snapshot.groups.get(name));
                 of("group", held.map(|group| group.value.path.as_str()), named)
@@ -347,9 +345,12 @@ mod tests {
                 Subject::Group => name.contains("Group") && name != "ListGroupsForUser",
                 Subject::Role => name.contains("Role"),
                 Subject::Policy => {
-                    name.contains("Polic") && !["User", "Group", "Role"].iter().any(|kind| name.contains(kind))
+                    name.contains("Polic")
+                        && !["User", "Group", "Role"].iter().any(|kind| name.contains(kind))
                 }
-                Subject::User => !name.contains("Role") && !name.contains("ToGroup") && !name.contains("FromGroup"),
+                Subject::User => {
+                    !name.contains("Role") && !name.contains("ToGroup") && !name.contains("FromGroup")
+                }
                 Subject::NewUser => name == "CreateUser",
                 Subject::NewGroup => name == "CreateGroup",
                 Subject::NewRole => name == "CreateRole",

@@ -18,12 +18,7 @@ use crate::ops::Answer;
 const DEFAULT: &str = "default";
 
 /// Refuses a text that is no key's policy, and one after which its author could not change it, unless that is wanted.
-pub(super) fn check(
-    host: &Host,
-    caller: &Caller,
-    text: &str,
-    bypass_lockout: bool,
-) -> Result<(), AppError> {
+pub(super) fn check(host: &Host, caller: &Caller, text: &str, bypass_lockout: bool) -> Result<(), AppError> {
     if text.chars().count() > limits::KEY_POLICY_CHARS_MAX {
         return Err(AppError::Api(refusal::policy_too_long(limits::KEY_POLICY_CHARS_MAX)));
     }
@@ -32,8 +27,7 @@ pub(super) fn check(
     let root = Principal::root(host.app.account());
     let principal = caller.identity.as_ref().map_or(&root, |identity| &identity.principal);
     let context = caller.identity.as_ref().map_or_else(|| root.context(), |identity| identity.context());
-    let request =
-        AccessRequest { principal, action: "kms:PutKeyPolicy", resource: "*", context: &context };
+    let request = AccessRequest { principal, action: "kms:PutKeyPolicy", resource: "*", context: &context };
     let locked_out = !matches!(policy.decide(&request), Verdict::Allowed { .. });
     if locked_out && !bypass_lockout {
         return Err(AppError::Api(refusal::lockout()));

@@ -1,10 +1,10 @@
 //! Functions come, change and go.
 
-use pawl_api::lambda::{Operation, admit};
 use pawl_api::lambda::shapes::{
     CreateFunctionRequest, FunctionConfiguration, UpdateFunctionCodeRequest,
     UpdateFunctionConfigurationRequest,
 };
+use pawl_api::lambda::{Operation, admit};
 use pawl_core::function::{
     Configuration, Function, FunctionVersion, PublishRequest, Qualifier, VersionNumber,
 };

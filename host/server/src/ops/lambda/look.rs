@@ -4,9 +4,7 @@ use pawl_api::lambda::shapes::{
     AccountLimit, AccountUsage, CodeLocation, Concurrency, FunctionConfiguration, GetAccountSettingsResponse,
     GetFunctionResponse, GetRecursionResponse, GetRuntimeManagementResponse, ListFunctionsResponse,
 };
-use pawl_core::function::{
-    Function, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency,
-};
+use pawl_core::function::{Function, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency};
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
 

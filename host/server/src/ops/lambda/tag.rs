@@ -7,10 +7,7 @@ use crate::app::{FunctionAsk, FunctionFate};
 use crate::functions::FunctionError;
 
 /// The function whose ARN the path is.
-async fn resource(
-    request: &Request<'_>,
-    ask: impl Into<FunctionAsk>,
-) -> Result<Named, FunctionError> {
+async fn resource(request: &Request<'_>, ask: impl Into<FunctionAsk>) -> Result<Named, FunctionError> {
     let text = request.parameters().one("Resource")?.unwrap_or_default();
     if !text.starts_with("arn:") {
         return Err(FunctionError::malformed("resource", "be the ARN of a function"));
