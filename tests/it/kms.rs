@@ -57,6 +57,12 @@ fn aws_kms(pawl: &Pawl, arguments: &[&str]) -> Ran {
 }
 
 #[test]
+fn boto3_finds_no_way_from_one_key_to_another() {
+    let pawl = Pawl::start(Options::default());
+    let _ = pawl.boto3(include_str!("boto3/kms_attacks.py"), &json!({}));
+}
+
+#[test]
 fn boto3_finds_the_life_of_a_key_as_on_aws() {
     let pawl = Pawl::start(Options::default());
     let _ = pawl.boto3(include_str!("boto3/kms_keys.py"), &json!({}));

@@ -148,7 +148,9 @@ impl<'a> Ask<'a> {
     #[must_use]
     pub(crate) fn on_unborn(mut self, app: &App, caller: &Caller, name: &SecretName) -> Self {
         let (region, account) = (&caller.region, app.account());
-        self.resource = Some(format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}-??????"));
+        let partition = region.partition();
+        self.resource =
+            Some(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-??????"));
         self
     }
 
@@ -256,6 +258,7 @@ pub(crate) fn context<'a>(
     mut context: ConditionContext<'a>,
 ) -> ConditionContext<'a> {
     surroundings(app, caller, &mut context);
+    context.push(VIA_SERVICE, false);
     about_secret(&mut context, held);
     about_request(&mut context, ask);
     context
@@ -270,6 +273,7 @@ fn surroundings<'a>(app: &'a App, caller: &'a Caller, context: &mut ConditionCon
         context.push("aws:userid", app.account().as_str());
     }
     context.push("aws:RequestedRegion", caller.region.as_str());
+    context.push("aws:ResourceAccount", app.account().as_str());
     if let Some(address) = caller.source {
         context.push("aws:SourceIp", address);
     }
@@ -319,6 +323,7 @@ fn of_principal(
 ) -> Result<(), AppError> {
     let mut context = identity.context();
     surroundings(app, caller, &mut context);
+    context.push(VIA_SERVICE, false);
     about_request(&mut context, ask);
     let (resource, policy) = match held {
         Some(held) => {
@@ -367,6 +372,21 @@ fn decided(
     }
 }
 
+/// Whether a service calls on its caller's behalf, as Secrets Manager calls KMS.
+pub(crate) const VIA_SERVICE: &str = "aws:ViaAWSService";
+
+/// The condition keys of tags that a request sets.
+pub(crate) fn request_tags<'t>(
+    tags: impl IntoIterator<Item = (&'t str, &'t str)>,
+) -> impl Iterator<Item = (Cow<'static, str>, String)> {
+    tags.into_iter().flat_map(|(key, value)| {
+        [
+            (format!("aws:RequestTag/{key}").into(), value.to_owned()),
+            (Cow::Borrowed("aws:TagKeys"), key.to_owned()),
+        ]
+    })
+}
+
 /// Whether the caller may do `action` with what is no secret: a function, a user, a role. `keys` are the condition keys of the
 /// request and of the resource, `shown` how a refusal names it, and `policy` its own. The root identity may do everything.
 ///
@@ -391,6 +411,9 @@ pub(crate) fn permit<'a>(
     };
     let mut context = identity.context();
     surroundings(app, caller, &mut context);
+    if !keys.iter().any(|(key, _)| key == VIA_SERVICE) {
+        context.push(VIA_SERVICE, false);
+    }
     for (key, value) in keys {
         context.push(key, value.as_str());
     }

@@ -5,6 +5,7 @@
 mod clients;
 mod field;
 mod hosts;
+mod identities;
 mod sleepers;
 mod turner;
 mod verdict;

@@ -11,6 +11,7 @@ pub const fn status(code: ErrorCode) -> u16 {
         ErrorCode::ResourceNotFoundException | ErrorCode::UnknownOperationException => 404,
         ErrorCode::AccessDeniedException
         | ErrorCode::MissingAuthenticationTokenException
+        | ErrorCode::ExpiredTokenException
         | ErrorCode::IncompleteSignatureException
         | ErrorCode::InvalidSignatureException
         | ErrorCode::UnrecognizedClientException => 403,
@@ -59,6 +60,7 @@ mod tests {
             (ErrorCode::UnsupportedMediaTypeException, 415, "message"),
             // In front of the service.
             (ErrorCode::AccessDeniedException, 403, "message"),
+            (ErrorCode::ExpiredTokenException, 403, "message"),
             (ErrorCode::InvalidSignatureException, 403, "message"),
             (ErrorCode::UnrecognizedClientException, 403, "message"),
             (ErrorCode::ValidationException, 400, "message"),

@@ -38,7 +38,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
         path: "/",
         id: "ANPAZKAPJZG4ONQAAAAAA",
         description: "Grants full access to AWS Lambda service.",
-        text: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:*","kms:ListAliases","iam:GetPolicy","iam:GetPolicyVersion","iam:GetRole","iam:GetRolePolicy","iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:ListRoles"],"Resource":"*"}]}"#,
+        text: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["lambda:*","kms:ListAliases","iam:GetPolicy","iam:GetPolicyVersion","iam:GetRole","iam:GetRolePolicy","iam:ListAttachedRolePolicies","iam:ListRolePolicies","iam:ListRoles"],"Resource":"*"},{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"iam:PassedToService":"lambda.amazonaws.com"}}}]}"#,
     },
     BuiltIn {
         name: "IAMFullAccess",

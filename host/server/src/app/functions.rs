@@ -1,7 +1,10 @@
 //! The doors to a function: [`App::read_function`], [`App::create_function`], [`App::change_function`] and those of approvals.
 //! Each asks the policy, does its one thing, and stores a record with every change.
 
-use pawl_core::function::{Approval, Function, FunctionArn, FunctionName};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use pawl_core::function::{Approval, Function, FunctionArn, FunctionName, Qualifier};
 use pawl_core::limits;
 use pawl_core::names::SecretName;
 use pawl_core::world::Timestamp;
@@ -10,9 +13,10 @@ use serde::Serialize;
 
 use super::App;
 use crate::cache::Key;
+use crate::error::AppError;
 use crate::functions::{self, FunctionError, Stored};
 use crate::identity::Caller;
-use crate::policy::permit;
+use crate::policy::{permit, request_tags};
 
 /// What becomes of a function that was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,35 @@ pub enum FunctionFate {
     Kept,
     /// It is gone.
     Deleted,
+}
+
+/// What somebody wants to do with a function, and what the request says that conditions may look at.
+#[derive(Clone, Debug)]
+pub struct FunctionAsk {
+    action: &'static str,
+    keys: Vec<(Cow<'static, str>, String)>,
+}
+
+impl From<&'static str> for FunctionAsk {
+    fn from(action: &'static str) -> Self {
+        Self { action, keys: Vec::new() }
+    }
+}
+
+impl FunctionAsk {
+    /// The tags that the request sets.
+    #[must_use]
+    pub fn with_tags(mut self, tags: &BTreeMap<String, String>) -> Self {
+        self.keys.extend(request_tags(tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))));
+        self
+    }
+
+    /// The keys of the tags that the request takes away.
+    #[must_use]
+    pub fn without_tags(mut self, taken: &[String]) -> Self {
+        self.keys.extend(taken.iter().map(|key| ("aws:TagKeys".into(), key.clone())));
+        self
+    }
 }
 
 /// The record that is stored in one transaction with every change.
@@ -47,13 +80,51 @@ impl App {
     ///
     /// # Errors
     /// When it may not.
-    pub fn may(
+    pub async fn may(
         &self,
         caller: &Caller,
-        action: &'static str,
-        resource: &FunctionArn,
+        ask: impl Into<FunctionAsk>,
+        (name, qualifier): (&FunctionName, Option<&Qualifier>),
     ) -> Result<(), FunctionError> {
-        permit(self, caller, (action, resource.as_str()), &[], None, None).map_err(FunctionError::Denied)
+        let FunctionAsk { action, mut keys } = ask.into();
+        if caller.identity.is_some()
+            && let Some(stored) = functions::load(&*self.store, &caller.region, name).await?
+        {
+            let tag = |(key, value): (String, String)| (format!("aws:ResourceTag/{key}").into(), value);
+            keys.extend(stored.function.tags.into_iter().map(tag));
+        }
+        let resource = match qualifier {
+            None => self.function_arn(caller, name),
+            Some(qualifier) => {
+                FunctionArn::qualified(&caller.region, &self.account, name.as_str(), qualifier)
+            }
+        };
+        permit(self, caller, (action, resource.as_str()), &keys, None, None).map_err(FunctionError::Denied)
+    }
+
+    /// Whether the caller may do what concerns no function in particular.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn may_with_functions(&self, caller: &Caller, action: &'static str) -> Result<(), FunctionError> {
+        permit(self, caller, (action, "*"), &[], None, None).map_err(FunctionError::Denied)
+    }
+
+    /// Whether the caller may have Secrets Manager invoke a function, which AWS asks of whoever begins a rotation. What names no
+    /// function of this region and account is found by nobody.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn may_invoke(&self, caller: &Caller, named: &FunctionArn) -> Result<(), AppError> {
+        let Ok(of) = named.parse() else { return Ok(()) };
+        if !of.is_in(&caller.region, &self.account) {
+            return Ok(());
+        }
+        let may = self.may(caller, "lambda:InvokeFunction", (&of.name, of.qualifier.as_ref())).await;
+        may.map_err(|error| match error {
+            FunctionError::Denied(message) => AppError::NotAllowed(message),
+            other => other.into(),
+        })
     }
 
     /// An uploaded function, if there is one of this name.
@@ -63,10 +134,10 @@ impl App {
     pub async fn read_function(
         &self,
         caller: &Caller,
-        action: &'static str,
+        ask: impl Into<FunctionAsk>,
         name: &FunctionName,
     ) -> Result<Option<Stored>, FunctionError> {
-        self.may(caller, action, &self.function_arn(caller, name))?;
+        self.may(caller, ask, (name, None)).await?;
         Ok(functions::load(&*self.store, &caller.region, name).await?)
     }
 
@@ -83,7 +154,7 @@ impl App {
     ) -> Result<Function, FunctionError> {
         let name = function.name.clone();
         let arn = self.function_arn(caller, &name);
-        self.may(caller, action, &arn)?;
+        self.may(caller, FunctionAsk::from(action).with_tags(&function.tags), (&name, None)).await?;
         self.must_be_free(&name)?;
         let stored = Stored::new(function);
         let mut change = stored.change()?;
@@ -102,13 +173,14 @@ impl App {
     pub async fn change_function<T>(
         &self,
         caller: &Caller,
-        action: &'static str,
+        ask: impl Into<FunctionAsk>,
         name: &FunctionName,
         code: Option<StoredCode>,
         edit: impl Fn(&mut Function, Timestamp) -> Result<(T, FunctionFate), FunctionError>,
     ) -> Result<(Function, T), FunctionError> {
-        let arn = self.function_arn(caller, name);
-        self.may(caller, action, &arn)?;
+        let (ask, arn) = (ask.into(), self.function_arn(caller, name));
+        self.may(caller, ask.clone(), (name, None)).await?;
+        let action = ask.action;
         if self.functions.is_reserved(name.as_str()) {
             return Err(self.not_to_be_changed(&arn, name));
         }
@@ -155,7 +227,7 @@ impl App {
         action: &'static str,
         name: &FunctionName,
     ) -> Result<Option<Approval>, FunctionError> {
-        self.may(caller, action, &self.function_arn(caller, name))?;
+        self.may(caller, action, (name, None)).await?;
         Ok(functions::approval(&*self.store, &caller.region, name).await?)
     }
 
@@ -171,7 +243,7 @@ impl App {
         approval: Option<&Approval>,
     ) -> Result<(), FunctionError> {
         let arn = self.function_arn(caller, name);
-        self.may(caller, action, &arn)?;
+        self.may(caller, action, (name, None)).await?;
         self.must_be_free(name)?;
         let document = approval.map(serde_json::to_string).transpose().map_err(|_| broken())?;
         let change = ApprovalChange {

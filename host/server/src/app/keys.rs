@@ -21,6 +21,7 @@ use pawl_store::{CommitError, EntityChange, EntityPut, EntityRow, Expect};
 use serde::Serialize;
 use tracing::Instrument as _;
 
+pub use self::authority::ConditionKey;
 pub use self::held::HeldKey;
 pub(super) use self::held::HeldKeys;
 pub use self::sealing::Sealer;
@@ -76,6 +77,24 @@ impl App {
         KeyArn::of(region, &self.account, id)
     }
 
+    /// The ARN of the key that the caller names, where that names one: for conditions, and for nobody's eyes.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn key_arn_named(
+        &self,
+        caller: &Caller,
+        named: Option<&str>,
+    ) -> Result<Option<KeyArn>, AppError> {
+        let Some(named) = named.filter(|_| caller.identity.is_some()) else { return Ok(None) };
+        let id = match KeyRef::parse(named, &caller.region, &self.account) {
+            Ok(KeyRef::Id(id)) => Some(id),
+            Ok(KeyRef::Alias(alias)) => self.alias(&caller.region, &alias).await?.map(|found| found.target),
+            Err(_) => None,
+        };
+        Ok(id.map(|id| self.key_arn(&caller.region, id)))
+    }
+
     /// The key that the caller names, for an action that it may do with it.
     ///
     /// # Errors
@@ -101,7 +120,13 @@ impl App {
         context: Option<&EncryptionContext>,
     ) -> Result<Arc<HeldKey>, AppError> {
         let id = self.resolve_key(&caller.region, named).await?;
-        self.read_key_by_id_in(caller, action, id, context).await
+        let mut keys = authority::context_keys(context);
+        if let KeyRef::Alias(alias) = KeyRef::parse(named, &caller.region, &self.account)? {
+            keys.push(("kms:RequestAlias".into(), alias.to_string()));
+        }
+        let held = self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id))?;
+        self.may_use_key_for(caller, action, &held, keys)?;
+        Ok(held)
     }
 
     /// [`App::read_key`] of a key whose id is known.
@@ -129,7 +154,7 @@ impl App {
         context: Option<&EncryptionContext>,
     ) -> Result<Arc<HeldKey>, AppError> {
         let held = self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id))?;
-        self.may_use_key_in(caller, action, &held, context)?;
+        self.may_use_key_for(caller, action, &held, authority::context_keys(context))?;
         Ok(held)
     }
 
@@ -142,8 +167,9 @@ impl App {
         caller: &Caller,
         action: &'static str,
         new: NewKey,
+        keys: &[ConditionKey],
     ) -> Result<Arc<HeldKey>, AppError> {
-        self.may_with_keys(caller, action)?;
+        self.may_with_keys_given(caller, action, keys)?;
         let key = Key::new(new, &*self.rng, self.clock.now())?;
         let put = self.first_put(&key)?;
         let change = entity(KEYS, &key.region, &key.id.to_string(), Expect::New, Some(put));
@@ -164,6 +190,21 @@ impl App {
         named: &str,
         edit: impl Fn(&mut KeyDraft<'_>) -> Result<T, AppError>,
     ) -> Result<(KeyArn, T), AppError> {
+        self.change_key_asked(caller, action, named, &[], edit).await
+    }
+
+    /// [`App::change_key`] for a request that says something which policies may look at.
+    ///
+    /// # Errors
+    /// As [`App::change_key`].
+    pub async fn change_key_asked<T>(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        named: &str,
+        keys: &[ConditionKey],
+        edit: impl Fn(&mut KeyDraft<'_>) -> Result<T, AppError>,
+    ) -> Result<(KeyArn, T), AppError> {
         // Where a key is changed it is named by its id: an alias would be another key a moment later (AWS takes none either).
         let id = match KeyRef::parse(named, &caller.region, &self.account)? {
             KeyRef::Id(id) => id,
@@ -171,7 +212,9 @@ impl App {
         };
         let _turn = self.key_turn(&caller.region, id).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
-            let held = self.read_key_by_id(caller, action, id).await?;
+            let held = self.key(&caller.region, id).await?;
+            let held = held.ok_or_else(|| self.no_key(&caller.region, id))?;
+            self.may_use_key_for(caller, action, &held, keys.to_vec())?;
             let mut draft = self.key_draft(&held);
             let answer = edit(&mut draft)?;
             match self.commit_draft(caller, action, &held, draft).await {

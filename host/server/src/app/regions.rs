@@ -10,6 +10,7 @@ use pawl_core::replica::{Replica, ReplicaStatus};
 use pawl_core::secret::{Secret, SecretError};
 use pawl_keyring::{SealContext, Sealed};
 
+use super::permission::named;
 use super::{App, Ask, Commit, Edited, Fate, Prepared, authorise, must_be};
 use crate::cache::{Generation, Held, Key};
 use crate::error::{AppError, invalid_replica_region, not_a_replica};
@@ -81,7 +82,8 @@ impl App {
         id: &str,
         (wanted, overwrite): (&[Wanted], bool),
     ) -> Result<Arc<Held>, AppError> {
-        let (id, ask) = (self.place(caller, id)?, ask.into());
+        let id = self.place(caller, id)?;
+        let ask = named(caller, ask, &id);
         if wanted.iter().any(|wanted| wanted.region == caller.region) {
             return Err(invalid_replica_region());
         }
@@ -122,8 +124,10 @@ impl App {
                 continue;
             }
             if let Some(held) = &there.held {
-                // Making way is being deleted.
-                authorise(self, caller, &Action::DeleteSecret.into(), Some(held))?;
+                // Making way is being deleted, at once.
+                let making_way = Ask::from(Action::DeleteSecret)
+                    .with("secretsmanager:ForceDeleteWithoutRecovery", Some(true));
+                authorise(self, caller, &making_way, Some(held))?;
                 prepared.push(self.purge(caller, ask.action, &there, held)?);
             }
             let replica = Secret::replica(&secret, region.clone(), kms_key_id, now);
@@ -149,7 +153,8 @@ impl App {
         id: &str,
         regions: &BTreeSet<Region>,
     ) -> Result<Arc<Held>, AppError> {
-        let (id, ask) = (self.place(caller, id)?, Ask::from(Action::RemoveRegionsFromReplication));
+        let id = self.place(caller, id)?;
+        let ask = named(caller, Action::RemoveRegionsFromReplication, &id);
         let keys = |region: &Region| Key(region.clone(), id.name.clone());
         let mut all: Vec<Key> = vec![keys(&caller.region)];
         all.extend(regions.iter().map(keys));
@@ -188,11 +193,20 @@ impl App {
     /// # Errors
     /// When there is no such secret, it is no replica, or the caller may not.
     pub async fn stop_replication(&self, caller: &Caller, id: &str) -> Result<Arc<Held>, AppError> {
-        let (id, ask) = (self.place(caller, id)?, Ask::from(Action::StopReplicationToReplica));
+        let id = self.place(caller, id)?;
+        let ask = named(caller, Action::StopReplicationToReplica, &id);
         let own = Key(caller.region.clone(), id.name.clone());
         for _ in 0..limits::CHANGE_TRIES_MAX {
-            let region = self.stored(&own).await?.ok_or(AppError::NoSuchSecret)?.secret.replica_of.clone();
-            let main = Key(region.ok_or_else(not_a_replica)?, id.name.clone());
+            let Some(held) = self.stored(&own).await?.filter(|held| must_be(&id, &held.secret).is_ok())
+            else {
+                return Err(self.missing(caller, ask, &id));
+            };
+            let Some(region) = held.secret.replica_of.clone() else {
+                // Who may not is not told what it is.
+                authorise(self, caller, &ask, Some(&held))?;
+                return Err(not_a_replica());
+            };
+            let main = Key(region, id.name.clone());
             let _turns = self.turns.take_all(&[own.clone(), main.clone()]).await;
             match self.try_stop(caller, &ask, &id, (own.clone(), main)).await {
                 Err(AppError::LostRace) => {}
@@ -268,8 +282,9 @@ impl App {
     /// The row of a secret that may be changed by the caller.
     async fn primary(&self, caller: &Caller, ask: &Ask<'_>, id: &SecretId) -> Result<Slot, AppError> {
         let slot = self.slot(Key(caller.region.clone(), id.name.clone())).await?;
-        let held = slot.held.clone().ok_or(AppError::NoSuchSecret)?;
-        must_be(id, &held.secret)?;
+        let found = slot.held.clone().filter(|held| must_be(id, &held.secret).is_ok());
+        // Who may not is not told that there is none.
+        let Some(held) = found else { return Err(self.missing(caller, ask.clone(), id)) };
         if held.secret.is_replica() {
             authorise(self, caller, ask, Some(&*self.view(held).await?))?;
             return Err(SecretError::Replica.into());

@@ -1,6 +1,8 @@
 //! The one port: bytes in, bytes out.
 
 mod aws_json;
+#[cfg(test)]
+mod expired;
 mod health;
 mod lambda;
 mod listener;

@@ -227,18 +227,30 @@ impl Directory {
     }
 
     async fn reload(&self) -> Result<(), StoreError> {
-        // Asked first: what is read after it is at least as new, and looked at again if it is newer.
+        let mut rows = self.rows().await?;
+        // Kinds are read one after the other. Where something was changed in between, they are read again, so that nobody is
+        // judged by halves of a change; where that goes on, what was read last is taken, and looked at again soon.
+        for _ in 1..limits::CHANGE_TRIES_MAX {
+            if self.store.entities_version().await? == rows.version {
+                break;
+            }
+            rows = self.rows().await?;
+        }
+        let next = Snapshot::new(rows, &self.snapshot.load(), &self.keyring, &self.account);
+        self.snapshot.store(Arc::new(next));
+        Ok(())
+    }
+
+    async fn rows(&self) -> Result<Rows, StoreError> {
+        // Asked first: what is read after it is at least as new.
         let version = self.store.entities_version().await?;
-        let rows = Rows {
+        Ok(Rows {
             version,
             users: self.all(USER).await?,
             groups: self.all(GROUP).await?,
             roles: self.all(ROLE).await?,
             policies: self.all(POLICY).await?,
-        };
-        let next = Snapshot::new(rows, &self.snapshot.load(), &self.keyring, &self.account);
-        self.snapshot.store(Arc::new(next));
-        Ok(())
+        })
     }
 
     async fn all(&self, kind: &str) -> Result<Vec<EntityRow>, StoreError> {

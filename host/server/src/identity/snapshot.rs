@@ -146,8 +146,12 @@ impl Snapshot {
 
     fn user_identity(&self, user: &User, account: &AccountId) -> Identity {
         let mut policies = self.documents_of(&user.policies);
-        for group in user.groups.iter().filter_map(|group| self.groups.get(group)) {
-            policies.append(&mut self.documents_of(&group.value.policies));
+        for group in &user.groups {
+            match self.groups.get(group) {
+                Some(group) => policies.append(&mut self.documents_of(&group.value.policies)),
+                // Damaged, or renamed by another host between two reads: nobody knows what it denied.
+                None => policies.push(deny_all()),
+            }
         }
         let path = user.path.trim_start_matches('/');
         Identity {
@@ -243,4 +247,68 @@ fn read<T: serde::de::DeserializeOwned>(
         }
     }
     things
+}
+
+#[cfg(test)]
+mod tests {
+    use pawl_core::world::Timestamp;
+    use pawl_iam::decision::{self, decide};
+    use pawl_iam::policy::AccessRequest;
+    use pawl_keyring::RootKey;
+
+    use super::*;
+    use crate::world::SystemRng;
+
+    const ALL: &str =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+
+    fn row(kind: &str, name: &str, document: &impl serde::Serialize) -> EntityRow {
+        EntityRow {
+            kind: kind.to_owned(),
+            region: String::new(),
+            name: name.to_owned(),
+            revision: 1,
+            document: serde_json::to_string(document).unwrap(),
+            sealed: None,
+        }
+    }
+
+    fn may(user: &User, groups: Vec<EntityRow>) -> bool {
+        let (keyring, _) = Keyring::create(&RootKey::generate(&SystemRng), &SystemRng).unwrap();
+        let users = vec![row(USER, &user.name, user)];
+        let rows = Rows { version: 1, users, groups, roles: Vec::new(), policies: Vec::new() };
+        let account = "000000000000".parse().unwrap();
+        let snapshot = Snapshot::new(rows, &Snapshot::default(), &keyring, &account);
+        let identity = snapshot.identity(&user.name).unwrap();
+        let context = identity.context();
+        let (principal, action, resource) = (&identity.principal, "iam:ListUsers", "*");
+        let request = AccessRequest { principal, action, resource, context: &context };
+        let policies =
+            decision::Policies { identity: identity.policies.as_slice(), ..decision::Policies::default() };
+        decide(&request, &policies).is_allowed()
+    }
+
+    #[test]
+    fn who_is_in_a_group_that_is_not_to_be_read_may_nothing() {
+        let mut user = User::new("ann", "/", Timestamp::default(), &SystemRng);
+        user.policies.inline.insert("all".to_owned(), ALL.to_owned());
+        assert!(may(&user, Vec::new()));
+        user.join("limits").unwrap();
+        assert!(!may(&user, Vec::new()), "nobody knows what the group denies");
+        let group = Group::new("limits", "/", Timestamp::default(), &SystemRng);
+        assert!(may(&user, vec![row(GROUP, "limits", &group)]));
+        let damaged = EntityRow { document: "{".to_owned(), ..row(GROUP, "limits", &group) };
+        assert!(!may(&user, vec![damaged]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_is_gone_denies() {
+        let mut user = User::new("ann", "/", Timestamp::default(), &SystemRng);
+        user.policies.inline.insert("all".to_owned(), ALL.to_owned());
+        let mut gone = user.clone();
+        gone.policies.attached.insert("arn:aws:iam::000000000000:policy/gone".to_owned());
+        assert!(!may(&gone, Vec::new()));
+        user.policies.inline.insert("damaged".to_owned(), "{".to_owned());
+        assert!(!may(&user, Vec::new()));
+    }
 }

@@ -62,6 +62,7 @@ pub(super) async fn rotate_secret(
         held.secret.must_be_primary()?;
         held.secret.must_live()?;
         let function = Named::of(&held.secret, asked.function.as_ref()).ok_or(RotateError::NoFunction)?;
+        host.app.may_invoke(caller, &function.arn).await?;
         let resolved = resolve(host, &function).await?;
         let begun = host.app.change(caller, ask.clone(), &input.secret_id, |draft| {
             draft.secret.must_live()?;

@@ -44,14 +44,17 @@ pub(super) async fn create_secret(
         .with("secretsmanager:Name", Some(&name))
         .with("secretsmanager:Description", description.as_ref())
         .with("secretsmanager:KmsKeyId", named.as_ref())
+        .with("secretsmanager:KmsKeyArn", host.app.key_arn_named(caller, named.as_deref()).await?)
+        .with("secretsmanager:Type", kind.as_ref())
         .with_each("secretsmanager:AddReplicaRegions", regions.iter().map(|wanted| wanted.region.as_str()))
         .with("secretsmanager:ForceOverwriteReplicaSecret", input.force_overwrite_replica_secret)
         .with_tags(tags.as_deref().unwrap_or_default());
-    if named.is_some() {
-        // Whoever may not make the secret learns nothing of keys.
-        host.app.may_create(caller, asked.clone(), &name)?;
-    }
-    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref()).await?;
+    // Whoever may not make the secret learns nothing of keys.
+    host.app.may_create(caller, asked.clone(), &name)?;
+    let replicated =
+        (!regions.is_empty()).then(|| replication::ask(&regions, input.force_overwrite_replica_secret));
+    must_be_let_add(host, caller, &name, tags.as_deref().unwrap_or_default(), replicated.as_ref())?;
+    let (kms_key_id, sealer) = host.app.named_key(caller, named.as_deref(), None).await?;
     let (held, version) = host
         .app
         .create(
@@ -76,13 +79,13 @@ pub(super) async fn create_secret(
         )
         .await?;
     // A crash in between leaves a secret without its replicas; the same request again (with its value) makes them.
-    let replication_status = if regions.is_empty() {
-        None
-    } else {
-        let (id, wanted) = (held.secret.arn.to_string(), (regions.as_slice(), overwrite));
-        let ask = replication::ask(&regions, input.force_overwrite_replica_secret);
-        let held = host.app.replicate(caller, ask, &id, wanted).await?;
-        replication::status(host, &held.secret).await?
+    let replication_status = match replicated {
+        None => None,
+        Some(ask) => {
+            let (id, wanted) = (held.secret.arn.to_string(), (regions.as_slice(), overwrite));
+            let held = host.app.replicate(caller, ask, &id, wanted).await?;
+            replication::status(host, &held.secret).await?
+        }
     };
     Ok(CreateSecretResponse {
         replication_status,
@@ -90,6 +93,20 @@ pub(super) async fn create_secret(
         name: held.secret.name.to_string(),
         version_id: version.map(Into::into),
     })
+}
+
+/// Whether the caller may give a new secret these tags and replicas: AWS asks for that beside the leave to make it.
+fn must_be_let_add(
+    host: &Host,
+    caller: &Caller,
+    name: &SecretName,
+    tags: &[Tag],
+    replicated: Option<&Ask<'_>>,
+) -> Result<(), AppError> {
+    if !tags.is_empty() {
+        host.app.may_create(caller, Ask::from(Action::TagResource).with_tags(tags), name)?;
+    }
+    replicated.map_or(Ok(()), |ask| host.app.may_create(caller, ask.clone(), name))
 }
 
 /// What a request is answered whose name is taken: the version that it has made before, if it is the same request again.
@@ -122,12 +139,14 @@ pub(super) async fn update_secret(
     let ask = Ask::from(Action::UpdateSecret)
         .with("secretsmanager:Description", input.description.as_ref())
         .with("secretsmanager:KmsKeyId", input.kms_key_id.as_ref())
+        .with("secretsmanager:KmsKeyArn", host.app.key_arn_named(caller, input.kms_key_id.as_deref()).await?)
         .with("secretsmanager:Type", input.r#type.as_ref());
     let key = match &input.kms_key_id {
         Some(named) => {
             // Whoever may not change the secret learns nothing of keys.
-            host.app.read(caller, ask.clone(), &input.secret_id).await?;
-            Some(host.app.named_key(caller, present(Some(named.clone())).as_deref()).await?)
+            let held = host.app.read(caller, ask.clone(), &input.secret_id).await?;
+            let named = present(Some(named.clone()));
+            Some(host.app.named_key(caller, named.as_deref(), Some(&held.secret.arn)).await?)
         }
         None => None,
     };

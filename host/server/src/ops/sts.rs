@@ -8,12 +8,12 @@ use pawl_api::sts::Operation;
 use pawl_core::identity::{Role, arn, put_tags};
 use pawl_core::limits;
 use pawl_core::secret::Tag;
-use pawl_iam::policy::{PolicyDocument, PrincipalKind};
+use pawl_iam::policy::{PolicyDocument, PolicyKind, PrincipalKind};
 
 use super::iam::{Answer, moment};
 use crate::host::Host;
 use crate::identity::{Assumed, Caller, Identity, Issued, Standing, Who};
-use crate::policy::permit;
+use crate::policy::{permit, request_tags};
 
 type Keys = Vec<(Cow<'static, str>, String)>;
 
@@ -131,7 +131,7 @@ fn policies(host: &Host, form: &Form) -> Result<SessionPolicies, ApiError> {
     let policy = form.text("Policy", &rule::SESSION_POLICY)?;
     if let Some(text) = policy {
         let malformed = |error: pawl_iam::policy::PolicyError| {
-            refuse(ErrorCode::MalformedPolicyDocumentException, error.to_string())
+            refuse(ErrorCode::MalformedPolicyDocumentException, error.sentence(PolicyKind::Identity))
         };
         PolicyDocument::parse_identity(text).map_err(malformed)?;
     }
@@ -160,7 +160,7 @@ fn assume_role(host: &Host, caller: &Caller, form: &Form) -> Answer {
     let (least, most) = (limits::SESSION_SECONDS_MIN, limits::ROLE_SESSION_SECONDS_MAX);
     let seconds = form.number("DurationSeconds", least, most)?;
     let external_id = form.text("ExternalId", &rule::EXTERNAL_ID)?;
-    let source_identity = form.text("SourceIdentity", &rule::SESSION_NAME)?;
+    let given = form.text("SourceIdentity", &rule::SESSION_NAME)?;
     let SessionTags { tags, transitive } = tags(form, caller.identity.as_deref())?;
     let SessionPolicies { policy, policies } = policies(host, form)?;
     if caller.standing == Standing::Root {
@@ -172,14 +172,14 @@ fn assume_role(host: &Host, caller: &Caller, form: &Form) -> Answer {
     let name = wanted.rsplit('/').next().unwrap_or_default();
     let found = snapshot.roles.get(name).map(|role| &*role.value);
     let role = found.filter(|role| arn(account, "role", &role.path, &role.name) == wanted);
+    let source_identity = source_identity(caller, given)?;
     let keys = keys(form, session, (external_id, source_identity), &transitive);
-    let role = may_assume(host, caller, wanted, role, &keys, !form.pairs("Tags", "Key", "Value").is_empty())?;
+    // AWS: "the role's trust policy must allow sts:TagSession", for tags that go on as for those of the request.
+    let role = may_assume(host, caller, wanted, role, &keys, !tags.is_empty())?;
     let chained = caller.identity.as_ref().is_some_and(|own| own.principal.kind() == PrincipalKind::Session);
     let seconds = duration(role, seconds, chained)?;
-    let source_identity = source_identity
-        .map(str::to_owned)
-        .or_else(|| caller.identity.as_ref().and_then(|own| own.source_identity.clone()));
     let size = policy.as_ref().map_or(0, String::len).saturating_mul(100) / limits::SESSION_POLICY_CHARS_MAX;
+    let source_identity = source_identity.map(str::to_owned);
     let shown_source = source_identity.clone();
     let assumed = Assumed {
         role: role.name.clone(),
@@ -204,16 +204,26 @@ fn assume_role(host: &Host, caller: &Caller, form: &Form) -> Answer {
     Ok(Some(nodes))
 }
 
+/// The source identity of the new session. One that is set goes on into every further session and is never another (AWS's "Monitor
+/// and control actions taken with assumed roles"): otherwise a session could act in somebody else's name.
+fn source_identity<'a>(caller: &'a Caller, given: Option<&'a str>) -> Result<Option<&'a str>, ApiError> {
+    let own = caller.identity.as_ref().and_then(|own| own.source_identity.as_deref());
+    match (own, given) {
+        (Some(own), Some(given)) if own != given => {
+            let message = "The source identity of a session cannot be changed in a session that it begins.";
+            Err(refuse(ErrorCode::AccessDeniedException, message))
+        }
+        _ => Ok(own.or(given)),
+    }
+}
+
 /// The condition keys of a request for a session.
 fn keys(form: &Form, session: &str, of: (Option<&str>, Option<&str>), transitive: &[String]) -> Keys {
     let (external_id, source_identity) = of;
     let mut keys: Keys = vec![("sts:RoleSessionName".into(), session.to_owned())];
     keys.extend(external_id.map(|id| ("sts:ExternalId".into(), id.to_owned())));
     keys.extend(source_identity.map(|name| ("sts:SourceIdentity".into(), name.to_owned())));
-    for tag in form.pairs("Tags", "Key", "Value") {
-        keys.push((format!("aws:RequestTag/{}", tag.0).into(), tag.1.to_owned()));
-        keys.push(("aws:TagKeys".into(), tag.0.to_owned()));
-    }
+    keys.extend(request_tags(form.pairs("Tags", "Key", "Value")));
     keys.extend(transitive.iter().map(|key| ("sts:TransitiveTagKeys".into(), key.clone())));
     keys
 }

@@ -60,10 +60,13 @@ impl App {
         for _ in 0..limits::CHANGE_TRIES_MAX {
             let key = self.aliased(caller, UPDATE, name, target).await?;
             let (revision, held) = self.alias_row(region, name).await?;
-            if let Some(former) = self.key(region, held.target).await?
-                && former.key.spec.usage() != key.spec.usage()
-            {
-                return Err(AppError::Api(refusal::alias_to_other_usage(name)));
+            if let Some(former) = self.key(region, held.target).await? {
+                // AWS asks for the alias, the key that it names and the key that it is to name: who has no say over a key does not
+                // take its name away from it.
+                self.may_use_key(caller, UPDATE, &former)?;
+                if former.key.spec.usage() != key.spec.usage() {
+                    return Err(AppError::Api(refusal::alias_to_other_usage(name)));
+                }
             }
             if held.target == key.id {
                 return Ok(());

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use pawl_api::kms::refusal;
+use pawl_core::arn::SecretArn;
 use pawl_core::key::{AliasName, EncryptionContext, KeyManager};
 use pawl_core::names::Region;
 
@@ -15,7 +16,7 @@ use crate::app::App;
 use crate::cache::Held;
 use crate::error::AppError;
 use crate::identity::{Caller, Standing};
-use crate::policy::permit;
+use crate::policy::{VIA_SERVICE, permit};
 
 /// What may be done with a service's own key: look at it.
 const LOOKS: [&str; 8] = [
@@ -29,8 +30,20 @@ const LOOKS: [&str; 8] = [
     "kms:ListKeys",
 ];
 
-/// Condition keys, and their values.
-type Keys = Vec<(Cow<'static, str>, String)>;
+/// A condition key, and its value.
+pub type ConditionKey = (Cow<'static, str>, String);
+/// Several.
+type Keys = Vec<ConditionKey>;
+
+/// The condition keys of an encryption context.
+pub(super) fn context_keys(context: Option<&EncryptionContext>) -> Keys {
+    let mut keys = Keys::new();
+    for (name, value) in context.into_iter().flat_map(EncryptionContext::pairs) {
+        keys.push((format!("kms:EncryptionContext:{name}").into(), value.to_owned()));
+        keys.push(("kms:EncryptionContextKeys".into(), name.to_owned()));
+    }
+    keys
+}
 
 impl App {
     /// Whether the caller may do `action` with a key, by itself.
@@ -43,22 +56,6 @@ impl App {
         self.may_use_key_for(caller, action, held, Keys::new())
     }
 
-    /// The same for what is done in an encryption context.
-    pub(super) fn may_use_key_in(
-        &self,
-        caller: &Caller,
-        action: &'static str,
-        held: &HeldKey,
-        context: Option<&EncryptionContext>,
-    ) -> Result<(), AppError> {
-        let mut keys = Keys::new();
-        for (name, value) in context.into_iter().flat_map(EncryptionContext::pairs) {
-            keys.push((format!("kms:EncryptionContext:{name}").into(), value.to_owned()));
-            keys.push(("kms:EncryptionContextKeys".into(), name.to_owned()));
-        }
-        self.may_use_key_for(caller, action, held, keys)
-    }
-
     /// Whether the caller may open, with a key, a value of a secret.
     pub(super) fn may_open_with(
         &self,
@@ -68,17 +65,27 @@ impl App {
     ) -> Result<(), AppError> {
         let arn = secret.seal_arn().to_string();
         let mut keys = via_secrets_manager(&caller.region);
-        keys.push(("kms:EncryptionContext:SecretARN".into(), arn));
-        keys.push(("kms:EncryptionContext:SecretVersionId".into(), version.to_owned()));
+        keys.extend(context_keys(Some(&EncryptionContext::of_secret(&arn, version))));
         self.may_use_key_for(caller, "kms:Decrypt", held, keys)
     }
 
-    /// Whether the caller may have a secret's values sealed with a key.
-    pub(super) fn may_seal_with(&self, caller: &Caller, held: &HeldKey) -> Result<(), AppError> {
-        self.may_use_key_for(caller, "kms:GenerateDataKey", held, via_secrets_manager(&caller.region))
+    /// Whether the caller may have a secret's values sealed with a key; of one that is only being made there is no ARN.
+    pub(super) fn may_seal_with(
+        &self,
+        caller: &Caller,
+        secret: Option<&SecretArn>,
+        held: &HeldKey,
+    ) -> Result<(), AppError> {
+        let mut keys = via_secrets_manager(&caller.region);
+        if let Some(arn) = secret {
+            keys.push(("kms:EncryptionContext:SecretARN".into(), arn.to_string()));
+            keys.push(("kms:EncryptionContextKeys".into(), "SecretARN".to_owned()));
+        }
+        self.may_use_key_for(caller, "kms:GenerateDataKey", held, keys)
     }
 
-    fn may_use_key_for(
+    /// Whether the caller may do `action` with a key, when the request says this.
+    pub(super) fn may_use_key_for(
         &self,
         caller: &Caller,
         action: &'static str,
@@ -103,6 +110,10 @@ impl App {
                     AppError::NotAllowed(format!("The policy of the key {arn} cannot be read; replace it."))
                 })?;
                 keys.push(("kms:CallerAccount".into(), self.account().to_string()));
+                keys.push(("kms:KeyOrigin".into(), "AWS_KMS".to_owned()));
+                keys.push(("kms:KeySpec".into(), key.spec.to_string()));
+                keys.push(("kms:KeyUsage".into(), key.spec.usage().to_string()));
+                keys.push(("kms:MultiRegion".into(), "false".to_owned()));
                 for tag in &key.tags {
                     keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
                 }
@@ -116,13 +127,26 @@ impl App {
     /// # Errors
     /// When it may not.
     pub fn may_with_keys(&self, caller: &Caller, action: &'static str) -> Result<(), AppError> {
+        self.may_with_keys_given(caller, action, &[])
+    }
+
+    /// [`App::may_with_keys`] for a request that says something which policies may look at.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn may_with_keys_given(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        keys: &[ConditionKey],
+    ) -> Result<(), AppError> {
         match caller.standing {
             Standing::Root => Ok(()),
             Standing::Scheduler | Standing::Rotation => {
                 Err(AppError::Api(refusal::service_key(&caller.principal, action, "*")))
             }
             Standing::Principal => {
-                permit(self, caller, (action, "*"), &[], None, None).map_err(AppError::NotAllowed)
+                permit(self, caller, (action, "*"), keys, None, None).map_err(AppError::NotAllowed)
             }
         }
     }
@@ -147,6 +171,12 @@ impl App {
     }
 }
 
+/// What is known of a call that Secrets Manager makes for its caller.
 fn via_secrets_manager(region: &Region) -> Keys {
-    vec![("kms:ViaService".into(), format!("secretsmanager.{region}.amazonaws.com"))]
+    const SERVICE: &str = "secretsmanager.amazonaws.com";
+    let called = ["aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"];
+    let mut keys: Keys = called.into_iter().map(|key| (key.into(), SERVICE.to_owned())).collect();
+    keys.push((VIA_SERVICE.into(), "true".to_owned()));
+    keys.push(("kms:ViaService".into(), format!("secretsmanager.{region}.amazonaws.com")));
+    keys
 }

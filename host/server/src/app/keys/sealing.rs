@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pawl_api::error::ErrorCode;
-use pawl_core::arn::SecretId;
+use pawl_core::arn::{SecretArn, SecretId};
 use pawl_core::key::{KeyId, KeyRef, KeyUsage, SECRETS_ALIAS};
 use pawl_core::names::Region;
 use pawl_core::value::SecretValue;
@@ -72,7 +72,8 @@ pub(crate) fn open_sealed(
 }
 
 impl App {
-    /// The key that a caller names for a secret's values; none for the one that seals secrets which name none.
+    /// The key that a caller names for a secret's values; none for the one that seals secrets which name none. `secret` is its ARN,
+    /// once it has one.
     ///
     /// # Errors
     /// When there is no such key, it is none that encrypts, or the caller may not use it.
@@ -80,6 +81,7 @@ impl App {
         &self,
         caller: &Caller,
         named: Option<&str>,
+        secret: Option<&SecretArn>,
     ) -> Result<(Option<String>, Sealer), AppError> {
         let Some(named) = named else { return Ok((None, Sealer::Keyring)) };
         // AWS's words (recorded in issues of its clients).
@@ -102,7 +104,7 @@ impl App {
             Ok(id) => self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id)),
             Err(error) => Err(error),
         };
-        let allowed = |held: Arc<HeldKey>| self.may_seal_with(caller, &held).map(|()| held);
+        let allowed = |held: Arc<HeldKey>| self.may_seal_with(caller, secret, &held).map(|()| held);
         let held = match found.and_then(allowed) {
             Ok(held) => held,
             Err(AppError::Api(error)) if error.code == ErrorCode::NotFoundException => {
@@ -127,7 +129,9 @@ impl App {
         let secret = &held.secret;
         let Some(named) = secret.kms_key_id.as_deref() else { return Ok(Sealer::Keyring) };
         match self.find_sealer(&secret.region, named).await {
-            Ok(Sealer::Key(key)) if self.may_seal_with(caller, &key).is_err() => Ok(Sealer::Denied),
+            Ok(Sealer::Key(key)) if self.may_seal_with(caller, Some(&secret.arn), &key).is_err() => {
+                Ok(Sealer::Denied)
+            }
             Ok(sealer) => Ok(sealer),
             Err(error @ (AppError::Store(_) | AppError::Inconsistent { .. } | AppError::LostRace)) => {
                 Err(error)

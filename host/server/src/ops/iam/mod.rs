@@ -11,6 +11,7 @@ mod page;
 mod request;
 mod role;
 mod shown;
+mod subject;
 mod tag;
 mod user;
 mod version;
@@ -22,6 +23,7 @@ use pawl_core::identity::Holder::{Group, Role, User};
 
 use self::request::{Failure, IamRequest};
 pub(crate) use self::shown::moment;
+use self::tag::Tagged;
 use crate::host::Host;
 use crate::identity::Caller;
 
@@ -99,9 +101,15 @@ pub(crate) async fn perform(host: &Host, caller: &Caller, operation: Operation, 
         O::PutRolePermissionsBoundary => boundary::put(request, Role).await,
         O::DeleteUserPermissionsBoundary => boundary::delete(request, User).await,
         O::DeleteRolePermissionsBoundary => boundary::delete(request, Role).await,
-        O::TagUser | O::TagRole | O::TagPolicy => tag::put(request).await,
-        O::UntagUser | O::UntagRole | O::UntagPolicy => tag::take(request).await,
-        O::ListUserTags | O::ListRoleTags | O::ListPolicyTags => tag::list(request),
+        O::TagUser => tag::put(request, Tagged::User).await,
+        O::TagRole => tag::put(request, Tagged::Role).await,
+        O::TagPolicy => tag::put(request, Tagged::Policy).await,
+        O::UntagUser => tag::take(request, Tagged::User).await,
+        O::UntagRole => tag::take(request, Tagged::Role).await,
+        O::UntagPolicy => tag::take(request, Tagged::Policy).await,
+        O::ListUserTags => tag::list(request, Tagged::User),
+        O::ListRoleTags => tag::list(request, Tagged::Role),
+        O::ListPolicyTags => tag::list(request, Tagged::Policy),
         O::ListAccountAliases => page::nothing("AccountAliases"),
         O::ListInstanceProfilesForRole => role::nothing(request, "InstanceProfiles"),
         O::ListSigningCertificates => user::nothing(request, "Certificates"),

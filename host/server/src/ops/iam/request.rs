@@ -5,16 +5,15 @@ use std::borrow::Cow;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::iam::Operation;
 use pawl_api::query::{Form, rule};
-use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User, arn};
+use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User};
 use pawl_core::names::AccountId;
 use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
-use pawl_iam::policy::{PolicyDocument, PrincipalKind};
+use pawl_iam::policy::{PolicyDocument, PolicyError, PolicyKind, PrincipalKind};
 use pawl_store::{EntityChange, EntityPut, Expect};
 
 use crate::host::Host;
 use crate::identity::{Caller, GROUP, Kept, POLICY, ROLE, Snapshot, USER};
-use crate::policy::permit;
 
 /// A request.
 pub(crate) struct IamRequest<'a> {
@@ -134,13 +133,15 @@ impl<'a> IamRequest<'a> {
     /// The text of a policy of an identity.
     pub(super) fn document(&self) -> Result<&'a str, Failure> {
         let text = self.form.required("PolicyDocument", &rule::POLICY_DOCUMENT)?;
-        PolicyDocument::parse_identity(text).map(|_| text).map_err(|error| malformed(&error.to_string()))
+        PolicyDocument::parse_identity(text)
+            .map(|_| text)
+            .map_err(|error| malformed(&error, PolicyKind::Identity))
     }
 
     /// The text of a policy of a role on who may assume it.
     pub(super) fn trust(&self, name: &str) -> Result<&'a str, Failure> {
         let text = self.form.required(name, &rule::POLICY_DOCUMENT)?;
-        PolicyDocument::parse_trust(text).map(|_| text).map_err(|error| malformed(&error.to_string()))
+        PolicyDocument::parse_trust(text).map(|_| text).map_err(|error| malformed(&error, PolicyKind::Trust))
     }
 
     /// Plans a change from what there is, and makes it.
@@ -148,7 +149,10 @@ impl<'a> IamRequest<'a> {
         &self,
         plan: impl Fn(&Snapshot) -> Result<(Vec<EntityChange>, T), Failure> + Send + Sync,
     ) -> Result<T, ApiError> {
-        let plan = |snapshot: &Snapshot| plan(snapshot).map_err(ApiError::from);
+        let plan = |snapshot: &Snapshot| {
+            self.must_be_let_by(snapshot)?;
+            plan(snapshot).map_err(ApiError::from)
+        };
         self.host.directory.change(plan, || self.audit()).await
     }
 
@@ -168,123 +172,11 @@ impl<'a> IamRequest<'a> {
         });
         vec![record.to_string()]
     }
-
-    /// Whether the caller's policies let it do this.
-    pub(super) fn must_be_let(&self) -> Result<(), ApiError> {
-        let Some(identity) = &self.caller.identity else { return self.permit("*", &[], None) };
-        let denied = |message: &str| Err(ApiError::new(ErrorCode::AccessDeniedException, message));
-        if identity.issued_at.is_some() && identity.principal.kind() == PrincipalKind::User {
-            // AWS: credentials of GetSessionToken call no IAM, unless they were given with MFA.
-            return denied(
-                "Session credentials of a user cannot call IAM: use the user's access key, or a role",
-            );
-        }
-        let snapshot = self.host.directory.snapshot();
-        let resource = self.resource(&snapshot);
-        self.permit(&resource, &self.keys(&snapshot), self.named().as_deref())
-    }
-
-    /// How AWS's refusals name what there is already: `user ann`.
-    fn named(&self) -> Option<String> {
-        if self.operation.name().starts_with("Create") && self.operation != Operation::CreateAccessKey {
-            return None;
-        }
-        let of = |field: &str, kind: &str| self.form.get(field).map(|name| format!("{kind} {name}"));
-        if self.form.get("PolicyArn").is_some() && !is_about_a_holder(self.operation.name()) {
-            return of("PolicyArn", "policy");
-        }
-        of("GroupName", "group").or_else(|| of("RoleName", "role")).or_else(|| of("UserName", "user"))
-    }
-
-    fn permit(
-        &self,
-        resource: &str,
-        keys: &[(Cow<'static, str>, String)],
-        shown: Option<&str>,
-    ) -> Result<(), ApiError> {
-        permit(&self.host.app, self.caller, (self.operation.action(), resource), keys, shown, None)
-            .map_err(|message| ApiError::new(ErrorCode::AccessDeniedException, message))
-    }
-
-    /// The ARN of what the request is about: with its path where there is such a thing.
-    fn resource(&self, snapshot: &Snapshot) -> String {
-        let (account, name) = (self.account(), self.operation.name());
-        if matches!(
-            name,
-            "ListUsers"
-                | "ListGroups"
-                | "ListRoles"
-                | "ListPolicies"
-                | "GetAccountSummary"
-                | "ListAccountAliases"
-        ) {
-            return "*".to_owned();
-        }
-        if let Some(arn) = self.form.get("PolicyArn").filter(|_| !is_about_a_holder(name)) {
-            return arn.to_owned();
-        }
-        let path = self.form.get("Path").unwrap_or("/");
-        if let Some(group) = self.form.get("GroupName") {
-            let found = snapshot.groups.get(group).map(|group| group.value.path.as_str());
-            return arn(account, "group", found.unwrap_or(path), group);
-        }
-        if let Some(role) = self.form.get("RoleName") {
-            let found = snapshot.roles.get(role).map(|role| role.value.path.as_str());
-            return arn(account, "role", found.unwrap_or(path), role);
-        }
-        if name == "CreatePolicy" {
-            return arn(account, "policy", path, self.form.get("PolicyName").unwrap_or_default());
-        }
-        let of_key =
-            self.form.get("AccessKeyId").and_then(|id| snapshot.key(id)).map(|key| key.user.as_str());
-        let user = self.user_name().ok();
-        let user = if name == "GetAccessKeyLastUsed" { of_key } else { user.as_deref() };
-        let Some(user) = user else { return "*".to_owned() };
-        let found = snapshot.users.get(user).map(|user| user.value.path.as_str());
-        arn(account, "user", found.unwrap_or(path), user)
-    }
-
-    /// The condition keys of the request and of what it is about.
-    fn keys(&self, snapshot: &Snapshot) -> Vec<(Cow<'static, str>, String)> {
-        let mut keys: Vec<(Cow<'static, str>, String)> = Vec::new();
-        let name = self.operation.name();
-        if let Some(arn) = self.form.get("PolicyArn").filter(|_| is_about_a_holder(name)) {
-            keys.push(("iam:PolicyARN".into(), arn.to_owned()));
-        }
-        if let Some(boundary) = self.form.get("PermissionsBoundary") {
-            keys.push(("iam:PermissionsBoundary".into(), boundary.to_owned()));
-        }
-        for (key, value) in self.form.pairs("Tags", "Key", "Value") {
-            keys.push((format!("aws:RequestTag/{key}").into(), value.to_owned()));
-            keys.push(("aws:TagKeys".into(), key.to_owned()));
-        }
-        keys.extend(self.form.list("TagKeys").into_iter().map(|key| ("aws:TagKeys".into(), key.to_owned())));
-        let user = self.form.get("UserName").and_then(|name| snapshot.users.get(name));
-        let role = self.form.get("RoleName").and_then(|name| snapshot.roles.get(name));
-        let (tags, boundary) = match (user, role) {
-            (Some(user), _) => (user.value.tags.as_slice(), user.value.boundary.as_ref()),
-            (None, Some(role)) => (role.value.tags.as_slice(), role.value.boundary.as_ref()),
-            (None, None) => (&[][..], None),
-        };
-        for tag in tags {
-            keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
-            keys.push((format!("iam:ResourceTag/{}", tag.key).into(), tag.value.clone()));
-        }
-        if let Some(boundary) = boundary.filter(|_| self.form.get("PermissionsBoundary").is_none()) {
-            keys.push(("iam:PermissionsBoundary".into(), boundary.clone()));
-        }
-        keys
-    }
-}
-
-/// Whether an operation with a policy's ARN is about a user, group or role.
-fn is_about_a_holder(operation: &str) -> bool {
-    operation.starts_with("Attach") || operation.starts_with("Detach")
 }
 
 /// A text that is no policy.
-pub(super) fn malformed(what: &str) -> Failure {
-    refuse(ErrorCode::MalformedPolicyDocumentException, what)
+pub(super) fn malformed(error: &PolicyError, kind: PolicyKind) -> Failure {
+    refuse(ErrorCode::MalformedPolicyDocumentException, error.sentence(kind))
 }
 
 /// A thing as an entity: its kind, and by which further names it is found.

@@ -9,9 +9,11 @@ use pawl_api::kms::shapes::{
 };
 use pawl_core::key::{Key, KeyManager, KeySpec, KeyState, KeyUsage, NewKey};
 use pawl_core::limits;
+use pawl_core::secret::Tag;
 
 use super::page::Page;
 use super::{policy, tag};
+use crate::app::ConditionKey;
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
@@ -21,14 +23,21 @@ use crate::ops::Answer;
 pub(super) async fn create_key(
     host: &Host,
     caller: &Caller,
-    input: CreateKeyRequest,
+    mut input: CreateKeyRequest,
 ) -> Answer<CreateKeyRequest> {
     const ACTION: &str = "kms:CreateKey";
-    host.app.may_with_keys(caller, ACTION)?;
+    let tags = tag::parse(input.tags.take().unwrap_or_default());
+    let asked = asked(&input, tags.as_deref().unwrap_or_default());
+    host.app.may_with_keys_given(caller, ACTION, &asked)?;
+    let tags = tags?;
+    if !tags.is_empty() {
+        // AWS: who makes a key with tags needs the permission for those as well.
+        host.app.may_with_keys_given(caller, tag::ACTION, &asked)?;
+    }
     let spec = spec(&input).map_err(AppError::Api)?;
     only_what_is_served(&input).map_err(AppError::Api)?;
     if let Some(text) = &input.policy {
-        policy::check(host, text, input.bypass_policy_lockout_safety_check.unwrap_or(false))?;
+        policy::check(host, caller, text, input.bypass_policy_lockout_safety_check.unwrap_or(false))?;
     }
     let new = NewKey {
         region: caller.region.clone(),
@@ -37,10 +46,31 @@ pub(super) async fn create_key(
         manager: KeyManager::Customer,
         description: input.description.unwrap_or_default(),
         policy: input.policy,
-        tags: tag::parse(input.tags.unwrap_or_default())?,
+        tags,
     };
-    let held = host.app.create_key(caller, ACTION, new).await?;
+    let held = host.app.create_key(caller, ACTION, new, &asked).await?;
     Ok(KeyMetadataResponse { key_metadata: metadata(host, &held.key) })
+}
+
+/// What policies may look at of a key that is to be.
+fn asked(input: &CreateKeyRequest, tags: &[Tag]) -> Vec<ConditionKey> {
+    let spec = input.key_spec.as_deref().or(input.customer_master_key_spec.as_deref());
+    let usage = input.key_usage.as_deref().unwrap_or(KeyUsage::EncryptDecrypt.as_str());
+    let mut asked = tag::asked(tags);
+    for (key, value) in [
+        ("kms:KeySpec", spec.unwrap_or(KeySpec::SymmetricDefault.as_str())),
+        ("kms:KeyUsage", usage),
+        ("kms:KeyOrigin", input.origin.as_deref().unwrap_or(ORIGIN)),
+        ("kms:MultiRegion", spelt(input.multi_region)),
+        ("kms:BypassPolicyLockoutSafetyCheck", spelt(input.bypass_policy_lockout_safety_check)),
+    ] {
+        asked.push((key.into(), value.to_owned()));
+    }
+    asked
+}
+
+const fn spelt(flag: Option<bool>) -> &'static str {
+    if matches!(flag, Some(true)) { "true" } else { "false" }
 }
 
 /// What the key is to be made of, by either name of the member.

@@ -8,6 +8,7 @@ use pawl_api::kms::shapes::{
 use pawl_core::limits;
 use pawl_iam::policy::{AccessRequest, PolicyDocument, Principal, Verdict};
 
+use crate::app::ConditionKey;
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
@@ -16,17 +17,17 @@ use crate::ops::Answer;
 /// The one policy that a key has.
 const DEFAULT: &str = "default";
 
-/// Refuses a text that is no key's policy, and one after which the account could not change it, unless that is wanted.
-pub(super) fn check(host: &Host, text: &str, bypass_lockout: bool) -> Result<(), AppError> {
+/// Refuses a text that is no key's policy, and one after which its author could not change it, unless that is wanted.
+pub(super) fn check(host: &Host, caller: &Caller, text: &str, bypass_lockout: bool) -> Result<(), AppError> {
     if text.chars().count() > limits::KEY_POLICY_CHARS_MAX {
         return Err(AppError::Api(refusal::policy_too_long(limits::KEY_POLICY_CHARS_MAX)));
     }
     let policy =
         PolicyDocument::parse_key(text).map_err(|why| AppError::Api(refusal::malformed_policy(why)))?;
-    let principal = Principal::root(host.app.account());
-    let context = principal.context();
-    let request =
-        AccessRequest { principal: &principal, action: "kms:PutKeyPolicy", resource: "*", context: &context };
+    let root = Principal::root(host.app.account());
+    let principal = caller.identity.as_ref().map_or(&root, |identity| &identity.principal);
+    let context = caller.identity.as_ref().map_or_else(|| root.context(), |identity| identity.context());
+    let request = AccessRequest { principal, action: "kms:PutKeyPolicy", resource: "*", context: &context };
     let locked_out = !matches!(policy.decide(&request), Verdict::Allowed { .. });
     if locked_out && !bypass_lockout {
         return Err(AppError::Api(refusal::lockout()));
@@ -58,10 +59,11 @@ pub(super) async fn put_key_policy(
     }
     let bypass = input.bypass_policy_lockout_safety_check.unwrap_or(false);
     let text = input.policy;
+    let asked: [ConditionKey; 1] = [("kms:BypassPolicyLockoutSafetyCheck".into(), bypass.to_string())];
     host.app
-        .change_key(caller, "kms:PutKeyPolicy", &input.key_id, |draft| {
+        .change_key_asked(caller, "kms:PutKeyPolicy", &input.key_id, &asked, |draft| {
             draft.key.must_stay()?;
-            check(host, &text, bypass)?;
+            check(host, caller, &text, bypass)?;
             draft.key.policy.clone_from(&text);
             Ok(())
         })

@@ -8,10 +8,20 @@ use pawl_core::limits;
 use pawl_core::secret::Tag;
 
 use super::page::Page;
+use crate::app::ConditionKey;
 use crate::error::AppError;
 use crate::host::Host;
 use crate::identity::Caller;
 use crate::ops::Answer;
+use crate::policy::request_tags;
+
+/// What allows it to tag a key, be it a new one.
+pub(super) const ACTION: &str = "kms:TagResource";
+
+/// The condition keys of tags that a request sets.
+pub(super) fn asked(tags: &[Tag]) -> Vec<ConditionKey> {
+    request_tags(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str()))).collect()
+}
 
 /// Tags from the wire; the shape's check has seen to the lengths of their parts.
 pub(super) fn parse(tags: Vec<shapes::Tag>) -> Result<Vec<Tag>, AppError> {
@@ -38,8 +48,9 @@ pub(super) async fn tag_resource(
     input: TagResourceRequest,
 ) -> Answer<TagResourceRequest> {
     let tags = parse(input.tags)?;
+    let asked = asked(&tags);
     host.app
-        .change_key(caller, "kms:TagResource", &input.key_id, |draft| {
+        .change_key_asked(caller, ACTION, &input.key_id, &asked, |draft| {
             draft.key.must_stay()?;
             Ok(draft.key.tag(tags.clone())?)
         })
@@ -54,8 +65,10 @@ pub(super) async fn untag_resource(
     input: UntagResourceRequest,
 ) -> Answer<UntagResourceRequest> {
     input.tag_keys.iter().try_for_each(|key| must_be_free(key))?;
+    let asked: Vec<ConditionKey> =
+        input.tag_keys.iter().map(|key| ("aws:TagKeys".into(), key.clone())).collect();
     host.app
-        .change_key(caller, "kms:UntagResource", &input.key_id, |draft| {
+        .change_key_asked(caller, "kms:UntagResource", &input.key_id, &asked, |draft| {
             draft.key.must_stay()?;
             draft.key.untag(&input.tag_keys);
             Ok(())

@@ -17,7 +17,7 @@ pub(super) async fn create_alias(
     request: &Request<'_>,
     input: CreateAliasRequest,
 ) -> Result<AliasConfiguration, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let name = input.name.ok_or_else(|| FunctionError::malformed("name", "not be null"))?;
     let name = AliasName::try_from(name)?;
     if input.function_version.is_none() {
@@ -39,7 +39,7 @@ pub(super) async fn update_alias(
     request: &Request<'_>,
     input: UpdateAliasRequest,
 ) -> Result<AliasConfiguration, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let name = name(request)?;
     let expected = input.revision_id.as_deref().filter(|text| !text.is_empty());
     let wanted = wanted(input.function_version, input.description, input.routing_config)?;
@@ -95,7 +95,7 @@ fn shown(
 
 /// `GetAlias`
 pub(super) async fn get_alias(request: &Request<'_>) -> Result<AliasConfiguration, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let name = name(request)?;
     let not_found = || FunctionError::Alias(AliasError::NotFound(name.clone()));
     match request.find(&named).await? {
@@ -109,7 +109,7 @@ pub(super) async fn get_alias(request: &Request<'_>) -> Result<AliasConfiguratio
 
 /// `DeleteAlias`
 pub(super) async fn delete_alias(request: &Request<'_>) -> Result<Nothing, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let name = name(request)?;
     let app = &request.host.app;
     app.change_function(request.caller, request.action(), &named.name, None, |function, _| {
@@ -122,7 +122,7 @@ pub(super) async fn delete_alias(request: &Request<'_>) -> Result<Nothing, Funct
 
 /// `ListAliases`
 pub(super) async fn list_aliases(request: &Request<'_>) -> Result<ListAliasesResponse, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let wanted: Wanted<AliasName> = Wanted::of(request, format!("lambda:ListAliases {}", named.arn))?;
     let of = request.parameters().one("FunctionVersion")?.filter(|text| !text.is_empty());
     let of = of.map(str::parse::<FunctionVersion>).transpose()?;

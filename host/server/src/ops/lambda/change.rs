@@ -1,18 +1,18 @@
 //! Functions come, change and go.
 
-use pawl_api::lambda::admit;
 use pawl_api::lambda::shapes::{
     CreateFunctionRequest, FunctionConfiguration, UpdateFunctionCodeRequest,
     UpdateFunctionConfigurationRequest,
 };
+use pawl_api::lambda::{Operation, admit};
 use pawl_core::function::{
     Configuration, Function, FunctionVersion, PublishRequest, Qualifier, VersionNumber,
 };
 
 use super::code::{Uploaded, upload};
-use super::setting::Said;
+use super::setting::{Said, must_be_let_pass};
 use super::{Named, Nothing, Request, view};
-use crate::app::FunctionFate;
+use crate::app::{FunctionAsk, FunctionFate};
 use crate::functions::FunctionError;
 
 /// `CreateFunction`
@@ -21,8 +21,16 @@ pub(super) async fn create_function(
     input: CreateFunctionRequest,
 ) -> Result<FunctionConfiguration, FunctionError> {
     let text = input.function_name.ok_or_else(|| FunctionError::malformed("functionName", "not be null"))?;
-    let named = request.function_of(&text, None)?.whole()?;
+    let tags = input.tags.unwrap_or_default();
+    let ask = FunctionAsk::from(request.action()).with_tags(&tags);
+    let named = request.function_of(&text, None, ask.clone()).await?.whole()?;
+    if !tags.is_empty() {
+        // AWS: who makes a function with tags needs the permission for those as well.
+        let ask = FunctionAsk::from(Operation::TagResource.action()).with_tags(&tags);
+        request.host.app.may(request.caller, ask, (&named.name, None)).await?;
+    }
     let role = input.role.ok_or_else(|| FunctionError::malformed("role", "not be null"))?;
+    must_be_let_pass(request, &named, &role)?;
     let code = input.code.ok_or_else(|| FunctionError::malformed("code", "not be null"))?;
     admit(&code.rest)?;
     let package = code.zip_file.ok_or_else(no_package)?;
@@ -35,7 +43,7 @@ pub(super) async fn create_function(
         memory: input.memory_size,
         environment: input.environment,
     };
-    must_be_new(request, &named).await?;
+    must_be_new(request, &named, ask).await?;
     let Uploaded { code, stored, manifest } = upload(request, &named.name, package.0).await?;
     said.description = said.description.or(manifest.description);
     said.timeout = said.timeout.or(manifest.timeout.map(i64::from));
@@ -45,7 +53,7 @@ pub(super) async fn create_function(
     let (now, rng) = (app.clock().now(), &**app.rng());
     let region = request.caller.region.clone();
     let mut function = Function::create(region, named.name.clone(), code, configuration, now, rng);
-    function.tag(input.tags.unwrap_or_default())?;
+    function.tag(tags)?;
     let published = input.publish.unwrap_or_default();
     let published = published.then(|| function.publish(PublishRequest::default(), now, rng)).transpose()?;
     let function = app.create_function(request.caller, request.action(), function, stored).await?;
@@ -60,7 +68,7 @@ fn no_package() -> FunctionError {
 }
 
 /// Says at once what would be said after the component was compiled.
-async fn must_be_new(request: &Request<'_>, named: &Named) -> Result<(), FunctionError> {
+async fn must_be_new(request: &Request<'_>, named: &Named, ask: FunctionAsk) -> Result<(), FunctionError> {
     let app = &request.host.app;
     if app.functions().own(named.name.as_str()).is_some() {
         return Err(FunctionError::BuiltIn(named.name.clone()));
@@ -68,7 +76,7 @@ async fn must_be_new(request: &Request<'_>, named: &Named) -> Result<(), Functio
     if app.functions().is_reserved(named.name.as_str()) {
         return Err(FunctionError::Reserved(named.name.clone()));
     }
-    match app.read_function(request.caller, request.action(), &named.name).await? {
+    match app.read_function(request.caller, ask, &named.name).await? {
         Some(_) => Err(FunctionError::Exists(named.name.clone())),
         None => Ok(()),
     }
@@ -79,7 +87,7 @@ pub(super) async fn update_function_code(
     request: &Request<'_>,
     input: UpdateFunctionCodeRequest,
 ) -> Result<FunctionConfiguration, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let package = input.zip_file.ok_or_else(no_package)?;
     let expected = input.revision_id.as_deref().filter(|text| !text.is_empty());
     let app = &request.host.app;
@@ -123,9 +131,12 @@ pub(super) async fn update_function_configuration(
     request: &Request<'_>,
     input: UpdateFunctionConfigurationRequest,
 ) -> Result<FunctionConfiguration, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let app = &request.host.app;
     let expected = input.revision_id.as_deref().filter(|text| !text.is_empty());
+    if let Some(role) = &input.role {
+        must_be_let_pass(request, &named, role)?;
+    }
     let said = Said {
         description: input.description,
         role: input.role,
@@ -147,7 +158,7 @@ pub(super) async fn update_function_configuration(
 
 /// `DeleteFunction`
 pub(super) async fn delete_function(request: &Request<'_>) -> Result<Nothing, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let app = &request.host.app;
     app.change_function(request.caller, request.action(), &named.name, None, |function, _| {
         match &named.qualifier {

@@ -30,7 +30,7 @@ enum Kind {
 
 /// `Invoke`
 pub(super) async fn invoke(request: &Request<'_>) -> Result<Reply, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let kind = kind(header(request, "x-amz-invocation-type"))?;
     let with_log = tail(header(request, "x-amz-log-type"))?;
     if let Some(name) = NOT_HANDED_ON.iter().find(|name| request.headers.contains_key(**name)) {

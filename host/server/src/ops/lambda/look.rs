@@ -4,9 +4,7 @@ use pawl_api::lambda::shapes::{
     AccountLimit, AccountUsage, CodeLocation, Concurrency, FunctionConfiguration, GetAccountSettingsResponse,
     GetFunctionResponse, GetRecursionResponse, GetRuntimeManagementResponse, ListFunctionsResponse,
 };
-use pawl_core::function::{
-    Function, FunctionArn, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency,
-};
+use pawl_core::function::{Function, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency};
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +14,7 @@ use crate::functions::{FunctionError, Stored};
 
 /// `GetFunction`
 pub(super) async fn get_function(request: &Request<'_>) -> Result<GetFunctionResponse, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let found = request.find(&named).await?;
     let code = CodeLocation { repository_type: "Pawl".to_owned() };
     let configuration = shown(request, &named, &found)?;
@@ -36,7 +34,7 @@ pub(super) async fn get_function(request: &Request<'_>) -> Result<GetFunctionRes
 pub(super) async fn get_function_configuration(
     request: &Request<'_>,
 ) -> Result<FunctionConfiguration, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     shown(request, &named, &request.find(&named).await?)
 }
 
@@ -59,8 +57,7 @@ struct Place(String, Option<FunctionVersion>);
 /// `ListFunctions`
 pub(super) async fn list_functions(request: &Request<'_>) -> Result<ListFunctionsResponse, FunctionError> {
     let app = &request.host.app;
-    let all = FunctionArn::given("*".to_owned());
-    app.may(request.caller, request.action(), &all)?;
+    app.may_with_functions(request.caller, request.action())?;
     let every_version = match request.parameters().one("FunctionVersion")?.filter(|text| !text.is_empty()) {
         None => false,
         Some("ALL") => true,
@@ -143,7 +140,7 @@ pub(in crate::ops) fn every(function: &Function) -> impl Iterator<Item = Functio
 pub(super) async fn get_account_settings(
     request: &Request<'_>,
 ) -> Result<GetAccountSettingsResponse, FunctionError> {
-    request.host.app.may(request.caller, request.action(), &FunctionArn::given("*".to_owned()))?;
+    request.host.app.may_with_functions(request.caller, request.action())?;
     let (mut total_code_size, mut function_count) = (0_u64, 0_u64);
     let mut last: Option<FunctionName> = None;
     loop {
@@ -178,7 +175,7 @@ pub(super) async fn get_account_settings(
 pub(super) async fn get_function_code_signing_config(
     request: &Request<'_>,
 ) -> Result<Nothing, FunctionError> {
-    request.find(&request.named()?.whole()?).await?;
+    request.find(&request.named().await?.whole()?).await?;
     Ok(Nothing {})
 }
 
@@ -186,7 +183,7 @@ pub(super) async fn get_function_code_signing_config(
 pub(super) async fn get_function_recursion_config(
     request: &Request<'_>,
 ) -> Result<GetRecursionResponse, FunctionError> {
-    request.find(&request.named()?.whole()?).await?;
+    request.find(&request.named().await?.whole()?).await?;
     Ok(GetRecursionResponse { recursive_loop: "Terminate".to_owned() })
 }
 
@@ -194,7 +191,7 @@ pub(super) async fn get_function_recursion_config(
 pub(super) async fn get_runtime_management_config(
     request: &Request<'_>,
 ) -> Result<GetRuntimeManagementResponse, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let found = request.find(&named).await?;
     if let Found::Stored(function) = &found {
         version_of(function, &named)?;

@@ -23,6 +23,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::Body;
+use crate::app::FunctionAsk;
 use crate::functions::{self, FunctionError, Stored};
 use crate::host::Host;
 use crate::identity::Caller;
@@ -171,19 +172,28 @@ impl Request<'_> {
     }
 
     /// The function that the path names, with the qualifier in it or in the query.
-    fn named(&self) -> Result<Named, FunctionError> {
+    async fn named(&self) -> Result<Named, FunctionError> {
         let qualifier = self.parameters().one("Qualifier")?.map(str::parse::<Qualifier>).transpose()?;
-        self.function_of(self.parameters().one("FunctionName")?.unwrap_or_default(), qualifier)
+        let text = self.parameters().one("FunctionName")?.unwrap_or_default();
+        self.function_of(text, qualifier, self.action()).await
     }
 
     /// The function that a text names, and that the caller's policies allow it to use so.
-    fn function_of(&self, text: &str, qualifier: Option<Qualifier>) -> Result<Named, FunctionError> {
+    async fn function_of(
+        &self,
+        text: &str,
+        qualifier: Option<Qualifier>,
+        ask: impl Into<FunctionAsk>,
+    ) -> Result<Named, FunctionError> {
         let of = FunctionRef::parse(text)?.qualified_by(qualifier)?;
         let arn = self.host.app.function_arn(self.caller, &of.name);
         if !of.is_in(&self.caller.region, self.account()) {
             return Err(FunctionError::NotFound(FunctionArn::given(text.to_owned())));
         }
-        self.host.app.may(self.caller, self.action(), &arn)?;
+        // AWS: an invocation is of the version or the alias that it names; a function's policies are for what is done with it as a
+        // whole.
+        let qualifier = of.qualifier.as_ref().filter(|_| self.route.operation == Operation::Invoke);
+        self.host.app.may(self.caller, ask, (&of.name, qualifier)).await?;
         Ok(Named { arn, name: of.name, qualifier: of.qualifier })
     }
 

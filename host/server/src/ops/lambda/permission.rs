@@ -14,7 +14,7 @@ pub(super) async fn add_permission(
     request: &Request<'_>,
     input: AddPermissionRequest,
 ) -> Result<AddPermissionResponse, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let expected = input.revision_id.clone().filter(|text| !text.is_empty());
     let permission = permission(input)?;
     let app = &request.host.app;
@@ -84,7 +84,7 @@ fn is_principal(text: &str) -> bool {
 
 /// `RemovePermission`
 pub(super) async fn remove_permission(request: &Request<'_>) -> Result<Nothing, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let sid = request.parameters().one("StatementId")?.unwrap_or_default().to_owned();
     let sid = StatementId::try_from(sid)?;
     let expected = request.parameters().one("RevisionId")?.filter(|text| !text.is_empty());
@@ -99,7 +99,7 @@ pub(super) async fn remove_permission(request: &Request<'_>) -> Result<Nothing, 
 
 /// `GetPolicy`
 pub(super) async fn get_policy(request: &Request<'_>) -> Result<GetPolicyResponse, FunctionError> {
-    let named = request.named()?;
+    let named = request.named().await?;
     let arn = named.qualified_arn(request);
     let shown = |policy: &Policy| GetPolicyResponse {
         policy: document(policy, &arn),

@@ -5,12 +5,14 @@ use pawl_core::function::{
     Configuration, Memory, ReservedConcurrency, SettingError, Timeout, checked_description,
     checked_environment,
 };
+use pawl_core::identity::arn;
 use pawl_core::limits;
 use pawl_core::names::AccountId;
 
-use super::{Found, Nothing, Request};
-use crate::app::FunctionFate;
+use super::{Found, Named, Nothing, Request};
+use crate::app::{ConditionKey, FunctionFate};
 use crate::functions::FunctionError;
+use crate::policy::permit;
 
 /// What a caller says of a configuration; of one that exists, what is none stays as it is.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +70,27 @@ fn role(text: String) -> Result<String, FunctionError> {
     if whole && text.len() <= limits::FUNCTION_ARN_CHARS_MAX { Ok(text) } else { Err(wrong()) }
 }
 
+/// Whether the caller may give a function this role: AWS's `iam:PassRole`. What is no role is refused when it is read.
+pub(super) fn must_be_let_pass(request: &Request<'_>, to: &Named, text: &str) -> Result<(), FunctionError> {
+    let (host, caller) = (request.host, request.caller);
+    let Ok(role) = role(text.to_owned()) else { return Ok(()) };
+    if role.split(':').nth(4) != Some(host.app.account().as_str()) {
+        return Err(FunctionError::Denied("Cross-account pass role is not allowed.".to_owned()));
+    }
+    let mut keys: Vec<ConditionKey> = vec![
+        ("iam:PassedToService".into(), "lambda.amazonaws.com".to_owned()),
+        ("iam:AssociatedResourceArn".into(), to.arn.to_string()),
+    ];
+    let snapshot = host.directory.snapshot();
+    let held = role.rsplit('/').next().and_then(|name| snapshot.roles.get(name)).map(|role| &role.value);
+    let held = held.filter(|held| arn(host.app.account(), "role", &held.path, &held.name) == role);
+    for tag in held.map(|role| role.tags.as_slice()).unwrap_or_default() {
+        keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
+        keys.push((format!("iam:ResourceTag/{}", tag.key).into(), tag.value.clone()));
+    }
+    permit(&host.app, caller, ("iam:PassRole", &role), &keys, None, None).map_err(FunctionError::Denied)
+}
+
 /// A word that is kept and given back.
 fn word(text: String, member: &str) -> Result<String, FunctionError> {
     let most = limits::FUNCTION_HANDLER_CHARS_MAX;
@@ -96,7 +119,7 @@ pub(super) async fn delete_function_concurrency(request: &Request<'_>) -> Result
 }
 
 async fn reserve(request: &Request<'_>, reserved: Option<ReservedConcurrency>) -> Result<(), FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let app = &request.host.app;
     app.change_function(request.caller, request.action(), &named.name, None, |function, _| {
         function.reserved_concurrency = reserved;
@@ -108,7 +131,7 @@ async fn reserve(request: &Request<'_>, reserved: Option<ReservedConcurrency>) -
 
 /// `GetFunctionConcurrency`
 pub(super) async fn get_function_concurrency(request: &Request<'_>) -> Result<Concurrency, FunctionError> {
-    let found = request.find(&request.named()?.whole()?).await?;
+    let found = request.find(&request.named().await?.whole()?).await?;
     let reserved = match found {
         Found::Own(_) => None,
         Found::Stored(function) => function.reserved_concurrency,

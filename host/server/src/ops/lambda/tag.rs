@@ -3,16 +3,16 @@
 use pawl_api::lambda::shapes::{ListTagsResponse, TagResourceRequest};
 
 use super::{Found, Named, Nothing, Request};
-use crate::app::FunctionFate;
+use crate::app::{FunctionAsk, FunctionFate};
 use crate::functions::FunctionError;
 
 /// The function whose ARN the path is.
-fn resource(request: &Request<'_>) -> Result<Named, FunctionError> {
+async fn resource(request: &Request<'_>, ask: impl Into<FunctionAsk>) -> Result<Named, FunctionError> {
     let text = request.parameters().one("Resource")?.unwrap_or_default();
     if !text.starts_with("arn:") {
         return Err(FunctionError::malformed("resource", "be the ARN of a function"));
     }
-    request.function_of(text, None)?.whole()
+    request.function_of(text, None, ask).await?.whole()
 }
 
 /// `TagResource`
@@ -20,10 +20,15 @@ pub(super) async fn tag_resource(
     request: &Request<'_>,
     input: TagResourceRequest,
 ) -> Result<Nothing, FunctionError> {
-    let named = resource(request)?;
-    let tags = input.tags.ok_or_else(|| FunctionError::malformed("tags", "not be null"))?;
+    let given = input.tags.is_some();
+    let tags = input.tags.unwrap_or_default();
+    let ask = FunctionAsk::from(request.action()).with_tags(&tags);
+    let named = resource(request, ask.clone()).await?;
+    if !given {
+        return Err(FunctionError::malformed("tags", "not be null"));
+    }
     let app = &request.host.app;
-    app.change_function(request.caller, request.action(), &named.name, None, |function, _| {
+    app.change_function(request.caller, ask, &named.name, None, |function, _| {
         function.tag(tags.clone())?;
         Ok(((), FunctionFate::Kept))
     })
@@ -33,13 +38,14 @@ pub(super) async fn tag_resource(
 
 /// `UntagResource`
 pub(super) async fn untag_resource(request: &Request<'_>) -> Result<Nothing, FunctionError> {
-    let named = resource(request)?;
     let keys: Vec<String> = request.parameters().all("tagKeys").map(str::to_owned).collect();
+    let ask = FunctionAsk::from(request.action()).without_tags(&keys);
+    let named = resource(request, ask.clone()).await?;
     if keys.is_empty() {
         return Err(FunctionError::malformed("tagKeys", "not be null"));
     }
     let app = &request.host.app;
-    app.change_function(request.caller, request.action(), &named.name, None, |function, _| {
+    app.change_function(request.caller, ask, &named.name, None, |function, _| {
         function.untag(&keys);
         Ok(((), FunctionFate::Kept))
     })
@@ -49,7 +55,7 @@ pub(super) async fn untag_resource(request: &Request<'_>) -> Result<Nothing, Fun
 
 /// `ListTags`
 pub(super) async fn list_tags(request: &Request<'_>) -> Result<ListTagsResponse, FunctionError> {
-    Ok(match request.find(&resource(request)?).await? {
+    Ok(match request.find(&resource(request, request.action()).await?).await? {
         Found::Own(_) => ListTagsResponse::default(),
         Found::Stored(function) => ListTagsResponse { tags: function.tags },
     })

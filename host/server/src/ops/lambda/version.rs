@@ -16,7 +16,7 @@ pub(super) async fn publish_version(
     request: &Request<'_>,
     input: PublishVersionRequest,
 ) -> Result<FunctionConfiguration, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let description =
         input.description.filter(|text| !text.is_empty()).map(checked_description).transpose()?;
     let digest = input.code_sha256.filter(|text| !text.is_empty()).map(|text| digest(&text)).transpose()?;
@@ -44,7 +44,7 @@ fn digest(text: &str) -> Result<Digest, FunctionError> {
 pub(super) async fn list_versions_by_function(
     request: &Request<'_>,
 ) -> Result<ListVersionsResponse, FunctionError> {
-    let named = request.named()?.whole()?;
+    let named = request.named().await?.whole()?;
     let wanted: Wanted<FunctionVersion> =
         Wanted::of(request, format!("lambda:ListVersionsByFunction {}", named.arn))?;
     let entries: Vec<_> = match request.find(&named).await? {
