@@ -9,8 +9,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 const PREFIX: usize = 8;
 /// What is passed over at once.
 const ZEROS: [u8; 4096] = [0; 4096];
-/// The pairs of bytes that there are.
-const PAIRS: usize = 1 << 16;
+/// Bits of the sieve for each form: of what is none, one place in so many is looked up in vain.
+const BITS: usize = 64;
 
 /// The forms in which a text could hide: itself, inside of JSON, in hexadecimal, as a list of bytes, and in base64 at each of
 /// its three alignments.
@@ -42,43 +42,56 @@ pub fn holds(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 
-/// Every form of every hidden text, found in one pass: by its first two bytes, then by its first eight.
+/// Every form of every hidden text, found in one pass, however many there are: a sieve lets through what may begin with a form's first
+/// eight bytes, and is all that most places of a haystack meet.
 pub struct Needles<'a> {
-    begin: Vec<bool>,
+    sieve: Vec<u64>,
+    shift: u32,
     by_prefix: HashMap<[u8; PREFIX], Vec<(&'a str, Vec<u8>)>>,
-}
-
-fn pair(bytes: &[u8]) -> Option<usize> {
-    bytes.first_chunk::<2>().map(|pair| usize::from(u16::from_be_bytes(*pair)))
 }
 
 impl<'a> Needles<'a> {
     /// The needles of these texts.
     #[must_use]
     pub fn of(hidden: &'a [String]) -> Self {
-        let mut needles = Self { begin: vec![false; PAIRS], by_prefix: HashMap::new() };
+        let mut by_prefix: HashMap<_, Vec<_>> = HashMap::new();
         for text in hidden {
             for form in forms(text) {
-                let begins = pair(&form).and_then(|pair| needles.begin.get_mut(pair));
-                *begins.expect("a form has two bytes") = true;
-                let prefix = *form.first_chunk().expect("a form has so many bytes");
-                needles.by_prefix.entry(prefix).or_default().push((text.as_str(), form));
+                let prefix: [u8; PREFIX] = *form.first_chunk().expect("a form has so many bytes");
+                by_prefix.entry(prefix).or_default().push((text.as_str(), form));
             }
         }
+        let bits = (by_prefix.len() * BITS).next_power_of_two().max(1 << 16);
+        let mut needles = Self { sieve: vec![0; bits / 64], shift: 64 - bits.trailing_zeros(), by_prefix };
+        let places: Vec<_> = needles.by_prefix.keys().map(|prefix| needles.place(*prefix)).collect();
+        for (word, bit) in places {
+            *needles.sieve.get_mut(word).expect("a place in the sieve") |= bit;
+        }
         needles
+    }
+
+    /// Where these bytes are in the sieve.
+    fn place(&self, prefix: [u8; PREFIX]) -> (usize, u64) {
+        // The high bits of a product with an odd number depend on all that is below them.
+        let mixed = u64::from_le_bytes(prefix).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift;
+        let place = usize::try_from(mixed).expect("a place in the sieve");
+        (place / 64, 1 << (place % 64))
     }
 
     /// The first hidden text in `haystack`, and the form in which it is there.
     #[must_use]
     pub fn first_in(&self, haystack: &[u8]) -> Option<(&str, &[u8])> {
         let mut rest = haystack;
-        while let (Some(prefix), Some(pair)) = (rest.first_chunk::<PREFIX>(), pair(rest)) {
+        while let Some(prefix) = rest.first_chunk::<PREFIX>() {
             // Most of a process's memory was never written.
-            if let Some(after) = rest.strip_prefix(&ZEROS) {
+            if *prefix == [0; PREFIX]
+                && let Some(after) = rest.strip_prefix(&ZEROS)
+            {
                 rest = after;
                 continue;
             }
-            if self.begin.get(pair) == Some(&true)
+            let (word, bit) = self.place(*prefix);
+            if self.sieve.get(word).is_some_and(|bits| bits & bit != 0)
                 && let Some(candidates) = self.by_prefix.get(prefix)
                 && let Some(found) = candidates.iter().find(|(_, form)| rest.starts_with(form))
             {
@@ -114,6 +127,14 @@ mod tests {
         assert_eq!(needles.first_in(b"canary-012345678 is not the whole"), None);
         let behind = [vec![0; 10_000], marker.as_bytes().to_vec()].concat();
         assert!(needles.first_in(&behind).is_some() && needles.first_in(&vec![0; 10_000]).is_none());
+        let many: Vec<_> = (0..2_000).map(|n| format!("canary-{n:010}")).collect();
+        let needles = Needles::of(&many);
+        let found =
+            |n: usize| needles.first_in(format!("x{n:07}canary-{n:010}").as_bytes()).map(|(text, _)| text);
+        assert_eq!(
+            [found(0), found(1_999), found(2_000)],
+            [Some("canary-0000000000"), Some("canary-0000001999"), None]
+        );
         assert!(holds(b"abc", b"bc") && !holds(b"abc", b"cb"));
     }
 }

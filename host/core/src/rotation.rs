@@ -414,7 +414,8 @@ impl Rotation {
                 match step.next().filter(|_| !self.check) {
                     Some(next) => {
                         self.status = Status::Running { step: next };
-                        self.not_before = now;
+                        // It is due already; what an index of the store has stays as it is.
+                        self.not_before = self.not_before.min(now);
                     }
                     None => self.end(Status::Succeeded, now),
                 }
@@ -551,6 +552,16 @@ mod tests {
         assert_eq!(rotation.due_at(), None);
         let steps: Vec<_> = rotation.steps.iter().map(|s| s.step.name()).collect();
         assert_eq!(steps, ["createSecret", "setSecret", "testSecret", "finishSecret"]);
+    }
+
+    #[test]
+    fn a_step_that_goes_on_is_due_as_it_was_whatever_the_clock_does() {
+        let mut rotation = begun();
+        rotation.not_before = Timestamp::from_millis(10);
+        end(&mut rotation, Outcome::Done, 12);
+        assert_eq!(rotation.not_before, Timestamp::from_millis(10));
+        end(&mut rotation, Outcome::Done, 7);
+        assert_eq!(rotation.not_before, Timestamp::from_millis(7));
     }
 
     #[test]

@@ -194,8 +194,20 @@ impl Capabilities {
         error
     }
 
+    /// Before whatever leaves the host: the rotation is still ours, and the pending version is stored.
     async fn fence(&mut self) -> Result<(), PortError> {
+        self.settle().await?;
+        self.fence_known().await
+    }
+
+    /// Before a deed that has nothing of the pending version in it.
+    async fn fence_known(&mut self) -> Result<(), PortError> {
         self.config.port.fence().await.map_err(|error| self.noted(error))
+    }
+
+    /// Has the pending version stored, if it is not yet.
+    async fn settle(&mut self) -> Result<(), PortError> {
+        self.config.port.settle().await.map_err(|error| self.noted(error))
     }
 
     /// Writes a line into the rotation's history before what it tells of happens. Whether it was there already.

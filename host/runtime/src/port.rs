@@ -67,8 +67,12 @@ pub trait SecretsPort: Send + Sync {
     /// Reads a version; none when there is no such version or it has no value yet.
     fn read(&self, which: Which) -> Answer<'_, Option<StoredVersion>>;
 
-    /// Stores the pending version's value. The first one stays: a repeated call gives what is stored.
+    /// Keeps the pending version's value. The first one stays: a repeated call gives what is kept. It may be stored later, with what
+    /// is stored next: [`SecretsPort::settle`] is asked before it leaves the host.
     fn put_pending(&self, value: SecretValue) -> Answer<'_, StoredVersion>;
+
+    /// Has the pending version's value stored, durably, if there is one that is not yet.
+    fn settle(&self) -> Answer<'_, ()>;
 
     /// Moves AWSCURRENT to the pending version.
     fn promote(&self) -> Answer<'_, ()>;

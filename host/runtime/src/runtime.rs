@@ -189,6 +189,12 @@ impl Runtime {
         self.rotators.pool.counts()
     }
 
+    /// Does work between the steps of rotations on the threads on which steps are done: from one to the next no other thread has to
+    /// be woken, and what it costs gives way to requests as they do.
+    pub async fn beside<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        self.crew.run(work).await
+    }
+
     /// Runs one step. Never fails: what goes wrong is the report's outcome.
     pub async fn run_step(&self, job: StepJob) -> StepReport {
         let rotators = Arc::clone(&self.rotators);

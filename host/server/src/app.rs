@@ -296,6 +296,23 @@ impl App {
         Err(AppError::LostRace)
     }
 
+    /// What an edit would come to now. Nothing of it is kept.
+    ///
+    /// # Errors
+    /// As [`App::change`].
+    pub async fn rehearse_at<T>(
+        &self,
+        caller: &Caller,
+        ask: impl Into<Ask<'_>>,
+        id: &SecretId,
+        edit: impl FnOnce(&mut Draft<'_>) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        let held = self.read_at(caller, ask, id).await?;
+        let mut draft = self.draft(held.secret.clone(), Some(&held));
+        draft.sealer = self.sealer_of(caller, &held).await?;
+        edit(&mut draft)
+    }
+
     fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &*self.keyring, &*self.rng);
         let (sealer, keys) = (Sealer::Keyring, Vec::new());

@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
     ($new:expr) => {
         $crate::conformance_suite!(@ $new;
             what_is_committed_is_read_back
+            each_column_changes_alone
             a_name_is_taken_once
             a_lost_race_changes_nothing
             of_many_racers_one_wins
@@ -254,6 +255,37 @@ pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
     assert_eq!(store.load(&region(), &name("a")).await.unwrap().unwrap().head, third);
     let fourth = alter(&*store, &third, |change| change.row.last_accessed_at = Some(at(7))).await.unwrap();
     assert_eq!(store.load(&region(), &name("a")).await.unwrap().unwrap().head, fourth);
+}
+
+/// Whatever a change leaves as it was, what it changes is stored, with or without the end of a lease.
+pub async fn each_column_changes_alone(backend: &impl Backend) {
+    const CHANGES: [fn(&mut SecretRow); 10] = [
+        |row| row.document = "{\"a\":1}".to_owned(),
+        |row| row.last_changed_at = row.last_changed_at + LEASE,
+        |row| row.next_rotation_at = Some(at(2)),
+        |row| row.next_rotation_at = None,
+        |row| row.rotation_due_at = Some(at(-3)),
+        |row| row.rotation_state = Some(RotationState::Running),
+        |row| row.replica_of = Some(elsewhere()),
+        |row| row.purge_at = Some(at(4)),
+        |row| row.last_accessed_at = Some(row.last_changed_at + LEASE),
+        |_| {},
+    ];
+    let store = backend.open().await;
+    let mut head = rotating(&*store, "a", 0).await;
+    for release in [false, true] {
+        for (number, edit) in CHANGES.into_iter().enumerate() {
+            store.claim_rotations(at(1), at(0), "one", LEASE, 1).await.unwrap();
+            let changed = alter(&*store, &head, |change| {
+                edit(&mut change.row);
+                change.release_lease = release;
+            });
+            head = changed.await.unwrap();
+            let loaded = store.load(&region(), &name("a")).await.unwrap().unwrap();
+            assert_eq!(loaded.head, head, "change {number}, release {release}");
+            assert_eq!(loaded.lease.owner.is_none(), release, "change {number}, release {release}");
+        }
+    }
 }
 
 /// A name belongs to one secret of a region, and to another one after it was purged.

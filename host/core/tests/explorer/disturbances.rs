@@ -3,7 +3,7 @@
 use crate::ledger::{Deed, Ending, Facts};
 use crate::moves::{Move, Moves};
 use crate::mutants::Mutant;
-use crate::value::{account_of, by_hand, fresh, is_by_hand};
+use crate::value::{NO_VALUE, account_of, by_hand, fresh, is_by_hand};
 use crate::world::{At, Change, Host, Orphan, World};
 
 impl Moves<'_> {
@@ -121,11 +121,16 @@ impl Moves<'_> {
             Deed::Rotate { token },
             Deed::Schedule { token },
             Deed::Cancel,
-            Deed::PutCurrent { token, value: fresh(token, account, false) },
-            Deed::PutAsPending { token, value: fresh(token, other, false) },
+            Deed::PutCurrent { token, value: fresh(token, account, 0) },
+            Deed::PutAsPending { token, value: fresh(token, other, 0) },
             Deed::RemovePending,
             Deed::BackToPrevious,
         ];
+        if facts.pending == NO_VALUE && facts.owned {
+            // Under the rotation's own token.
+            let value = fresh(facts.token, other, 3);
+            deeds.push(Deed::PutAsPending { token: facts.token, value });
+        }
         if is_by_hand(at_hand) {
             deeds.push(Deed::PutCurrent { token, value: at_hand });
         }

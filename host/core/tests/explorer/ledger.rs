@@ -9,7 +9,7 @@ use pawl_core::function::{Digest, FunctionArn};
 use pawl_core::limits;
 use pawl_core::names::{Label, VersionId};
 use pawl_core::rotation::{Account, Outcome, Proof, Status, Step, StepRun};
-use pawl_core::secret::{RotationConfig, RotationDeedError, Secret};
+use pawl_core::secret::{Put, RotationConfig, RotationDeedError, Secret};
 use pawl_core::version::{ContentMark, Version};
 use pawl_core::world::{Rng, Timestamp};
 
@@ -53,6 +53,8 @@ pub(crate) enum Deed {
         token: u8,
         value: Value,
     },
+    /// What a host has not stored yet is stored, and nothing else.
+    Settle,
     Expose {
         token: u8,
     },
@@ -277,11 +279,15 @@ fn perform(secret: &mut Secret, deed: Deed, mutant: Option<Mutant>) -> Result<()
     };
     match deed {
         Deed::PutPending { token, value } => {
-            secret.put_pending(&id(token), &mark(value)).map_err(owned)?;
+            let put = secret.put_pending(&id(token), &mark(value)).map_err(owned)?;
+            let there = secret.versions.get(&id(token)).and_then(|version| version.content.as_ref());
             if mutant == Some(Mutant::RegenerateOnRetry) {
                 secret.versions.get_mut(&id(token)).unwrap().content = Some(mark(value));
+            } else if put == Put::AlreadyThere && there != Some(&mark(value)) {
+                return Err(No::Superseded);
             }
         }
+        Deed::Settle => {}
         Deed::Expose { token } => secret.expose(&id(token), NOW).map_err(owned)?,
         Deed::NoteLogin { token, account: which, refused } => {
             secret.note_login(&id(token), account(which), refused).map_err(owned)?;

@@ -102,10 +102,18 @@ impl Moves<'_> {
     }
 
     fn with_ahead(&mut self, secret: SecretNo, host: Host) -> SecretNo {
+        let secret = self.with_put(secret, host).unwrap_or(secret);
         host.ahead.into_iter().flatten().fold(secret, |secret, Ahead { step, ending, changed }| {
             let deed = Deed::StepEnded { token: host.token, step, ending, changed };
             self.ledger.act(secret, deed).unwrap_or(secret)
         })
+    }
+
+    fn with_put(&mut self, secret: SecretNo, host: Host) -> Result<SecretNo, No> {
+        if host.put == NO_VALUE {
+            return Ok(secret);
+        }
+        self.ledger.act(secret, Deed::PutPending { token: host.token, value: host.put })
     }
 
     /// A host's next call; none when it has nothing to do or has to wait.
@@ -131,12 +139,18 @@ impl Moves<'_> {
             },
             At::Begin => self.step_begins(host, &facts, owned),
             At::Put => {
-                let again = facts.value_of(host.token) != NO_VALUE;
                 let account = account_of(facts.current) ^ u8::from(self.setting.alternating);
-                let value = fresh(host.token, account, again);
-                match self.stores(&mut next, &mut host, Deed::PutPending { token, value }) {
-                    Ok(()) => host.ending(done()),
-                    Err(ending) => host.ending(ending),
+                let before = next.notes.count_made(token);
+                let value = fresh(token, account, before);
+                if self.is(Mutant::RegenerateOnRetry) {
+                    match self.stores(&mut next, &mut host, Deed::PutPending { token, value }) {
+                        Ok(()) => host.ending(done()),
+                        Err(ending) => host.ending(ending),
+                    }
+                } else {
+                    let host = Host { put: value, ..host };
+                    let taken = self.with_put(next.secret, host).err().map(refused);
+                    host.ending(taken.unwrap_or_else(done))
                 }
             }
             At::Ask => self.asks(&mut next, host, &facts, owned),
@@ -145,6 +159,13 @@ impl Moves<'_> {
             At::Expose => self.exposure(&mut next, host, &facts, owned),
             // It waits for the lock.
             At::Statement if world.is_locked() && !self.is(Mutant::NoLock) => return None,
+            // Before it leaves the host.
+            At::Fence if host.put != NO_VALUE && !self.is(Mutant::SendUnstored) => {
+                match self.stores(&mut next, &mut host, Deed::Settle) {
+                    Ok(()) => host,
+                    Err(ending) => host.ending(ending),
+                }
+            }
             At::Fence | At::Statement | At::LastWord | At::Commit => self.changes(&mut next, host, owned),
             At::Promote => self.promotion(&mut next, host),
             At::End(ending) => self.step_ends(&mut next, host, ending, false),
@@ -210,15 +231,15 @@ impl Moves<'_> {
         if !host.mine {
             return Err(Ending::Superseded);
         }
-        let secret = self.with_ahead(world.secret, *host);
-        match self.ledger.act(secret, deed) {
+        let put = self.with_put(world.secret, *host);
+        let secret = put.map(|_| self.with_ahead(world.secret, *host));
+        match secret.and_then(|secret| self.ledger.act(secret, deed)) {
             Ok(secret) => {
                 self.judge_change(world, secret);
-                (world.secret, host.ahead) = (secret, [None; 3]);
+                (world.secret, host.put, host.ahead) = (secret, NO_VALUE, [None; 3]);
                 Ok(())
             }
-            Err(No::Superseded) => Err(Ending::Superseded),
-            Err(No::Refused) => Err(Ending::Permanent),
+            Err(no) => Err(refused(no)),
         }
     }
 
@@ -313,9 +334,9 @@ impl Moves<'_> {
     }
 
     fn will_change(&self, host: Host) -> Host {
-        let Host { mine, token, step, pending, logged_in, ahead, .. } = host;
+        let Host { mine, token, step, pending, logged_in, put, ahead, .. } = host;
         let at = if self.is(Mutant::ExposeAfter) { At::Fence } else { At::Expose };
-        Host { at, mine, token, step, pending, logged_in, ahead, ..Host::IDLE }
+        Host { at, mine, token, step, pending, logged_in, put, ahead, ..Host::IDLE }
     }
 
     /// Looks once more at what is stored, and notes that the database is about to have it.
@@ -355,7 +376,7 @@ impl Moves<'_> {
         let (facts, account) = (self.facts(world), usize::from(account_of(value)));
         world.passwords[account] = value;
         let stored = facts.value_of(token);
-        let dropped = stored == NO_VALUE && token_of(value) == token;
+        let dropped = token_of(value) == token && !facts.values.iter().any(|(version, _)| *version == token);
         if stored != value && !dropped {
             world.notes.broken.get_or_insert(Broken::UnstoredPassword);
         }
@@ -400,7 +421,7 @@ impl Moves<'_> {
         let facts = self.seen_by(world, Host { ahead, ..host });
         match facts.stand {
             Stand::Running(step) if facts.token == host.token && step != host.step => {
-                Some(Host { ahead, mine: host.mine, ..Host::beginning(host.token, step) })
+                Some(Host { put: host.put, ahead, mine: host.mine, ..Host::beginning(host.token, step) })
             }
             _ => None,
         }
@@ -417,7 +438,11 @@ impl Moves<'_> {
         if let Some(ahead) = self.goes_ahead(world, host, ending).filter(|_| !again) {
             return ahead;
         }
-        let deed = Deed::StepEnded { token: host.token, step: host.step, ending, changed: host.changed };
+        let mut deed = Deed::StepEnded { token: host.token, step: host.step, ending, changed: host.changed };
+        if self.with_put(world.secret, host).is_err() {
+            // Nothing has come of this claim: the recorded step is run again.
+            (host.put, host.ahead, deed) = (NO_VALUE, [None; 3], Deed::Settle);
+        }
         if self.stores(world, &mut host, deed).is_err() {
             return Host::IDLE;
         }
@@ -442,7 +467,14 @@ impl Moves<'_> {
 impl Host {
     /// With another one's claim.
     const fn of(self, other: Self) -> Self {
-        Self { mine: other.mine, ahead: other.ahead, ..self }
+        Self { mine: other.mine, put: other.put, ahead: other.ahead, ..self }
+    }
+}
+
+const fn refused(no: No) -> Ending {
+    match no {
+        No::Superseded => Ending::Superseded,
+        No::Refused => Ending::Permanent,
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Mutant {
     PromoteBeforeTest,
     /// createSecret makes a new password each time.
     RegenerateOnRetry,
+    /// A password is sent before it is stored.
+    SendUnstored,
     /// The exposure is noted after the change instead of before.
     ExposeAfter,
     /// CancelRotateSecret ends a rotation whose password the database may have.
@@ -64,6 +66,12 @@ fn a_second_password_is_found_out() {
         caught(Mutant::RegenerateOnRetry, false, just(1, 0, 0, 0)),
         Violation::Rule(Broken::SecondPassword)
     );
+}
+
+#[test]
+fn a_password_that_is_sent_before_it_is_stored_is_found_out() {
+    let violation = caught(Mutant::SendUnstored, true, just(0, 0, 0, 0));
+    assert_eq!(violation, Violation::Rule(Broken::UnstoredPassword));
 }
 
 #[test]

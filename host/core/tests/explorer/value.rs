@@ -8,19 +8,19 @@ pub(crate) const NO_VALUE: Value = 0;
 /// The version number of a password that somebody chose at the database itself.
 const BY_HAND: u8 = 31;
 
-/// A version's first password for an account, or another one that was made after it.
-pub(crate) const fn fresh(version: u8, account: u8, again: bool) -> Value {
-    (version << 3) | ((again as u8) << 1) | account
+/// A version's password for an account, when so many (three at most) were made for it before.
+pub(crate) const fn fresh(version: u8, account: u8, before: u8) -> Value {
+    (version << 3) | ((before & 0b11) << 1) | account
 }
 
 /// What a secret's first two versions hold. Alternating users have taken turns already.
 pub(crate) const fn initial(version: u8, alternating: bool) -> Value {
-    fresh(version, if alternating { version % 2 } else { 0 }, false)
+    fresh(version, if alternating { version % 2 } else { 0 }, 0)
 }
 
 /// A password that was set without the store.
 pub(crate) const fn by_hand(account: u8) -> Value {
-    fresh(BY_HAND, account, false)
+    fresh(BY_HAND, account, 0)
 }
 
 /// Whether it was set without the store.

@@ -18,7 +18,7 @@ pub(crate) enum At {
     Load,
     /// Begins a step: reads what the step needs.
     Begin,
-    /// createSecret stores its value.
+    /// createSecret makes its value.
     Put,
     /// Asks the budget and the fence before a login.
     Ask,
@@ -81,6 +81,8 @@ pub(crate) struct Host {
     pub(crate) pending: Value,
     pub(crate) change: Change,
     pub(crate) changed: bool,
+    /// The value that it has made and not stored yet: it is stored with what is stored next, and before it leaves the host.
+    pub(crate) put: Value,
     /// Ends of the steps before the last that are not stored yet.
     pub(crate) ahead: [Option<Ahead>; 3],
 }
@@ -99,6 +101,7 @@ impl Host {
         pending: NO_VALUE,
         change: Change::None,
         changed: false,
+        put: NO_VALUE,
         ahead: [None; 3],
     };
 
@@ -109,8 +112,8 @@ impl Host {
 
     /// At the end of its step: what it has read is forgotten.
     pub(crate) const fn ending(self, ending: Ending) -> Self {
-        let Self { mine, token, step, changed, ahead, .. } = self;
-        Self { at: At::End(ending), mine, token, step, changed, ahead, ..Self::IDLE }
+        let Self { mine, token, step, changed, put, ahead, .. } = self;
+        Self { at: At::End(ending), mine, token, step, changed, put, ahead, ..Self::IDLE }
     }
 
     pub(crate) fn candidate(&self) -> Value {
@@ -173,6 +176,8 @@ pub(crate) struct Notes {
     pub(crate) blame: Blame,
     /// Version ids that were given out.
     pub(crate) issued: u8,
+    /// How many values were made for each version.
+    pub(crate) made: [u8; 10],
     /// Whose rotation changed each account last.
     pub(crate) changed_by: [u8; 2],
     /// A bit for each version whose login was seen. Nobody logs in with a password that was not set.
@@ -184,6 +189,16 @@ pub(crate) struct Notes {
     /// Those of which no host could make a note.
     pub(crate) unnoted: [u8; 2],
     pub(crate) broken: Option<Broken>,
+}
+
+impl Notes {
+    /// How many values were made for a version before the one that is made now.
+    pub(crate) fn count_made(&mut self, token: u8) -> u8 {
+        let place = &mut self.made[usize::from(token)];
+        let before = *place;
+        *place = (before + 1).min(3);
+        before
+    }
 }
 
 /// All of it.
@@ -207,6 +222,7 @@ impl World {
         let notes = Notes {
             blame: Blame::default(),
             issued: 3,
+            made: [0; 10],
             changed_by: [0; 2],
             seen: 0,
             was_current: 0b110,

@@ -50,7 +50,9 @@ impl Capabilities {
                 login.username
             ))));
         }
-        self.fence().await.map_err(login_error)?;
+        // What the secret had before tells no server anything of the pending version.
+        let may = if of == Of::Pending { self.fence().await } else { self.fence_known().await };
+        may.map_err(login_error)?;
         let early = self.config.early.clone();
         let logging_in = async {
             match early.take(&login).await {

@@ -45,7 +45,11 @@ impl Capabilities {
         };
         // Before the rotator has it, so that no crash makes the history forget that.
         let told = format!("reveal: the rotator is shown {}", held.what);
-        if let Err(error) = self.notice(&told).await {
+        let may = match self.settle().await {
+            Ok(()) => self.notice(&told).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = may {
             return Ok(Err(secret_error(error)));
         }
         self.revealed.times += 1;

@@ -125,7 +125,7 @@ impl Capabilities {
             let text = "a pending version is made of a version of its own secret";
             return Ok(Err(SecretError::Refused(text.to_owned())));
         }
-        let mut new = Vec::with_capacity(changes.len());
+        let (mut new, mut captured) = (Vec::with_capacity(changes.len()), false);
         for change in changes {
             let value = match change.value {
                 wire::NewValue::Text(text) if self.revealed.is_in(&text) => {
@@ -138,6 +138,7 @@ impl Capabilities {
                     if held.origin == Origin::Stored {
                         return Ok(Err(SecretError::Refused(NOT_MADE_HERE.to_owned())));
                     }
+                    captured |= held.origin == Origin::Captured;
                     NewValue::Sensitive(held.value.duplicate())
                 }
             };
@@ -151,9 +152,15 @@ impl Capabilities {
         if let Err(error) = self.turned(&value, &made).await {
             return Ok(Err(error));
         }
-        match self.config.port.put_pending(value).await {
+        let stored = self.config.port.put_pending(value).await;
+        let stored = match stored.map_err(|error| self.noted(error)) {
+            // A server has the key that it made, and nobody could make it again.
+            Ok(stored) if captured => self.settle().await.map(|()| stored),
+            stored => stored,
+        };
+        match stored {
             Ok(stored) => Ok(self.keep_version(&stored, Of::Pending)?.map(Some)),
-            Err(error) => Ok(Err(secret_error(self.noted(error)))),
+            Err(error) => Ok(Err(secret_error(error))),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod http;
 mod reveal;
+mod settle;
 mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,8 @@ struct Memory {
     standing: Standing,
     refusals: BTreeMap<Account, u32>,
     notices: Vec<String>,
+    /// Whether a pending value was put that is not stored.
+    unsettled: bool,
 }
 
 #[derive(Default)]
@@ -87,7 +90,18 @@ impl SecretsPort for MemoryPort {
         Box::pin(async move {
             self.checked()?;
             let json = String::from_utf8(value.bytes().expose().to_vec()).unwrap();
-            Ok(self.with(|memory| stored("pending", memory.pending.get_or_insert(json))))
+            Ok(self.with(|memory| {
+                memory.unsettled |= memory.pending.is_none();
+                stored("pending", memory.pending.get_or_insert(json))
+            }))
+        })
+    }
+
+    fn settle(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.checked()?;
+            self.with(|memory| memory.unsettled = false);
+            Ok(())
         })
     }
 
@@ -131,7 +145,8 @@ impl SecretsPort for MemoryPort {
         Box::pin(async move {
             self.with(|memory| memory.lost |= memory.lost_at_fence);
             self.checked()?;
-            self.with(|memory| memory.standing.exposed = true);
+            // What is noted is stored with all that came before it.
+            self.with(|memory| (memory.standing.exposed, memory.unsettled) = (true, false));
             Ok(())
         })
     }
@@ -188,6 +203,18 @@ struct Scripted {
     /// What is answered to statements, and what was run.
     rows: Mutex<Vec<Vec<Option<String>>>>,
     ran: Mutex<Vec<String>>,
+    /// Whether the pending value is stored, as a server might ask when it is spoken to; and what came when it was not.
+    store: Mutex<Option<Arc<MemoryPort>>>,
+    early: Mutex<Vec<&'static str>>,
+}
+
+impl Scripted {
+    fn hears(&self, what: &'static str) {
+        let store = self.store.lock().unwrap();
+        if store.as_ref().is_some_and(|store| store.with(|memory| memory.unsettled)) {
+            self.early.lock().unwrap().push(what);
+        }
+    }
 }
 
 struct Connected(Arc<Scripted>);
@@ -203,6 +230,7 @@ impl Driver for Connected {
         login: &'a Login,
     ) -> Work<'a, Box<dyn Session>, LoginFailure> {
         Box::pin(async move {
+            self.0.hears("a login");
             self.0.logins.lock().unwrap().push((to.to_string(), login.username.clone()));
             if let Some(failure) = self.0.failure.lock().unwrap().clone() {
                 return Err(failure);
@@ -229,6 +257,7 @@ impl Session for Connected {
         last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure> {
         Box::pin(async move {
+            self.0.hears("a password");
             if account != "app" {
                 return Err(StatementFailure::Rejected("SQLSTATE 42704".to_owned()));
             }
@@ -248,6 +277,7 @@ impl Session for Connected {
         last_word: LastWord<'a>,
     ) -> Work<'a, (), StatementFailure> {
         Box::pin(async move {
+            self.0.hears("an account");
             if !last_word.await {
                 return Err(StatementFailure::TakenBack);
             }

@@ -128,6 +128,10 @@ impl SecretsPort for Secret {
         })
     }
 
+    fn settle(&self) -> Answer<'_, ()> {
+        self.answer(|_| ())
+    }
+
     fn promote(&self) -> Answer<'_, ()> {
         self.answer(|secret| {
             secret.promoted.fetch_add(1, Ordering::SeqCst);

@@ -158,6 +158,10 @@ impl SecretsPort for InvocationPort {
         })
     }
 
+    fn settle(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn promote(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut now = self.now();

@@ -140,6 +140,10 @@ impl SecretsPort for Looking {
         Self::no()
     }
 
+    fn settle(&self) -> PortAnswer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn promote(&self) -> PortAnswer<'_, ()> {
         Self::no()
     }

@@ -41,7 +41,7 @@ impl RotationPort {
         let mut held = app.read_at(&self.caller, Action::RotationStep, &self.id).await?;
         if !self.ahead.is_empty() {
             let mut seen = Held::clone(&held);
-            self.ahead.apply(&mut seen.secret, &self.token, app.clock().now(), &**app.rng());
+            self.ahead.show(&mut seen.secret, &self.token, app.clock().now(), &**app.rng());
             held = Arc::new(seen);
         }
         held.secret.owned_by(&self.token).map_err(AppError::from)?;
@@ -53,7 +53,15 @@ impl RotationPort {
         Ok(StoredVersion { id, value })
     }
 
-    /// Changes the secret as this rotation's claim may. The ends of steps that were not stored yet are stored with it.
+    /// The version that this rotation makes.
+    async fn pending(&self, held: &Held) -> Result<StoredVersion, PortError> {
+        match self.ahead.pending() {
+            Some(value) => Ok(StoredVersion { id: self.token.clone(), value }),
+            None => self.stored(held, &self.token).await,
+        }
+    }
+
+    /// Changes the secret as this rotation's claim may. What was not stored yet is stored with it.
     async fn change<T>(
         &self,
         deed: impl Fn(&mut Draft<'_>) -> Result<T, AppError> + Send + Sync,
@@ -64,12 +72,29 @@ impl RotationPort {
         let app = &self.host.app;
         let changed =
             app.change_at(&self.caller, Action::RotationStep, &self.id, Some(self.epoch), |draft| {
-                self.ahead.apply(&mut draft.secret, &self.token, draft.now, &**app.rng());
+                self.ahead.store(draft, &self.token, &**app.rng())?;
                 Ok((deed(draft)?, Fate::Kept))
             });
         let changed = changed.await?;
         self.ahead.clear();
         Ok(changed)
+    }
+
+    /// Keeps a pending value that is stored later, if the secret would take it now.
+    async fn keep(&self, value: SecretValue) -> Result<StoredVersion, PortError> {
+        let held = self.owned().await?;
+        if held.secret.versions.get(&self.token).is_some_and(|version| version.content.is_some()) {
+            return self.pending(&held).await;
+        }
+        let deed = |draft: &mut Draft<'_>| {
+            draft.put_pending(&self.token, &value)?;
+            Ok::<_, AppError>(
+                draft.secret.versions.get(&self.token).and_then(|version| version.content.clone()),
+            )
+        };
+        let mark = self.host.app.rehearse_at(&self.caller, Action::RotationStep, &self.id, deed).await?;
+        self.ahead.put(value.duplicate(), mark.ok_or(PortError::Superseded)?);
+        Ok(StoredVersion { id: self.token.clone(), value })
     }
 
     /// The same, for what the secret itself may refuse.
@@ -98,6 +123,7 @@ impl SecretsPort for RotationPort {
             let with_value =
                 |id: &&VersionId| held.secret.versions.get(*id).is_some_and(|v| v.content.is_some());
             match id.filter(with_value) {
+                Some(id) if id == &self.token => Ok(Some(self.pending(&held).await?)),
                 Some(id) => Ok(Some(self.stored(&held, id).await?)),
                 None => Ok(None),
             }
@@ -106,12 +132,21 @@ impl SecretsPort for RotationPort {
 
     fn put_pending(&self, value: SecretValue) -> Answer<'_, StoredVersion> {
         Box::pin(async move {
+            if self.ahead.waits() {
+                return self.keep(value).await;
+            }
             let (held, put) = self.change(|draft| draft.put_pending(&self.token, &value)).await?;
             match put {
                 Put::Stored => Ok(StoredVersion { id: self.token.clone(), value }),
                 Put::AlreadyThere => self.stored(&held, &self.token).await,
             }
         })
+    }
+
+    fn settle(&self) -> Answer<'_, ()> {
+        Box::pin(
+            async move { if self.ahead.pending().is_some() { self.note(|_| Ok(())).await } else { Ok(()) } },
+        )
     }
 
     fn promote(&self) -> Answer<'_, ()> {

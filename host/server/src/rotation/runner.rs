@@ -45,7 +45,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     // By ARN: a secret that was deleted and made anew under the name is not this claim's.
     let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
-    let (moments, ahead, early) = (Moments::default(), Ahead::default(), EarlyLogin::default());
+    let (moments, ahead, early) = (Moments::default(), Ahead::waiting(), EarlyLogin::default());
     let mut pinned = Pinned::default();
     let mut next = current(host, &scheduler, &id).await?;
     if next.is_none() {
@@ -197,7 +197,7 @@ impl Job<'_> {
         let held = app.read_at(self.caller, Action::RotationStep, self.id).await.ok()?;
         let mut secret = held.secret.clone();
         self.ahead.push(step, run.clone());
-        self.ahead.apply(&mut secret, &rotation.token, app.clock().now(), &**app.rng());
+        self.ahead.show(&mut secret, &rotation.token, app.clock().now(), &**app.rng());
         let next = self.goes_on(&secret, rotation).filter(|next| !next.is_at(step));
         if next.is_none() {
             self.ahead.pop();
@@ -243,9 +243,11 @@ impl Job<'_> {
         let (held, ()) = host
             .app
             .change_at(self.caller, Action::RotationStep, self.id, Some(self.claim.epoch), |draft| {
-                let (now, ended) = (draft.now, (step, outcome.clone()));
-                self.ahead.apply(&mut draft.secret, &rotation.token, now, &**host.app.rng());
-                draft.secret.step_ended(&rotation.token, ended, run.clone(), now, &**host.app.rng());
+                let (now, ended, rng) = (draft.now, (step, outcome.clone()), &**host.app.rng());
+                // Without the value that it was built on nothing has come of this claim, and the recorded step is run again.
+                if self.ahead.store(draft, &rotation.token, rng).is_ok() {
+                    draft.secret.step_ended(&rotation.token, ended, run.clone(), now, rng);
+                }
                 let goes_on = self.goes_on(&draft.secret, rotation).is_some();
                 Ok(((), if goes_on { Fate::Kept } else { Fate::Released }))
             })

@@ -89,7 +89,8 @@ async fn claim(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErr
     let Some(room) = u32::try_from(room).ok().filter(|room| *room > 0) else { return Ok(()) };
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
     for claim in host.app.queue().claim_rotations(now, wall, &host.owner, limits::LEASE, room).await? {
-        running.spawn(runner::run(host.clone(), claim));
+        let (beside, host) = (host.clone(), host.clone());
+        running.spawn(async move { beside.runtime.beside(runner::run(host, claim)).await });
     }
     Ok(())
 }

@@ -181,15 +181,28 @@ fn replace(connection: &Connection, change: &Change, seen: u64) -> Verdict {
             number(row.next_rotation_at.map(Timestamp::millis)),
             number(row.rotation_due_at.map(Timestamp::millis)),
             text(row.replica_of.as_ref().map(Region::as_str)),
-            Value::Integer(i64::from(change.release_lease)),
             text(row.rotation_state.map(RotationState::as_str)),
         ];
-        match run(connection, sql::UPDATE_SECRET, &values)? {
-            0 => run(connection, sql::UPDATE_SECRET_AND_PLACE, &values)?,
-            done => done,
-        }
+        update(connection, change.release_lease, &values)?
     };
     if done == 0 { Err(why_not(connection, change)?) } else { Ok(exactly_one(done)?) }
+}
+
+/// Updates the secret's row with as few of its columns as will do: the first statement that finds it as it is to be. One that does
+/// not find it costs a look.
+fn update(connection: &Connection, release_lease: bool, values: &[Value<'_>]) -> Result<usize, StoreError> {
+    let statements: &[&str] = if release_lease {
+        &[sql::UPDATE_SECRET_AND_RELEASE, sql::UPDATE_SECRET_AND_PLACE_AND_RELEASE]
+    } else {
+        &[sql::UPDATE_DOCUMENT, sql::UPDATE_SECRET, sql::UPDATE_SECRET_AND_PLACE]
+    };
+    for statement in statements {
+        let done = run(connection, statement, values)?;
+        if done > 0 {
+            return Ok(done);
+        }
+    }
+    Ok(0)
 }
 
 /// Why nothing was replaced: another holder, or another change.

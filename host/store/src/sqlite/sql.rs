@@ -26,9 +26,21 @@ macro_rules! expected {
 macro_rules! update {
     () => {
         "revision = $4, document = $5, last_changed_at = $8, next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
-         rotation_state = $13, lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
-         lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
-         lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END"
+         rotation_state = $12"
+    };
+}
+
+/// The lease is over.
+macro_rules! release {
+    () => {
+        "lease_owner = NULL, lease_until = NULL, lease_epoch = lease_epoch + 1"
+    };
+}
+
+/// Nothing changes that stands in an index of many.
+macro_rules! in_place {
+    () => {
+        " WHERE purge_at IS NOT DISTINCT FROM $6 AND last_accessed_at = $7 AND "
     };
 }
 
@@ -90,14 +102,20 @@ declare! {
     ];
     /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
     /// stands in, be its value the same or not. Finds no row when a column of many indexes changes as well.
-    UPDATE_SECRET = [
-        "UPDATE secrets SET ", update!(),
-        " WHERE purge_at IS NOT DISTINCT FROM $6 AND last_accessed_at = $7 AND ", expected!()
+    UPDATE_SECRET = ["UPDATE secrets SET ", update!(), in_place!(), expected!()];
+    /// What a rotation notes on its way: no index has anything of it.
+    UPDATE_DOCUMENT = [
+        "UPDATE secrets SET revision = $4, document = $5", in_place!(),
+        "last_changed_at = $8 AND next_rotation_at IS NOT DISTINCT FROM $9 AND rotation_due_at IS NOT DISTINCT FROM $10 \
+         AND replica_of IS NOT DISTINCT FROM $11 AND rotation_state IS NOT DISTINCT FROM $12 AND ", expected!()
     ];
+    UPDATE_SECRET_AND_RELEASE = ["UPDATE secrets SET ", update!(), ", ", release!(), in_place!(), expected!()];
     /// The rare case: the secret is deleted, restored, or read for the first time of a day.
     UPDATE_SECRET_AND_PLACE = [
-        "UPDATE secrets SET purge_at = $6, last_accessed_at = $7, ", update!(),
-        " WHERE ", expected!()
+        "UPDATE secrets SET purge_at = $6, last_accessed_at = $7, ", update!(), " WHERE ", expected!()
+    ];
+    UPDATE_SECRET_AND_PLACE_AND_RELEASE = [
+        "UPDATE secrets SET purge_at = $6, last_accessed_at = $7, ", update!(), ", ", release!(), " WHERE ", expected!()
     ];
     DELETE_SECRET = [
         "DELETE FROM secrets WHERE ", expected!()

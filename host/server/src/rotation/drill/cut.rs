@@ -59,6 +59,11 @@ impl SecretsPort for Cut {
         self.unless_dead(self.port.put_pending(value))
     }
 
+    fn settle(&self) -> Answer<'_, ()> {
+        // A drill's port stores at once: there is nothing to die before.
+        self.port.settle()
+    }
+
     fn promote(&self) -> Answer<'_, ()> {
         self.unless_dead(self.port.promote())
     }
