@@ -1,5 +1,6 @@
 //! Where root keys come from, and moving a store from one to another while it is read.
 
+mod openbao;
 mod providers;
 mod rotation;
 

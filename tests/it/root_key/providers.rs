@@ -1,9 +1,6 @@
 //! Each provider: a store is made with it, served again with it, and refused without it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +10,7 @@ use pawl_tests::pawl::{ACCESS_KEY_ID, Options, Pawl, SECRET_ACCESS_KEY};
 use pawl_tests::scratch::Scratch;
 use serde_json::{Value, json};
 
+use super::openbao::{OpenBao, TOKEN};
 use super::{from, holds, private, status};
 
 /// Serves a store again that was made with `right`, after it was refused with `wrong`, by a sentence with `told`.
@@ -121,79 +119,27 @@ fn a_data_key_of_another_kms_opens_the_store() {
     assert_eq!(pawl.value("kept", "AWSCURRENT").unwrap().1, "value");
 }
 
-/// A peer that speaks as much of the transit engine's protocol as there is to speak. It is no OpenBao: none is to be had here.
-fn transit() -> (u16, Arc<Mutex<Option<u16>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let refuse: Arc<Mutex<Option<u16>>> = Arc::default();
-    let refusing = refuse.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut head, mut length, mut token) = (String::new(), 0, false);
-            loop {
-                let mut line = String::new();
-                if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-                    break;
-                }
-                let lower = line.to_ascii_lowercase();
-                if let Some(value) = lower.strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                token |= lower.trim_end() == "x-vault-token: hvs.test";
-                if head.is_empty() {
-                    head = line;
-                }
-            }
-            let mut body = vec![0; length];
-            let _ = reader.read_exact(&mut body);
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let refused = *refusing.lock().unwrap();
-            let (status, answer) = match (refused, token, head.split(' ').nth(1)) {
-                (Some(status), _, _) => (status, json!({"errors": ["Vault is sealed"]})),
-                (None, false, _) => (403, json!({"errors": ["permission denied"]})),
-                (None, true, Some("/v1/transit/datakey/plaintext/pawl")) => {
-                    let key = STANDARD.encode([9; 32]);
-                    (200, json!({"data": {"plaintext": key, "ciphertext": format!("vault:v1:{key}")}}))
-                }
-                (None, true, Some("/v1/transit/decrypt/pawl")) => {
-                    let text = body["ciphertext"].as_str().unwrap_or_default();
-                    (200, json!({"data": {"plaintext": text.strip_prefix("vault:v1:")}}))
-                }
-                _ => (404, json!({"errors": []})),
-            };
-            let answer = answer.to_string();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
-                answer.len()
-            );
-        }
-    });
-    (port, refuse)
-}
-
 #[test]
-fn a_data_key_of_a_transit_engine_opens_the_store() {
-    let (port, refuse) = transit();
+fn a_data_key_of_openbao_opens_the_store() {
+    let bao = OpenBao::start();
     let scratch = Scratch::new("transit");
-    let token = private(scratch.path().join("token"), "hvs.test\n");
-    let forged = private(scratch.path().join("forged"), "hvs.other\n");
-    let of = |file: &std::path::Path| {
-        format!("transit:http://127.0.0.1:{port}/transit/pawl?token-file={}", file.display())
+    let token = private(scratch.path().join("token"), &format!("{TOKEN}\n"));
+    let forged = private(scratch.path().join("forged"), "another\n");
+    let of = |file: &std::path::Path, key: &str| {
+        format!("transit:http://127.0.0.1:{}/transit/{key}?token-file={}", bao.port, file.display())
     };
-    let mut pawl = Pawl::start(from(&of(&token)));
+    let mut pawl = Pawl::start(from(&of(&token, "pawl")));
     let _ = pawl.create("kept", "value");
     assert_eq!(status(&pawl)["RootKeys"][0]["Provider"], "transit");
-    is_opened_only_by(&mut pawl, &[(of(&forged).as_str(), "")], "permission denied");
+    is_opened_only_by(&mut pawl, &[(of(&forged, "pawl").as_str(), "")], "permission denied");
+    is_opened_only_by(&mut pawl, &[(of(&token, "other").as_str(), "")], "invalid ciphertext");
     pawl.kill9();
-    *refuse.lock().unwrap() = Some(503);
+    bao.run(&["operator", "seal"]);
     let why = pawl.try_resume().unwrap_err();
     assert!(why.contains("it is asked again") && why.contains("Vault is sealed"), "{why}");
-    *refuse.lock().unwrap() = None;
-    pawl.resume();
-    assert_eq!(pawl.value("kept", "AWSCURRENT").unwrap().1, "value");
+    drop(bao);
+    let why = pawl.try_resume().unwrap_err();
+    assert!(why.contains("does not answer"), "{why}");
 }
 
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
