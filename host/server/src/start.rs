@@ -223,8 +223,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     if sources.is_empty() {
         sources.push(Source::File(dir.path().join("root-key")));
     }
-    let roots = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
-    let Vault { store, keyring } = vault::open(&place, &dir, &roots, &rng).await?;
+    let root_keys = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
+    let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
     same_account(&*store, &settings.account, &place).await?;
@@ -260,7 +260,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let store = metrics.metered_store(store);
     let keyring = Arc::new(keyring);
     let (shared, sealing) = (Arc::clone(&store), Arc::clone(&keyring));
-    let keeper = Keeper::new(store.clone(), keyring.clone(), roots, dir.host_id().to_owned(), rng.clone());
+    let keeper =
+        Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
     let directory = Directory::open(shared, sealing, account.clone(), Arc::clone(&rng)).await?;
     let app = App::new(Parts {
         store,
