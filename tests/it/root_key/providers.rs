@@ -132,7 +132,7 @@ fn a_data_key_of_openbao_opens_the_store() {
     let _ = pawl.create("kept", "value");
     assert_eq!(status(&pawl)["RootKeys"][0]["Provider"], "transit");
     is_opened_only_by(&mut pawl, &[(of(&forged, "pawl").as_str(), "")], "permission denied");
-    is_opened_only_by(&mut pawl, &[(of(&token, "other").as_str(), "")], "invalid ciphertext");
+    is_opened_only_by(&mut pawl, &[(of(&token, "other").as_str(), "")], "message authentication failed");
     pawl.kill9();
     bao.run(&["operator", "seal"]);
     let why = pawl.try_resume().unwrap_err();
