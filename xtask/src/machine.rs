@@ -63,6 +63,13 @@ pub(crate) fn mariadb() -> Result<(), String> {
     packages(if is_there { &[] } else { &["mariadb-server", "mariadb-client"] })
 }
 
+/// Installs a PKCS#11 token in software where it is missing.
+pub(crate) fn softhsm() -> Result<(), String> {
+    let is_there =
+        Path::new("/usr/lib/softhsm/libsofthsm2.so").is_file() && succeeds("softhsm2-util", &["--version"]);
+    packages(if is_there { &[] } else { &["softhsm2"] })
+}
+
 /// Installs Debian packages.
 fn packages(names: &[&str]) -> Result<(), String> {
     if names.is_empty() {

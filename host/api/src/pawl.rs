@@ -3,6 +3,7 @@
 mod grants;
 mod host;
 mod logs;
+mod root_key;
 
 use pawl_core::limits;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::time::EpochSeconds;
 pub use self::grants::*;
 pub use self::host::*;
 pub use self::logs::*;
+pub use self::root_key::*;
 
 /// The service's name in the scope of a request's signature.
 pub const SIGNING_NAME: &str = "pawl";
@@ -31,8 +33,12 @@ operations! {
     DescribeFunctionGrants;
     /// What the host is and how it is.
     DescribeHost;
+    /// Which root key the store is under, and how far a rotation of it is.
+    DescribeRootKey;
     /// The last rotation of a secret: where it stands, or how it ended.
     DescribeRotation;
+    /// Removes former root keys from the host.
+    ForgetRootKeys;
     /// What happened to secrets, from a number on; waits a while for more.
     ListEvents;
     /// What a function has written on this host, line by line; waits a while for more.
@@ -41,6 +47,8 @@ operations! {
     ListRotations;
     /// The rotations to come, secret by secret.
     PlanRotations;
+    /// Moves the store to a new root key.
+    RotateRootKey;
 }
 
 /// How a rotation stands.

@@ -8,6 +8,7 @@ use pawl_core::function::{AliasName, FunctionName};
 use pawl_core::limits;
 
 use crate::function::Language;
+use crate::key::KeyCommand;
 use crate::output::Format;
 use crate::place::PlaceArgs;
 use crate::settings::{ConnectionArgs, ServeArgs};
@@ -39,6 +40,11 @@ pub(crate) enum Command {
     Function {
         #[command(subcommand)]
         command: FunctionCommand,
+    },
+    /// The root key: move the store to a new one, see how far that is.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
     },
     /// Print what happened to secrets, and with --follow what happens.
     Events(EventsArgs),

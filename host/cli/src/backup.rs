@@ -61,7 +61,7 @@ pub(crate) fn run(
     let found = args.place.find(environment)?;
     let store = found.place()?;
     let taken = place::run(|progress| {
-        place::wait(backup::backup(&store, &found.root_key_file, &args.file, !args.no_verify, progress))
+        place::wait(backup::backup(&store, &found.roots, &args.file, !args.no_verify, progress))
     })?;
     let file = args.file.display().to_string();
     let header = &taken.header;
@@ -82,8 +82,8 @@ pub(crate) fn run(
                 "  not verified: it was not read back"
             })?;
             printer.line(&format!(
-                "  the root key is not in it, and without it the backup is worth nothing: keep a copy of `{}` elsewhere",
-                found.root_key_file.display()
+                "  the root key is not in it, and without it the backup is worth nothing: keep what {} needs elsewhere",
+                found.roots.describe()
             ))?;
         }
     }

@@ -11,12 +11,14 @@ mod development;
 mod doctor;
 mod events;
 mod function;
+mod key;
 mod memory;
 mod migrate;
 mod output;
 mod place;
 mod progress;
 mod restore;
+mod root_key;
 mod rotate;
 mod secret;
 mod serve;
@@ -98,6 +100,7 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
             Command::Secret { command } => secret::run(command, environment, &mut printer),
             Command::Rotate(args) => rotate::run(&args, environment, &mut printer),
             Command::Function { command } => function::run(&command, environment, &mut printer),
+            Command::Key { command } => key::run(&command, environment, &mut printer),
             Command::Events(args) => events::run(&args, environment, &mut printer),
             Command::Doctor(args) => doctor::run(&args.connection, environment, &mut printer),
             Command::Backup(args) => backup::run(&args, environment, &mut printer),

@@ -37,8 +37,7 @@ pub(crate) fn run(
         )
     })?;
     let since = Instant::now();
-    let migrated =
-        place::run(|progress| place::wait(backup::migrate(dir, to, &found.root_key_file, progress)))?;
+    let migrated = place::run(|progress| place::wait(backup::migrate(dir, to, &found.roots, progress)))?;
     let took = since.elapsed();
     let counts = &migrated.counts;
     match printer.format {

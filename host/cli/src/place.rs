@@ -8,8 +8,10 @@ use std::time::Instant;
 use clap::Args;
 use pawl_core::limits;
 use pawl_server::backup::{BackupError, Place, Progress};
+use pawl_server::root_key::RootKeys;
 
 use crate::CommandError;
+use crate::root_key::{RootKeyArgs, RootKeySettings};
 use crate::settings::{self, Environment, SettingsError};
 
 /// The store, and where its root key is.
@@ -22,16 +24,15 @@ pub(crate) struct PlaceArgs {
     /// The PostgreSQL database that holds the store, as for `pawl serve`. [env: PAWL_DATABASE_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
-    /// The file of the root key; `root-key` in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) root_key: RootKeyArgs,
 }
 
 /// What the arguments and the environment say.
 pub(crate) struct Found {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) database: Option<Place>,
-    pub(crate) root_key_file: PathBuf,
+    pub(crate) roots: Arc<RootKeys>,
 }
 
 impl PlaceArgs {
@@ -40,10 +41,10 @@ impl PlaceArgs {
         let path = |flag: &Option<PathBuf>, name| flag.clone().or_else(|| env.path(name));
         let data_dir = path(&self.data_dir, "PAWL_DATA_DIR");
         let database = settings::database_url(env, self.database_url.as_deref(), None)?.map(Place::Database);
-        let root_key_file = path(&self.root_key_file, "PAWL_ROOT_KEY_FILE")
-            .or_else(|| data_dir.as_ref().map(|dir| dir.join("root-key")))
-            .ok_or_else(|| failed(&BackupError::RootKeyUnnamed))?;
-        Ok(Found { data_dir, database, root_key_file })
+        let named = RootKeySettings::find(&self.root_key, env, None, None)?.roots();
+        let usual = || data_dir.as_ref().map(|dir| RootKeys::of_file(&dir.join("root-key")));
+        let roots = named.or_else(usual).ok_or_else(|| failed(&BackupError::RootKeyUnnamed))?;
+        Ok(Found { data_dir, database, roots: Arc::new(roots) })
     }
 }
 

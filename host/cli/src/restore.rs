@@ -1,6 +1,7 @@
 //! `pawl restore`.
 
 use pawl_server::backup::{self, Drift, Reason, Restored};
+use pawl_server::root_key::Source;
 use serde::Serialize;
 
 use crate::CommandError;
@@ -31,7 +32,7 @@ pub(crate) fn run(
     let witness = found.data_dir.as_deref();
     let restored = place::run(|progress| {
         let verify = !args.no_verify;
-        place::wait(backup::restore(&store, witness, &found.root_key_file, &args.file, verify, progress))
+        place::wait(backup::restore(&store, witness, &found.roots, &args.file, verify, progress))
     })?;
     match printer.format {
         Format::Json => printer.json(&Summary {
@@ -55,9 +56,9 @@ fn lines(store: &str, found: &Found, restored: &Restored) -> Vec<String> {
         format!("  as it was at {}; what was written since is not in it", restored.header.created_at),
         "  read back: the store holds what the backup holds".to_owned(),
     ];
-    let key = &found.root_key_file;
-    if found.data_dir.as_ref().is_none_or(|dir| dir.join("root-key") != *key) {
-        lines.push(format!("  serve it with the same root key: --root-key-file {}", key.display()));
+    let usual = found.data_dir.as_ref().map(|dir| Source::File(dir.join("root-key")));
+    if found.roots.first() != usual.as_ref() {
+        lines.push(format!("  serve it with the same root key: {}", found.roots.describe()));
     }
     if found.database.is_some() {
         lines.push(

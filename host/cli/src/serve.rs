@@ -14,6 +14,7 @@ use crate::traces::Traces;
 /// Runs the server until it is told to end.
 pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(), CommandError> {
     let settings = settings::serve(args, environment)?;
+    crate::root_key::scrub();
     let traces = settings.otlp_endpoint.as_ref().map(Traces::to).transpose();
     let traces = traces.map_err(|error| CommandError::Failed(error.to_string()))?;
     start_log(&settings, traces.as_ref())?;
@@ -38,7 +39,8 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         cache_bytes: u64::from(settings.cache_mib) * 1024 * 1024,
         dev_clock: settings.dev_clock,
         bootstrap: settings.bootstrap,
-        root_key_file: settings.root_key_file,
+        root_key_sources: settings.root_key.sources,
+        root_key_secrets: settings.root_key.secrets,
         webhook: settings.webhook,
         worker_program,
         unconfined_workers: settings.unconfined_workers,

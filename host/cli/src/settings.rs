@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::credentials::{Credentials, Source};
 use crate::memory;
+use crate::root_key::{Providers, RootKeyArgs, RootKeySettings};
 use crate::traces::Endpoint;
 
 /// P-A-W-L on a phone.
@@ -57,9 +58,8 @@ pub(crate) struct ServeArgs {
     /// nothing is said. [env: PAWL_CACHE_MIB]
     #[arg(long, value_name = "MIB")]
     pub(crate) cache_mib: Option<String>,
-    /// Where the root key is kept; in the data directory when nothing is said. [env: PAWL_ROOT_KEY_FILE]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) root_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) root_key: RootKeyArgs,
     /// Run rotators where the kernel cannot confine their processes, too. An escape has this machine. [env: PAWL_UNCONFINED_WORKERS]
     #[arg(long)]
     pub(crate) unconfined_workers: bool,
@@ -129,7 +129,7 @@ pub(crate) struct ServeSettings {
     pub(crate) database_ca: Option<PathBuf>,
     pub(crate) functions_dir: Option<PathBuf>,
     pub(crate) cache_mib: u32,
-    pub(crate) root_key_file: Option<PathBuf>,
+    pub(crate) root_key: RootKeySettings,
     pub(crate) unconfined_workers: bool,
     pub(crate) egress: Egress,
     pub(crate) dev_clock: bool,
@@ -188,6 +188,7 @@ struct SettingsFile {
     functions_dir: Option<PathBuf>,
     cache_mib: Option<u32>,
     root_key_file: Option<PathBuf>,
+    root_key_provider: Option<Providers>,
     unconfined_workers: Option<bool>,
     egress_deny: Option<String>,
     dev_clock: Option<bool>,
@@ -295,7 +296,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
             file.cache_mib.map(|mib| mib.to_string()),
             &cache_mib_default(memory::bytes()).to_string(),
         )?,
-        root_key_file: path(&args.root_key_file, "PAWL_ROOT_KEY_FILE", file.root_key_file),
+        root_key: RootKeySettings::find(&args.root_key, env, file.root_key_provider, file.root_key_file)?,
         unconfined_workers: args.unconfined_workers
             || env.flag("PAWL_UNCONFINED_WORKERS")?.or(file.unconfined_workers).unwrap_or(false),
         egress: parsed(env, "egress-deny", args.egress_deny.as_deref(), file.egress_deny, "")?,
@@ -559,7 +560,7 @@ mod tests {
         let from_file = with(&[], |env| serve(&args, env)).unwrap();
         assert_eq!(format!("{from_environment:?}"), format!("{from_file:?}"));
         assert!(from_file.unconfined_workers && from_file.dev_clock && from_file.otlp_endpoint.is_some());
-        assert_eq!(from_file.root_key_file.as_deref(), Some(Path::new("/k")));
+        assert_eq!(from_file.root_key.sources, [pawl_server::root_key::Source::File("/k".into())]);
         assert!(!from_file.egress.allows("10.1.2.3".parse().unwrap()));
         let wrong = with(&[("PAWL_DATA_DIR", "/d"), ("PAWL_EGRESS_DENY", "10.0.0.0/8;fd00::/8")], |env| {
             serve(&ServeArgs::default(), env)

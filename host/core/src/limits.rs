@@ -6,6 +6,7 @@ mod databases;
 mod functions;
 mod http;
 mod identity;
+mod keys;
 mod process;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use self::databases::*;
 pub use self::functions::*;
 pub use self::http::*;
 pub use self::identity::*;
+pub use self::keys::*;
 pub use self::process::*;
 
 // Policies.
@@ -74,8 +76,6 @@ pub const COMPARISONS_AT_ONCE: usize = 2;
 pub const COMPARED_AT_ONCE: usize = 256;
 /// Derived signing keys kept in memory.
 pub const SIGNING_KEYS_MAX: usize = 1_024;
-/// Bytes of a root key file that are read: a key with its comments is some 160.
-pub const ROOT_FILE_BYTES_MAX: usize = 4_096;
 
 /// Rotations that are kept of each secret; the newest.
 pub const ROTATIONS_KEPT: u32 = 100;

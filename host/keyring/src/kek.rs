@@ -16,7 +16,7 @@ const PURPOSE: &str = "pawl root key wraps key-encryption key 1";
 const CHECKSUM_BYTES: usize = 8;
 const BYTES: usize = 1 + KEK_ID_BYTES + NONCE_BYTES + WRAPPED_KEY_BYTES + CHECKSUM_BYTES;
 
-/// The key-encryption key, sealed under the root key: what a store keeps once, and safe to keep there.
+/// The key-encryption key, sealed under the root key: the first layout of what a store keeps, which is still read.
 ///
 /// Format (1 byte), id (16), nonce (12), key and tag (48), checksum (8). The checksum is no protection; it tells a
 /// damaged record from a wrong root key, which the cipher alone cannot.
@@ -34,6 +34,11 @@ pub enum UnlockError {
     /// The record is not as it was written.
     #[error("the store's key record is damaged or of an unknown format; restore the store from a backup")]
     Damaged,
+    /// The record is whole, and was not written by a holder of the store's keys.
+    #[error(
+        "the store's key record was changed by somebody who does not have its keys; restore the store from a backup"
+    )]
+    Altered,
 }
 
 impl SealedKek {
@@ -66,23 +71,32 @@ impl SealedKek {
         Ok(Self(bytes))
     }
 
+    /// Whether it is a record of this layout, as it was written.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.parts().is_some()
+    }
+
     /// The id and the key.
     pub(crate) fn open(&self, root: &RootKey) -> Result<([u8; KEK_ID_BYTES], SecretBytes), UnlockError> {
-        let whole = || {
-            let (sealed, sum) = self.0.split_last_chunk::<CHECKSUM_BYTES>()?;
-            let (context, rest) = sealed.split_first_chunk::<{ 1 + KEK_ID_BYTES }>()?;
-            let ([format], id) = context.split_first_chunk()?;
-            let id = <[u8; KEK_ID_BYTES]>::try_from(id).ok()?;
-            let (nonce, wrapped) = rest.split_first_chunk::<NONCE_BYTES>()?;
-            let whole = *format == FORMAT && wrapped.len() == WRAPPED_KEY_BYTES && *sum == checksum(sealed);
-            whole.then_some((id, context, nonce, wrapped))
-        };
-        let (id, context, nonce, wrapped) = whole().ok_or(UnlockError::Damaged)?;
+        let (id, context, nonce, wrapped) = self.parts().ok_or(UnlockError::Damaged)?;
         let kek =
             open(&cipher(root.bytes(), PURPOSE), nonce, context, wrapped).ok_or(UnlockError::WrongRootKey)?;
         Ok((id, kek))
     }
+
+    fn parts(&self) -> Option<Parts<'_>> {
+        let (sealed, sum) = self.0.split_last_chunk::<CHECKSUM_BYTES>()?;
+        let (context, rest) = sealed.split_first_chunk::<{ 1 + KEK_ID_BYTES }>()?;
+        let ([format], id) = context.split_first_chunk()?;
+        let id = <[u8; KEK_ID_BYTES]>::try_from(id).ok()?;
+        let (nonce, wrapped) = rest.split_first_chunk::<NONCE_BYTES>()?;
+        let whole = *format == FORMAT && wrapped.len() == WRAPPED_KEY_BYTES && *sum == checksum(sealed);
+        whole.then_some((id, context, nonce, wrapped))
+    }
 }
+
+/// Id, what is bound, nonce, wrapped key.
+type Parts<'a> = ([u8; KEK_ID_BYTES], &'a [u8; 1 + KEK_ID_BYTES], &'a [u8; NONCE_BYTES], &'a [u8]);
 
 impl fmt::Debug for SealedKek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

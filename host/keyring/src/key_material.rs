@@ -3,12 +3,10 @@
 use pawl_core::value::SecretBytes;
 use pawl_core::world::Rng;
 
-use crate::derivation::{KEY_BYTES, cipher};
-use crate::keyring::{Keyring, OpenError, SealError};
+use crate::derivation::KEY_BYTES;
+use crate::keyring::{Kek, KekId, Keyring, OpenError, SealError};
 use crate::sealed::{KEK_ID_BYTES, NONCE_BYTES, SealedForm, WRAPPED_KEY_BYTES, append, open};
 
-/// What the key-encryption key's derived key is for.
-const PURPOSE: &str = "pawl wraps key material 1";
 const FORMAT: u8 = 1;
 const NUMBER_BYTES: usize = 4;
 const HEADER_BYTES: usize = 1 + KEK_ID_BYTES;
@@ -40,6 +38,13 @@ impl SealedMaterial {
         &self.0
     }
 
+    /// The key-encryption key that they are under; none when the bytes are no materials.
+    #[must_use]
+    pub fn kek_id(&self) -> Option<KekId> {
+        let id = self.0.get(1..)?.first_chunk()?;
+        (self.0.first() == Some(&FORMAT)).then_some(KekId(*id))
+    }
+
     /// The bytes, to be stored as they are.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
@@ -48,10 +53,11 @@ impl SealedMaterial {
 }
 
 impl Keyring {
-    /// Makes a new random material for a KMS key and adds it, sealed, to those that the key has.
+    /// Makes a new random material for a KMS key and adds it, sealed, to those that the key has. All of them are then under the
+    /// newest key-encryption key.
     ///
     /// # Errors
-    /// None in fact: 32 bytes are not too long for the cipher.
+    /// When those that it has do not open.
     pub fn add_material(
         &self,
         arn: &str,
@@ -59,20 +65,44 @@ impl Keyring {
         held: Option<SealedMaterial>,
         rng: &dyn Rng,
     ) -> Result<SealedMaterial, SealError> {
+        let kek = self.newest();
         let mut bytes = match held {
-            Some(held) => held.0,
-            None => [&[FORMAT][..], self.id()].concat(),
+            Some(held) => self.with_newest(&kek, arn, held, rng)?.0,
+            None => [&[FORMAT][..], kek.id()].concat(),
         };
         let mut material = vec![0; KEY_BYTES];
         rng.fill(&mut material);
-        let material = SecretBytes::new(material);
-        // Room for the whole at once: what is encrypted in its place must not leave a copy behind.
-        let mut entry = Vec::with_capacity(ENTRY_BYTES);
-        entry.extend_from_slice(&number.to_be_bytes());
-        let bound = self.bound_material(arn, number);
-        append(&mut entry, &self.material_cipher(), rng, &bound, material.expose())
-            .map_err(|_| SealError::TooLong)?;
-        bytes.extend_from_slice(&entry);
+        append_material(&mut bytes, &kek, (arn, number), &SecretBytes::new(material), rng)?;
+        Ok(SealedMaterial(bytes))
+    }
+
+    /// The same materials under the newest key-encryption key.
+    ///
+    /// # Errors
+    /// When they do not open.
+    pub fn rewrap_material(
+        &self,
+        arn: &str,
+        held: SealedMaterial,
+        rng: &dyn Rng,
+    ) -> Result<SealedMaterial, SealError> {
+        self.with_newest(&self.newest(), arn, held, rng)
+    }
+
+    fn with_newest(
+        &self,
+        kek: &Kek,
+        arn: &str,
+        held: SealedMaterial,
+        rng: &dyn Rng,
+    ) -> Result<SealedMaterial, SealError> {
+        if held.kek_id().is_some_and(|id| id.0 == *kek.id()) {
+            return Ok(held);
+        }
+        let mut bytes = [&[FORMAT][..], kek.id()].concat();
+        for (number, material) in self.open_material(arn, &held).map_err(|_| SealError::NoMaterial)? {
+            append_material(&mut bytes, kek, (arn, number), &material, rng)?;
+        }
         Ok(SealedMaterial(bytes))
     }
 
@@ -90,25 +120,35 @@ impl Keyring {
         if *format != FORMAT || entries.is_empty() || !entries.len().is_multiple_of(ENTRY_BYTES) {
             return Err(SealedForm.into());
         }
-        if kek_id != self.id() {
-            return Err(OpenError::OtherKeyring);
-        }
-        let cipher = self.material_cipher();
+        let kek_id = kek_id.first_chunk().ok_or(SealedForm)?;
+        let kek = self.find(kek_id).ok_or(OpenError::OtherKeyring)?;
         let entry = |bytes: &[u8]| {
             let (number, rest) = bytes.split_first_chunk::<NUMBER_BYTES>()?;
             let (nonce, wrapped) = rest.split_first_chunk::<NONCE_BYTES>()?;
             let number = u32::from_be_bytes(*number);
-            Some((number, open(&cipher, nonce, &self.bound_material(arn, number), wrapped)?))
+            Some((number, open(kek.materials(), nonce, &bound(&kek, arn, number), wrapped)?))
         };
         entries.chunks_exact(ENTRY_BYTES).map(|bytes| entry(bytes).ok_or(OpenError::Refused)).collect()
     }
+}
 
-    fn material_cipher(&self) -> aes_gcm::Aes256Gcm {
-        cipher(self.kek(), PURPOSE)
-    }
+fn append_material(
+    bytes: &mut Vec<u8>,
+    kek: &Kek,
+    (arn, number): (&str, u32),
+    material: &SecretBytes,
+    rng: &dyn Rng,
+) -> Result<(), SealError> {
+    // Room for the whole at once: what is encrypted in its place must not leave a copy behind.
+    let mut entry = Vec::with_capacity(ENTRY_BYTES);
+    entry.extend_from_slice(&number.to_be_bytes());
+    let bound = bound(kek, arn, number);
+    append(&mut entry, kek.materials(), rng, &bound, material.expose()).map_err(|_| SealError::TooLong)?;
+    bytes.extend_from_slice(&entry);
+    Ok(())
+}
 
-    fn bound_material(&self, arn: &str, number: u32) -> Vec<u8> {
-        let length = (arn.len() as u64).to_be_bytes();
-        [&[FORMAT][..], self.id(), &length, arn.as_bytes(), &number.to_be_bytes()].concat()
-    }
+fn bound(kek: &Kek, arn: &str, number: u32) -> Vec<u8> {
+    let length = (arn.len() as u64).to_be_bytes();
+    [&[FORMAT][..], kek.id(), &length, arn.as_bytes(), &number.to_be_bytes()].concat()
 }

@@ -1,10 +1,13 @@
 //! The unlocked keys of a store, and what they do.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aes_gcm::{Aes256Gcm, KeyInit as _};
+use arc_swap::ArcSwap;
 use pawl_core::value::{SecretBytes, SecretValue, ValueKind};
 use pawl_core::world::Rng;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::derivation::{KEY_BYTES, cipher, derive, keyed_hash};
@@ -20,19 +23,43 @@ use crate::sealed::{
 /// [`Keyring::subkey`]), so none of them can name one of these.
 const WRAPPING: &str = "pawl wraps data keys 1";
 const FINGERPRINTS: &str = "pawl fingerprints 1";
+/// What wraps the materials of KMS keys.
+const MATERIALS: &str = "pawl wraps key material 1";
 const SUBKEY: &str = "pawl subkey 1: ";
 
 /// A store's keys, unlocked. Wiped when dropped; does not print.
+///
+/// Values are sealed by the newest key-encryption key, and opened by whichever of them sealed them. What is derived for other
+/// purposes comes from a seed that no rotation changes.
 pub struct Keyring {
+    /// The seed's.
     id: [u8; KEK_ID_BYTES],
-    kek: SecretBytes,
-    /// Set up once: expanding an AES key costs as much as opening a short value.
-    ///
-    /// It encrypts one data key per version under random 96-bit nonces, for which NIST SP 800-38D (8.3) allows 2^32
-    /// uses of one key: 4,294,967,296 versions of one store, or a version a second for 136 years. The keys of values
-    /// are used once each, so for them no such bound exists.
-    wrapping: Aes256Gcm,
+    seed: SecretBytes,
     fingerprints: Zeroizing<[u8; KEY_BYTES]>,
+    keys: ArcSwap<Keys>,
+}
+
+/// A key-encryption key's id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KekId(pub(crate) [u8; KEK_ID_BYTES]);
+
+/// The key-encryption keys at hand: the one that seals, and those that still open.
+struct Keys {
+    active: Arc<Kek>,
+    /// The active one among them.
+    all: Vec<Arc<Kek>>,
+}
+
+/// A key-encryption key, expanded once: setting up an AES key costs as much as opening a short value.
+///
+/// It encrypts one data key per version under random 96-bit nonces, for which NIST SP 800-38D (8.3) allows 2^32
+/// uses of one key: 4,294,967,296 versions of one store, or a version a second for 136 years. The keys of values
+/// are used once each, so for them no such bound exists.
+pub(crate) struct Kek {
+    id: [u8; KEK_ID_BYTES],
+    wrapping: Aes256Gcm,
+    materials: Aes256Gcm,
 }
 
 /// Whose value is sealed. Both are bound to it: bytes that are moved to another secret or version do not open.
@@ -99,9 +126,52 @@ impl Keyring {
     }
 
     fn of(id: [u8; KEK_ID_BYTES], kek: SecretBytes) -> Self {
-        let wrapping = cipher(&kek, WRAPPING);
+        let active = Arc::new(Kek::new(id, &kek));
+        let keys = Keys { all: vec![active.clone()], active };
         let fingerprints = derive(&kek, FINGERPRINTS);
-        Self { id, kek, wrapping, fingerprints }
+        Self { id, seed: kek, fingerprints, keys: ArcSwap::from_pointee(keys) }
+    }
+
+    /// The keyring of these keys; none when `active` is not among them.
+    pub(crate) fn of_several(
+        (id, seed): (KekId, SecretBytes),
+        keys: &[(KekId, SecretBytes)],
+        active: KekId,
+    ) -> Option<Self> {
+        let keys = Keys::new(keys, active)?;
+        let fingerprints = derive(&seed, FINGERPRINTS);
+        Some(Self { id: id.0, seed, fingerprints, keys: ArcSwap::from_pointee(keys) })
+    }
+
+    /// Takes the keys of another opening of the same store's record over: values that are sealed from now on are sealed by its
+    /// newest key. False, and nothing changed, when it is another store's.
+    pub fn renew(&self, with: &Self) -> bool {
+        let same = self.seed.same_as(&with.seed);
+        if same {
+            self.keys.store(with.keys.load_full());
+        }
+        same
+    }
+
+    /// The key that seals.
+    #[must_use]
+    pub fn active(&self) -> KekId {
+        KekId(self.keys.load().active.id)
+    }
+
+    /// Whether the key is at hand.
+    #[must_use]
+    pub fn has(&self, id: KekId) -> bool {
+        self.keys.load().find(&id.0).is_some()
+    }
+
+    /// The key that seals, and everything that goes with it.
+    pub(crate) fn newest(&self) -> Arc<Kek> {
+        self.keys.load().active.clone()
+    }
+
+    pub(crate) fn find(&self, id: &[u8; KEK_ID_BYTES]) -> Option<Arc<Kek>> {
+        self.keys.load().find(id).cloned()
     }
 
     /// Seals a value under a new data key.
@@ -115,15 +185,17 @@ impl Keyring {
         rng: &dyn Rng,
     ) -> Result<Sealed, SealError> {
         let plain = value.bytes().expose();
-        let bound = self.bound(context, value.kind());
+        let keys = self.keys.load();
+        let kek = &keys.active;
+        let bound = bound(&kek.id, context, value.kind());
         let mut data_key = Zeroizing::new([0; KEY_BYTES]);
         rng.fill(&mut *data_key);
 
         let length = 2 + KEK_ID_BYTES + 2 * NONCE_BYTES + WRAPPED_KEY_BYTES + plain.len() + TAG_BYTES;
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&[FORMAT, kind_byte(value.kind())]);
-        out.extend_from_slice(&self.id);
-        append(&mut out, &self.wrapping, rng, &bound, &*data_key).map_err(|_| SealError::TooLong)?;
+        out.extend_from_slice(&kek.id);
+        append(&mut out, &kek.wrapping, rng, &bound, &*data_key).map_err(|_| SealError::TooLong)?;
         let data_cipher = Aes256Gcm::new((&*data_key).into());
         append(&mut out, &data_cipher, rng, &bound, plain).map_err(|_| SealError::TooLong)?;
         Ok(Sealed::assembled(out))
@@ -138,12 +210,11 @@ impl Keyring {
             return Err(OpenError::OtherKey);
         }
         let parts = sealed.parts()?;
-        if *parts.kek_id != self.id {
-            return Err(OpenError::OtherKeyring);
-        }
-        let bound = self.bound(context, parts.kind);
+        let keys = self.keys.load();
+        let kek = keys.find(parts.kek_id).ok_or(OpenError::OtherKeyring)?;
+        let bound = bound(&kek.id, context, parts.kind);
         let data_key =
-            open(&self.wrapping, parts.key_nonce, &bound, parts.wrapped_key).ok_or(OpenError::Refused)?;
+            open(&kek.wrapping, parts.key_nonce, &bound, parts.wrapped_key).ok_or(OpenError::Refused)?;
         let data_key = data_key.expose().first_chunk::<KEY_BYTES>().ok_or(OpenError::Refused)?;
         let data_cipher = Aes256Gcm::new(data_key.into());
         let plain = open(&data_cipher, parts.value_nonce, &bound, parts.value).ok_or(OpenError::Refused)?;
@@ -153,7 +224,7 @@ impl Keyring {
     /// The value's mark, by which a repeated request is told from a different one.
     #[must_use]
     pub fn fingerprint(&self, context: &SealContext<'_>, value: &SecretValue) -> Fingerprint {
-        let bound = self.bound(context, value.kind());
+        let bound = bound(&self.id, context, value.kind());
         Fingerprint::from_bytes(keyed_hash(&*self.fingerprints, &[&bound, value.bytes().expose()]))
     }
 
@@ -162,29 +233,73 @@ impl Keyring {
     #[must_use]
     pub fn subkey(&self, purpose: &str) -> SecretBytes {
         let name = format!("{SUBKEY}{purpose}");
-        SecretBytes::new(derive(&self.kek, &name).to_vec())
+        SecretBytes::new(derive(&self.seed, &name).to_vec())
+    }
+}
+
+impl Keys {
+    fn new(keys: &[(KekId, SecretBytes)], active: KekId) -> Option<Self> {
+        let all: Vec<_> = keys.iter().map(|(id, key)| Arc::new(Kek::new(id.0, key))).collect();
+        let active = all.iter().find(|kek| kek.id == active.0)?.clone();
+        Some(Self { active, all })
+    }
+
+    fn find(&self, id: &[u8; KEK_ID_BYTES]) -> Option<&Arc<Kek>> {
+        if self.active.id == *id { Some(&self.active) } else { self.all.iter().find(|kek| kek.id == *id) }
+    }
+}
+
+impl Kek {
+    fn new(id: [u8; KEK_ID_BYTES], key: &SecretBytes) -> Self {
+        Self { id, wrapping: cipher(key, WRAPPING), materials: cipher(key, MATERIALS) }
     }
 
     pub(crate) const fn id(&self) -> &[u8; KEK_ID_BYTES] {
         &self.id
     }
 
-    pub(crate) const fn kek(&self) -> &SecretBytes {
-        &self.kek
+    pub(crate) const fn materials(&self) -> &Aes256Gcm {
+        &self.materials
     }
+}
 
-    /// What a value is bound to. Lengths stand before texts, so that no two contexts have the same bytes.
-    fn bound(&self, context: &SealContext<'_>, kind: ValueKind) -> Vec<u8> {
-        let texts = [context.arn, context.version_id];
-        let mut out =
-            Vec::with_capacity(2 + KEK_ID_BYTES + 16 + context.arn.len() + context.version_id.len());
-        out.extend_from_slice(&[FORMAT, kind_byte(kind)]);
-        out.extend_from_slice(&self.id);
-        for text in texts {
-            out.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            out.extend_from_slice(text.as_bytes());
-        }
-        out
+/// What a value is bound to. Lengths stand before texts, so that no two contexts have the same bytes.
+fn bound(kek: &[u8; KEK_ID_BYTES], context: &SealContext<'_>, kind: ValueKind) -> Vec<u8> {
+    let texts = [context.arn, context.version_id];
+    let mut out = Vec::with_capacity(2 + KEK_ID_BYTES + 16 + context.arn.len() + context.version_id.len());
+    out.extend_from_slice(&[FORMAT, kind_byte(kind)]);
+    out.extend_from_slice(kek);
+    for text in texts {
+        out.extend_from_slice(&(text.len() as u64).to_be_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+    out
+}
+
+impl fmt::Display for KekId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KekId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<KekId> for String {
+    fn from(id: KekId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for KekId {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, hex::FromHexError> {
+        let mut bytes = [0; KEK_ID_BYTES];
+        hex::decode_to_slice(text, &mut bytes).map(|()| Self(bytes))
     }
 }
 

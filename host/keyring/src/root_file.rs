@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::root::RootKey;
 
 const COMMENT: &str = "# Pawl's root key: it opens every secret of its store, and without it none opens. Back it up apart from the store.";
+const FORMER: &str = "\n# Former root keys, the newest first: backups from before the rotation need them. `pawl key forget` removes them.";
 /// Permissions of anybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -57,7 +58,7 @@ pub enum RootFileError {
         path: PathBuf,
     },
     /// It holds something else than one key.
-    #[error("the root key file {path} does not hold one line with 32 bytes in base64; restore it from its backup", path = path.display())]
+    #[error("the root key file {path} does not hold a line with 32 bytes in base64 (and no other, but for former root keys in lines after it); restore it from its backup", path = path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -80,11 +81,20 @@ pub enum RootFileError {
     },
 }
 
-/// The key in the file, or nothing if there is no such file.
+/// The key in the file, or nothing if there is no such file. Of several, the one that counts.
 ///
 /// # Errors
 /// When the file is not one that its owner alone can read, or does not hold a key.
 pub fn load(path: &Path) -> Result<Option<RootKey>, RootFileError> {
+    Ok(load_all(path)?.and_then(|keys| keys.into_iter().next()))
+}
+
+/// The keys in the file, the one that counts before those of before, or nothing if there is no such file. Never none of a file
+/// that is there.
+///
+/// # Errors
+/// When the file is not one that its owner alone can read, or does not hold a key.
+pub fn load_all(path: &Path) -> Result<Option<Vec<RootKey>>, RootFileError> {
     let Some(mut file) = open(path)? else { return Ok(None) };
     judge(path, &file)?;
     let text = read(&mut file).map_err(|source| io_error(path, "read", source))?;
@@ -104,7 +114,7 @@ pub fn create(path: &Path, rng: &dyn Rng) -> Result<RootKey, RootFileError> {
     rng.fill(&mut mark);
     // Whole or not there: a crash in the middle leaves a draft that nobody reads, and never half a key under the real name.
     let draft = path.with_extension(format!("draft-{:016x}", u64::from_le_bytes(mark)));
-    let made = write(&draft, &key).and_then(|()| std::fs::hard_link(&draft, path));
+    let made = write(&draft, std::slice::from_ref(&key)).and_then(|()| std::fs::hard_link(&draft, path));
     let _ = std::fs::remove_file(&draft);
     match made.and_then(|()| sync_directory(path)) {
         Ok(()) => Ok(key),
@@ -113,6 +123,33 @@ pub fn create(path: &Path, rng: &dyn Rng) -> Result<RootKey, RootFileError> {
         }
         Err(source) => Err(io_error(path, "create", source)),
     }
+}
+
+/// Replaces what the file holds by these keys, the one that counts first. The file is on disk when this returns, and was whole at
+/// every moment: as before, or as it is now.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, keys: &[RootKey], rng: &dyn Rng) -> Result<(), RootFileError> {
+    let mut mark = [0; 8];
+    rng.fill(&mut mark);
+    let draft = path.with_extension(format!("draft-{:016x}", u64::from_le_bytes(mark)));
+    let replaced = write(&draft, keys).and_then(|()| std::fs::rename(&draft, path));
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&draft);
+    }
+    replaced
+        .and_then(|()| sync_directory(path))
+        .map_err(|source| io_error(path, "replace what is in", source))
+}
+
+/// The key of a line of base64, as it stands in a root key file.
+#[must_use]
+pub fn parse_line(line: &[u8]) -> Option<RootKey> {
+    let line = line.trim_ascii();
+    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(line.len())]);
+    let length = STANDARD.decode_slice(line, &mut bytes).ok()?;
+    RootKey::from_bytes(SecretBytes::new(bytes.get(..length)?.to_vec()))
 }
 
 /// Opens the file itself: no link is followed, and nothing that is no file can make this wait.
@@ -161,27 +198,30 @@ fn read(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(text)
 }
 
-fn parse(text: &[u8]) -> Option<RootKey> {
-    let mut lines = text
+fn parse(text: &[u8]) -> Option<Vec<RootKey>> {
+    let lines = text
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let line = lines.next()?;
-    if lines.next().is_some() {
-        return None;
-    }
-    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(line.len())]);
-    let length = STANDARD.decode_slice(line, &mut bytes).ok()?;
-    RootKey::from_bytes(SecretBytes::new(bytes.get(..length)?.to_vec()))
+    let keys = lines.map(parse_line).collect::<Option<Vec<_>>>()?;
+    let mut ids: Vec<_> = keys.iter().map(RootKey::id).collect();
+    ids.sort_unstable();
+    let twice = ids.windows(2).any(|pair| matches!(pair, [one, other] if one == other));
+    (!twice && (1..=limits::ROOT_FILE_KEYS_MAX).contains(&keys.len())).then_some(keys)
 }
 
-fn write(path: &Path, key: &RootKey) -> io::Result<()> {
+fn write(path: &Path, keys: &[RootKey]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let mut encoded = Zeroizing::new([0; RootKey::BYTES.div_ceil(3) * 4]);
-    let length = STANDARD.encode_slice(key.bytes().expose(), &mut *encoded).map_err(io::Error::other)?;
     file.write_all(COMMENT.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.write_all(encoded.get(..length).unwrap_or_default())?;
+    for (number, key) in keys.iter().enumerate() {
+        if number == 1 {
+            file.write_all(FORMER.as_bytes())?;
+        }
+        let mut encoded = Zeroizing::new([0; RootKey::BYTES.div_ceil(3) * 4]);
+        let length = STANDARD.encode_slice(key.bytes().expose(), &mut *encoded).map_err(io::Error::other)?;
+        file.write_all(b"\n")?;
+        file.write_all(encoded.get(..length).unwrap_or_default())?;
+    }
     file.write_all(b"\n")?;
     file.sync_all()
 }

@@ -9,6 +9,7 @@ use pawl_core::world::Rng;
 
 use crate::ciphertext::Ciphertext;
 use crate::derivation::KEY_BYTES;
+use crate::keyring::KekId;
 
 /// Bytes of a nonce: 96 bits, GCM's own size.
 pub(crate) const NONCE_BYTES: usize = 12;
@@ -89,6 +90,21 @@ impl Sealed {
             return None;
         }
         KeyedParts::read(&self.0).ok().map(|parts| parts.wrapped_key.key_id())
+    }
+
+    /// The key-encryption key that sealed it; none when a KMS key did.
+    #[must_use]
+    pub fn kek_id(&self) -> Option<KekId> {
+        Self::kek_of(&self.0)
+    }
+
+    /// The key-encryption key that sealed a value, from its first [`pawl_core::limits::SEALED_HEAD_BYTES`] alone; none when a KMS key did, or these
+    /// are not the first bytes of a sealed value.
+    #[must_use]
+    pub fn kek_of(head: &[u8]) -> Option<KekId> {
+        let ([format, _kind], rest) = head.split_first_chunk()?;
+        let id = rest.first_chunk()?;
+        (*format == FORMAT).then_some(KekId(*id))
     }
 
     pub(crate) fn parts(&self) -> Result<Parts<'_>, SealedForm> {
@@ -179,6 +195,8 @@ const fn kind_of(byte: u8) -> Option<ValueKind> {
         _ => None,
     }
 }
+
+const _: () = assert!(pawl_core::limits::SEALED_HEAD_BYTES == 2 + KEK_ID_BYTES, "what says what sealed it");
 
 /// More than the cipher can take under one nonce: 64 GiB.
 pub(crate) struct TooLong;

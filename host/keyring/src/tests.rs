@@ -1,6 +1,7 @@
 //! That nothing opens but what was sealed, where it was sealed, with what it was sealed.
 
 mod keys;
+mod record;
 
 use std::cell::Cell;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -269,6 +270,7 @@ fn what_is_no_root_key_file_is_refused() {
         key.get(..43).unwrap(),
         &format!("{key}{key}"),
         &format!("{key}\n{key}\n"),
+        &format!("{key}\nnot a key\n"),
         "not base64",
         &long,
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\u{e9}",

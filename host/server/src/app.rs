@@ -4,10 +4,12 @@
 mod access;
 mod coherence;
 mod commit;
+mod damage;
 mod functions;
 mod keys;
 mod permission;
 mod regions;
+mod reseal;
 mod rows;
 mod values;
 
@@ -19,19 +21,21 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, SecretName};
 use pawl_core::secret::{Secret, SecretError};
 use pawl_core::world::{Clock, Rng};
-use pawl_keyring::{Keyring, Sealed};
-use pawl_store::{Cursor, ListQuery, Store};
+use pawl_keyring::{Keyring, SealContext, Sealed};
+use pawl_store::{Cursor, ListQuery, SealedVersion, Store};
 use tokio::sync::Notify;
 
 use self::access::AccessLog;
 use self::coherence::{Comparisons, Seen};
 use self::commit::{Commit, Edited, Prepared};
+use self::damage::Damage;
 pub use self::functions::{FunctionAsk, FunctionFate};
 use self::keys::HeldKeys;
 pub use self::keys::{ConditionKey, HeldKey, KeyDraft, Sealer};
 pub(crate) use self::keys::{KEYS as KMS_KEYS, open_sealed};
 use self::permission::named;
 pub use self::regions::Wanted;
+pub(crate) use self::reseal::Resealed;
 pub(crate) use self::rows::rotation_state;
 use self::rows::{decode, hold};
 use crate::cache::{CacheFigures, Held, Key, SealedCache};
@@ -54,6 +58,7 @@ pub struct App {
     comparisons: Arc<Comparisons>,
     /// KMS keys, unlocked.
     keys: Arc<HeldKeys>,
+    damage: Damage,
     accessed: AccessLog,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -112,6 +117,7 @@ impl App {
             turns,
             comparisons,
             keys: Arc::default(),
+            damage: Damage::default(),
             accessed,
             clock,
             rng,
@@ -156,6 +162,12 @@ impl App {
     #[must_use]
     pub fn cache_figures(&self) -> CacheFigures {
         self.cache.figures()
+    }
+
+    /// Values that did not open since this host was started.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<String> {
+        self.damage.list()
     }
 
     /// The store's queue of rotations and its health; not the secrets.
@@ -376,7 +388,12 @@ impl App {
         let Some(full) = self.store.load_full(&key.0, &key.1).await? else { return Ok(None) };
         let mut sealed = LiteMap::new();
         for version in full.values {
-            sealed.insert(version.version_id, Arc::new(Sealed::from_bytes(version.sealed)?));
+            let SealedVersion { version_id, sealed: bytes } = version;
+            let value = Sealed::from_bytes(bytes).inspect_err(|error| {
+                let arn = full.head.arn.as_str();
+                self.damage.note(&SealContext { arn, version_id: version_id.as_str() }, error);
+            })?;
+            sealed.insert(version_id, Arc::new(value));
         }
         let mut held = hold(&full.head, sealed)?;
         let labels = &held.secret.labels;

@@ -16,6 +16,7 @@ use crate::epoch::StoreEpoch;
 use crate::identity::{AccessKey, Directory};
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
+use crate::root_key::Keeper;
 use crate::world::{RequestIds, SystemClock};
 
 /// A host.
@@ -46,6 +47,8 @@ pub struct Host {
     pub request_ids: RequestIds,
     /// Derived signing keys.
     pub signing_keys: SigningKeys,
+    /// The store's keys, and the rotation of what they are under.
+    pub keeper: Keeper,
     /// Whether the store is the one that this host knows.
     pub epoch: StoreEpoch,
 }

@@ -19,7 +19,7 @@ use pawl_core::names::{AccountId, Region, VersionId};
 use pawl_core::value::{SecretBytes, SecretValue, ValueKind};
 use pawl_core::world::Rng;
 use pawl_keyring::{Keyring, SealContext, Sealed};
-use pawl_store::{Store, StoreError};
+use pawl_store::{EntityRow, Store, StoreError};
 
 pub use self::directory::{Credential, Directory};
 pub use self::principal::Identity;
@@ -209,6 +209,47 @@ pub async fn shared_root_key(
         Some(_) => return Err(IdentityError::Another(dir.join(FILE))),
     }
     Ok(key)
+}
+
+/// How the root access key of a shared store is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootKeySeal {
+    /// By the keyring's newest key, or there is none.
+    Current,
+    /// By the newest one, from now on.
+    Renewed,
+    /// It does not open.
+    Unreadable,
+}
+
+/// Seals the root access key of a shared store anew, if it is under an older key of the keyring.
+pub(crate) async fn reseal_shared_root_key(
+    store: &dyn Store,
+    keyring: &Keyring,
+    rng: &dyn Rng,
+) -> Result<RootKeySeal, StoreError> {
+    let Some(stored) = store.meta(STORED).await? else { return Ok(RootKeySeal::Current) };
+    if Sealed::kek_of(&stored) == Some(keyring.active()) {
+        return Ok(RootKeySeal::Current);
+    }
+    let anew = unseal(keyring, stored.clone()).and_then(|key| seal(keyring, &key, rng));
+    let Ok(anew) = anew else {
+        tracing::error!("the root access key in the store does not open; restore the store from a backup");
+        return Ok(RootKeySeal::Unreadable);
+    };
+    // Who is faster has sealed it anew as well.
+    store.swap_meta(STORED, Some(&stored), anew.as_bytes()).await?;
+    Ok(RootKeySeal::Renewed)
+}
+
+/// What the secrets of an entity are bound to in the places of an ARN and a version, if it is one that has some.
+pub(crate) fn context_of(row: &EntityRow) -> Option<(&'static str, String)> {
+    #[derive(serde::Deserialize)]
+    struct Identified {
+        id: String,
+    }
+    let Identified { id } = serde_json::from_str(&row.document).ok()?;
+    (row.kind == USER).then_some((secrets::BOUND, id))
 }
 
 /// What the sealed key in the store is bound to, in the place of an ARN and a version.

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod metrics;
 pub mod ops;
 mod policy;
+pub mod root_key;
 mod rotation;
 mod settings;
 pub mod spans;

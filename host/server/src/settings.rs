@@ -9,6 +9,7 @@ use pawl_runtime::dial::Egress;
 use pawl_store::DatabaseUrl;
 
 use crate::events::webhook::WebhookSettings;
+use crate::root_key::{ProviderSecrets, Source};
 
 /// The settings of one host.
 #[derive(Debug)]
@@ -33,8 +34,11 @@ pub struct Settings {
     pub dev_clock: bool,
     /// The root identity's access key, when it is not to be made or read from the data directory.
     pub bootstrap: Option<(String, SecretBytes)>,
-    /// The root key's file; `root-key` in the data directory when none is named.
-    pub root_key_file: Option<PathBuf>,
+    /// Where the root key comes from, and behind it former root keys; the file `root-key` in the data directory when nothing is
+    /// named.
+    pub root_key_sources: Vec<Source>,
+    /// What those need of the environment.
+    pub root_key_secrets: ProviderSecrets,
     /// A receiver that is told of every event.
     pub webhook: Option<WebhookSettings>,
     /// The program that runs `worker` and `compile`: the `pawl` binary.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use pawl_core::limits;
 use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
-use pawl_keyring::{UnlockError, root_file};
 use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
@@ -25,16 +24,17 @@ use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::events::webhook::{self, Receiver, WebhookError};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
-use crate::identity::{AccessKey, Directory, IdentityError, root_key, shared_root_key};
+use crate::identity::{self, AccessKey, Directory, IdentityError, shared_root_key};
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
+use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
 use crate::settings::Settings;
 use crate::world::{RequestIds, SystemClock, SystemRng};
-use crate::{edge, events};
+use crate::{edge, events, root_key};
 
 use self::directory::DataDir;
-use self::vault::StorePlace;
+use self::vault::{StorePlace, Vault};
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -89,26 +89,26 @@ pub enum ServeError {
     },
     /// The root key opens something else.
     #[error(
-        "the root key file `{key_file}` does not open the store {store}: {source}; all hosts of a store need the root key \
-         that it was made with (nothing has been written)"
+        "the root key does not open the store {store}: {source}; all hosts of a store need the root key that it is under \
+         (nothing has been written)"
     )]
     RootKeyWrong {
         /// The store.
         store: String,
-        /// The key's file.
-        key_file: PathBuf,
         /// Which way.
-        source: UnlockError,
+        source: RootKeyError,
     },
-    /// The root key file.
-    #[error(transparent)]
-    RootKeyFile(#[from] root_file::RootFileError),
+    /// The root key is not to be had, or the store's key record is not what was written.
+    #[error("the keys of the store {store} are not to be had: {source} (nothing has been written)")]
+    RootKey {
+        /// The store.
+        store: String,
+        /// Why.
+        source: RootKeyError,
+    },
     /// The host's id.
     #[error("`{0}` holds no id of a host; remove it to have a new one made")]
     HostId(PathBuf),
-    /// A new keyring could not be sealed.
-    #[error(transparent)]
-    Seal(#[from] pawl_keyring::SealError),
     /// The store.
     #[error(transparent)]
     Store(#[from] pawl_store::StoreError),
@@ -165,6 +165,7 @@ pub async fn serve(
     let forgetting = tokio::spawn(events::forget_old(host.clone()));
     let sweeping = tokio::spawn(crate::functions::sweep(host.clone()));
     let looking = tokio::spawn(watch_directory(host.clone()));
+    let keeping = tokio::spawn(root_key::keep(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     listening(bound);
     let closing = host.clone();
@@ -181,6 +182,7 @@ pub async fn serve(
     forgetting.abort();
     sweeping.abort();
     looking.abort();
+    keeping.abort();
     if let Some(sending) = sending {
         // It gives its turn back, so that another host need not wait for it.
         let _ = tokio::time::timeout(limits::WEBHOOK_END_TIMEOUT, sending).await;
@@ -217,8 +219,12 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng).await?;
     let place = StorePlace::of(settings.database_url, &dir);
-    let key_file = settings.root_key_file.clone().unwrap_or_else(|| dir.path().join("root-key"));
-    let (store, keyring) = vault::open(&place, &dir, &key_file, &*rng).await?;
+    let mut sources = settings.root_key_sources;
+    if sources.is_empty() {
+        sources.push(Source::File(dir.path().join("root-key")));
+    }
+    let root_keys = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
+    let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
     same_account(&*store, &settings.account, &place).await?;
@@ -230,7 +236,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let root_key = match settings.bootstrap {
         Some((id, secret)) => AccessKey { id, secret },
         None if store.is_shared() => shared_root_key(dir.path(), &*store, &keyring, &*rng).await?,
-        None => root_key(dir.path(), &*rng)?,
+        None => identity::root_key(dir.path(), &*rng)?,
     };
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
     if let Some(time) = store.time().await? {
@@ -254,6 +260,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let store = metrics.metered_store(store);
     let keyring = Arc::new(keyring);
     let (shared, sealing) = (Arc::clone(&store), Arc::clone(&keyring));
+    let keeper =
+        Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
     let directory = Directory::open(shared, sealing, account.clone(), Arc::clone(&rng)).await?;
     let app = App::new(Parts {
         store,
@@ -273,6 +281,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         directory,
         region: settings.region,
         owner: dir.host_id().to_owned(),
+        keeper,
         clock,
         dev_clock,
         store_place: place.to_string(),

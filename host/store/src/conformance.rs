@@ -14,6 +14,7 @@ pub use archives::{
 pub use entities::{
     an_entitys_revision_never_comes_back, entities_are_listed_by_name, entities_change_together,
     keys_find_one_entity_each, of_those_who_race_for_an_entity_one_wins,
+    what_is_sealed_of_entities_is_replaced,
 };
 pub use functions::{
     a_function_changes_as_a_whole, approvals_are_given_and_taken_back, code_is_swept_when_nobody_needs_it,
@@ -61,6 +62,7 @@ macro_rules! conformance_suite {
             whatever_fails_undoes_its_neighbours
             each_of_many_callers_has_his_own_verdict
             values_are_put_replaced_and_removed
+            sealed_values_are_passed_by_their_heads
             a_purge_takes_the_values_along
             acknowledged_is_durable
             pages_follow_each_other
@@ -91,6 +93,7 @@ macro_rules! conformance_suite {
             approvals_are_given_and_taken_back
             entities_change_together
             an_entitys_revision_never_comes_back
+            what_is_sealed_of_entities_is_replaced
             keys_find_one_entity_each
             entities_are_listed_by_name
             of_those_who_race_for_an_entity_one_wins
@@ -683,6 +686,28 @@ pub async fn values_are_put_replaced_and_removed(backend: &impl Backend) {
     assert_eq!(full(&*store, "a").await.unwrap().values, [sealed(2, b"TWO"), sealed(3, b"three")]);
 }
 
+/// Every sealed value is passed once, page by page, by its first bytes.
+pub async fn sealed_values_are_passed_by_their_heads(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.sealed_heads(None, 10).await.unwrap(), []);
+    let long = [7; 40];
+    for name in ["a", "b", "c"] {
+        let first = add(&*store, row(name)).await;
+        let values = vec![sealed(1, b"short"), sealed(2, &long)];
+        alter(&*store, &first, |change| change.put = values).await.unwrap();
+    }
+    let (mut passed, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.sealed_heads(after.as_ref(), 4).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.place.clone());
+        passed.extend(page.into_iter().map(|head| (head.name.to_string(), head.head)));
+    }
+    let head = |name: &str, bytes: &[u8]| (name.to_owned(), bytes.to_vec());
+    let expected = ["a", "b", "c"].map(|name| [head(name, b"short"), head(name, &long[..18])]);
+    assert_eq!(passed, expected.concat());
+}
+
 /// Nothing of a purged secret is left, and nothing of another one goes.
 pub async fn a_purge_takes_the_values_along(backend: &impl Backend) {
     let store = backend.open().await;
@@ -1077,6 +1102,9 @@ pub async fn the_keyring_is_stored_once(backend: &impl Backend) {
     assert!(store.store_keyring(b"first").await.unwrap());
     assert!(!store.store_keyring(b"second").await.unwrap());
     assert_eq!(store.keyring().await.unwrap().unwrap(), b"first");
+    assert!(!store.swap_keyring(b"second", b"third").await.unwrap());
+    assert!(store.swap_keyring(b"first", b"\x02second\xff").await.unwrap());
+    assert_eq!(store.keyring().await.unwrap().unwrap(), b"\x02second\xff");
 }
 
 /// A setting has its last value.

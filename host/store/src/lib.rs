@@ -35,8 +35,9 @@ pub use error::{Outage, SqlState, StoreError};
 pub use function::{ApprovalChange, ApprovalRow, ArchivedFunction, FunctionChange, FunctionRow, StoredCode};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
 pub use record::{
-    Claim, Cursor, Direction, Due, EndedRotation, Entry, Full, Health, KeptRotation, Lease, LeaseState,
-    ListQuery, Loaded, Order, RotationState, RotationStates, SealedVersion, SecretRow, SortBy,
+    Claim, Cursor, Direction, Due, EndedRotation, Entry, Full, HeadPlace, Health, KeptRotation, Lease,
+    LeaseState, ListQuery, Loaded, Order, RotationState, RotationStates, SealedHead, SealedVersion,
+    SecretRow, SortBy,
 };
 pub use sqlite::{Options, SqliteStore};
 
@@ -131,6 +132,19 @@ pub trait Store: Send + Sync {
 
     /// Keeps the wrapped data keys if there are none yet. False, and nothing changed, when there are.
     fn store_keyring<'a>(&'a self, wrapped: &'a [u8]) -> Answer<'a, bool>;
+
+    /// Replaces the wrapped data keys if they are `expected`. False, and nothing changed, when they are not.
+    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool>;
+
+    /// What sealed the values, in an order of the store's own, after a place: for who seals them anew. Costs what it answers.
+    fn sealed_heads<'a>(&'a self, after: Option<&'a HeadPlace>, limit: u32) -> Answer<'a, Vec<SealedHead>>;
+
+    /// Entities of which something is sealed, by kind, region and name, after those.
+    fn sealed_entities<'a>(&'a self, after: [&'a str; 3], limit: u32) -> Answer<'a, Vec<EntityRow>>;
+
+    /// Replaces what is sealed of an entity, if it is at the revision of `row`, and nothing else of it. False, and nothing changed,
+    /// when it is not. Its revision becomes what [`Store::entities_version`] then answers.
+    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool>;
 
     /// A small setting of the installation.
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>>;

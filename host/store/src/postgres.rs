@@ -59,8 +59,8 @@ use crate::entity::{EntityChange, EntityRow};
 use crate::error::StoreError;
 use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
 use crate::record::{
-    Claim, Direction, Due, Entry, Full, Health, KeptRotation, Lease, ListQuery, Loaded, RotationState,
-    RotationStates, SecretRow,
+    Claim, Direction, Due, Entry, Full, HeadPlace, Health, KeptRotation, Lease, ListQuery, Loaded,
+    RotationState, RotationStates, SealedHead, SecretRow,
 };
 use crate::{Answer, Store};
 
@@ -461,6 +461,46 @@ impl Store for PostgresStore {
         Box::pin(
             async move { Ok(self.write(|| sqlx::query(sql::STORE_KEYRING).bind(wrapped)).await?.len() == 1) },
         )
+    }
+
+    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let swap = || sqlx::query(sql::SWAP_KEYRING).bind(expected).bind(wrapped);
+            Ok(self.write(swap).await?.len() == 1)
+        })
+    }
+
+    fn sealed_heads<'a>(&'a self, after: Option<&'a HeadPlace>, limit: u32) -> Answer<'a, Vec<SealedHead>> {
+        Box::pin(async move {
+            let (secret, version) =
+                after.map_or((i64::MIN, ""), |place| (place.secret, place.version.as_str()));
+            let bytes = i32::try_from(limits::SEALED_HEAD_BYTES).unwrap_or(i32::MAX);
+            let query = || {
+                sqlx::query(sql::SEALED_HEADS).bind(secret).bind(version).bind(rows_max(limit)).bind(bytes)
+            };
+            rows::all(&self.rows(query).await?, "versions", Reader::sealed_head)
+        })
+    }
+
+    fn sealed_entities<'a>(&'a self, after: [&'a str; 3], limit: u32) -> Answer<'a, Vec<EntityRow>> {
+        Box::pin(async move {
+            let [kind, region, name] = after;
+            let query =
+                || sqlx::query(sql::SEALED_ENTITIES).bind(kind).bind(region).bind(name).bind(rows_max(limit));
+            rows::all(&self.rows(query).await?, "entities", Reader::entity)
+        })
+    }
+
+    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let revision = i64::try_from(row.revision).map_err(|_| StoreError::Corrupt)?;
+            let EntityRow { kind, region, name, .. } = row;
+            let reseal = || {
+                let query = sqlx::query(sql::RESEAL_ENTITY).bind(kind).bind(region).bind(name);
+                query.bind(revision).bind(sealed)
+            };
+            Ok(self.write(reseal).await?.len() == 1)
+        })
     }
 
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>> {

@@ -132,6 +132,28 @@ pub struct KeptRotation {
     pub rotation: EndedRotation,
 }
 
+/// Where a sealed value stands, for [`crate::Store::sealed_heads`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadPlace {
+    /// The secret's number in the store.
+    pub secret: i64,
+    /// The version.
+    pub version: String,
+}
+
+/// The beginning of a sealed value, which says what sealed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedHead {
+    /// Where it stands.
+    pub place: HeadPlace,
+    /// The secret's region.
+    pub region: Region,
+    /// The secret's name.
+    pub name: SecretName,
+    /// Its first bytes: [`pawl_core::limits::SEALED_HEAD_BYTES`] of them.
+    pub head: Vec<u8>,
+}
+
 /// The sealed value of one version.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedVersion {

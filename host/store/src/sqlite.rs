@@ -45,8 +45,8 @@ use crate::entity::{EntityChange, EntityRow};
 use crate::error::{Outage, StoreError};
 use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
 use crate::record::{
-    Claim, Direction, Due, Entry, Full, Health, KeptRotation, Lease, ListQuery, Loaded, RotationState,
-    RotationStates, SecretRow,
+    Claim, Direction, Due, Entry, Full, HeadPlace, Health, KeptRotation, Lease, ListQuery, Loaded,
+    RotationState, RotationStates, SealedHead, SecretRow,
 };
 use crate::{Answer, Store};
 
@@ -350,6 +350,39 @@ impl Store for SqliteStore {
                 Ok(run(connection, sql::STORE_KEYRING, &[Value::Blob(&wrapped)])? == 1)
             }),
         )
+    }
+
+    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool> {
+        let (expected, wrapped) = (expected.to_vec(), wrapped.to_vec());
+        Box::pin(self.writer.with(move |connection| {
+            let values = [Value::Blob(&expected), Value::Blob(&wrapped)];
+            Ok(run(connection, sql::SWAP_KEYRING, &values)? == 1)
+        }))
+    }
+
+    fn sealed_heads<'a>(&'a self, after: Option<&'a HeadPlace>, limit: u32) -> Answer<'a, Vec<SealedHead>> {
+        let (secret, version) =
+            after.map_or((i64::MIN, String::new()), |place| (place.secret, place.version.clone()));
+        Box::pin(self.readers.aside(move |connection| {
+            let head = i64::try_from(limits::SEALED_HEAD_BYTES).unwrap_or(i64::MAX);
+            let values = [
+                Value::Integer(secret),
+                Value::from(version.as_str()),
+                rows_max(limit),
+                Value::Integer(head),
+            ];
+            all(connection, sql::SEALED_HEADS, &values, |row| Reader::new(row, "versions").sealed_head())
+        }))
+    }
+
+    fn sealed_entities<'a>(&'a self, after: [&'a str; 3], limit: u32) -> Answer<'a, Vec<EntityRow>> {
+        let after = after.map(str::to_owned);
+        Box::pin(self.readers.aside(move |connection| entities::sealed(connection, &after, limit)))
+    }
+
+    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
+        let (row, sealed) = (row.clone(), sealed.to_vec());
+        Box::pin(self.writer.with(move |connection| entities::reseal(connection, &row, &sealed)))
     }
 
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>> {

@@ -15,7 +15,7 @@ use pawl_core::secret::{Secret, Tag};
 use pawl_core::value::SecretValue;
 use pawl_core::version::ContentMark;
 use pawl_core::world::{Rng, Timestamp};
-use pawl_keyring::{Keyring, SealContext, SealedKek, root_file};
+use pawl_keyring::{KeyRecord, Keyring, SealContext, root_file};
 use pawl_store::{Change, Expect, Options, SealedVersion, SecretRow, SqliteStore, Store};
 use pawl_tests::pawl::REGION;
 use serde_json::json;
@@ -56,7 +56,7 @@ pub(crate) fn fill(data_dir: &Path, numbers: Range<usize>, read_at: Timestamp) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sealed = runtime.block_on(SqliteStore::inspect(&database)).unwrap().expect("a store with its keys");
     let root = root_file::load(&key_file).unwrap().expect("a root key");
-    let keyring = Keyring::unlock(&root, &SealedKek::from_bytes(sealed)).unwrap();
+    let keyring = KeyRecord::parse(&sealed).unwrap().unlock(&root).unwrap().keyring().unwrap();
     let (region, account) = (REGION.parse().unwrap(), "000000000000".parse().unwrap());
     let maker = Maker { keyring, dice, region, account, read_at };
     let mut left = numbers.len();

@@ -378,6 +378,11 @@ impl App {
         self.commit_keys(changes, record).await
     }
 
+    /// Forgets what is remembered of a key that was changed beside the doors.
+    pub(super) fn forget_key(&self, region: &str, name: &str) {
+        self.keys.forget(&[(region.to_owned(), name.to_owned())]);
+    }
+
     fn key_draft<'a>(&'a self, held: &HeldKey) -> KeyDraft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &self.keyring, &*self.rng);
         KeyDraft { key: held.key.clone(), now, sealed: held.sealed.clone(), keyring, rng }

@@ -123,6 +123,76 @@ async fn a_damaged_store_is_told_in_awss_words_and_without_its_own() {
     }
 }
 
+/// Every byte of every sealed value, and every exchange of one with another: nothing wrong is ever given out, and what it was is said.
+#[tokio::test]
+async fn every_flipped_byte_and_every_exchange_of_sealed_values_is_noticed_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, store) = app(dir.path()).await;
+    let places = [("us-east-1", "a"), ("us-east-1", "b"), ("eu-west-1", "a")];
+    let (mut callers, mut kept) = (Vec::new(), Vec::new());
+    for (region, name) in places {
+        let caller = Caller::root(&app.account, region.parse().unwrap(), "request".to_owned());
+        let name: SecretName = name.parse().unwrap();
+        let (first, second) = (token(), token());
+        for (number, token) in [&first, &second].into_iter().enumerate() {
+            let value = SecretValue::text(format!("{region} {name} {number}")).unwrap();
+            let put = |draft: &mut Draft<'_>| draft.put(token, &value, &[]).map(drop);
+            if number == 0 {
+                app.create(&caller, Action::CreateSecret, &name, put, |_| Err(AppError::LostRace))
+                    .await
+                    .unwrap();
+            } else {
+                app.change(&caller, Action::PutSecretValue, name.as_str(), put).await.unwrap();
+            }
+        }
+        let full = store.load_full(&caller.region, &name).await.unwrap().unwrap();
+        kept.extend(full.values.into_iter().map(|version| (callers.len(), name.clone(), version)));
+        callers.push(caller);
+    }
+    let arn_of = async |caller: &Caller, name: &SecretName| {
+        store.load(&caller.region, name).await.unwrap().unwrap().head.arn.to_string()
+    };
+    // Puts these bytes in the place of a value, behind the service's back, and reads that place.
+    let read = async |(caller, name, version): &(usize, SecretName, pawl_store::SealedVersion),
+                      bytes: Vec<u8>| {
+        let caller = &callers[*caller];
+        let full = store.load_full(&caller.region, name).await.unwrap().unwrap();
+        let mut row = full.head;
+        let expect = Expect::Revision(row.revision);
+        row.revision += 1;
+        let put = vec![pawl_store::SealedVersion { version_id: version.version_id.clone(), sealed: bytes }];
+        store.commit(Change { put, ..Change::new(expect, row) }).await.unwrap();
+        let key = Key(caller.region.clone(), name.clone());
+        app.cache.committed(key.clone(), None, app.cache.generation(&key));
+        let read = app.read_value(caller, name.as_str(), Some(&version.version_id), None).await;
+        read.map(|(_, _, value)| value.bytes().expose().to_vec())
+    };
+    for place in &kept {
+        let whole = &place.2.sealed;
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            let refused = read(place, flipped).await;
+            assert!(refused.is_err(), "byte {at} was not missed: {refused:?}");
+            let named = app.damaged();
+            let (caller, name, version) = place;
+            let arn = arn_of(&callers[*caller], name).await;
+            let named =
+                named.iter().any(|what| what.contains(&arn) && what.contains(version.version_id.as_str()));
+            assert!(named, "byte {at} of {arn} is not named");
+            if at % 7 == 1 {
+                assert!(read(place, whole[..at].to_vec()).await.is_err(), "cut to {at}");
+            }
+        }
+        for other in &kept {
+            let same = place.2 == other.2;
+            let given = read(place, other.2.sealed.clone()).await;
+            assert_eq!(given.is_ok(), same, "exchanged: {given:?}");
+        }
+        assert!(read(place, whole.clone()).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn a_replica_reads_what_its_primary_last_acknowledged() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
-use pawl_keyring::{Keyring, RootKey, SealContext, Sealed, SealedMaterial, UnlockedKey};
+use pawl_keyring::{Keyring, SealContext, Sealed, SealedMaterial, UnlockedKey};
 use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
@@ -17,6 +17,7 @@ use super::file::{FileError, Source};
 use super::line::{CodeLine, Counts, EntityLine, Header, Line, SecretLine, VersionLine};
 use super::{BackupError, Progress};
 use crate::app::KMS_KEYS;
+use crate::root_key::RootKeys;
 
 /// A backup that is whole and was not changed.
 pub(super) struct Examined {
@@ -161,12 +162,12 @@ fn entity(
 /// Reads all of a backup: whether it was changed, and, if `opening`, whether every value opens.
 pub(super) fn examine(
     path: &Path,
-    root: &RootKey,
+    roots: &RootKeys,
     opening: bool,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Examined, BackupError> {
-    let mut source = Source::open(path, root)?;
+    let mut source = Source::open(path, roots)?;
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
     let (mut current, mut kms) = (None::<Current>, HashMap::new());
     let mut component: Option<Component> = None;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit, Mac};
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
-use pawl_keyring::{Keyring, RootKey, SealedKek, UnlockError};
+use pawl_keyring::Keyring;
 use pawl_store::Piece;
 use sha2::Sha256;
 use tokio::sync::mpsc;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::line::{Bytes, Content, Counts, FORMAT, Header, Line, Probe, append};
 use super::{BackupError, Progress};
 use crate::epoch;
+use crate::root_key::{RootKeyError, RootKeys};
 
 /// What the key under a file's last line is for; a new way to seal gets a new name.
 const PURPOSE: &str = "backup 1";
@@ -35,7 +36,7 @@ pub enum FileError {
     },
     /// The root key is another one, or the record of the keys is damaged.
     #[error("its keys do not open: {0}")]
-    Keys(#[from] UnlockError),
+    Keys(#[from] RootKeyError),
     /// A line is not what is written there.
     #[error("line {0} is damaged; use another backup")]
     Line(u64),
@@ -69,7 +70,7 @@ pub(super) fn write(
     path: &Path,
     file: File,
     origin: Origin,
-    root: &RootKey,
+    roots: &RootKeys,
     mut pieces: mpsc::Receiver<Piece>,
     progress: &Progress,
 ) -> Result<Option<(Header, Counts)>, BackupError> {
@@ -78,8 +79,7 @@ pub(super) fn write(
     let mut out = BufWriter::with_capacity(limits::BACKUP_BUFFER_BYTES, file);
     let Some(Piece::Begin { schema }) = pieces.blocking_recv() else { return Ok(None) };
     let Some(Piece::Keyring(wrapped)) = pieces.blocking_recv() else { return Err(BackupError::NoKeys) };
-    let keyring =
-        Keyring::unlock(root, &SealedKek::from_bytes(wrapped.clone())).map_err(BackupError::RootKeyWrong)?;
+    let keyring = roots.keyring(&wrapped)?;
     let mut mac = code(&keyring);
     let header = Header {
         format: FORMAT,
@@ -129,7 +129,7 @@ pub(super) struct Source {
 
 impl Source {
     /// Opens a file and unlocks the keys in it.
-    pub(super) fn open(path: &Path, root: &RootKey) -> Result<Self, BackupError> {
+    pub(super) fn open(path: &Path, roots: &RootKeys) -> Result<Self, BackupError> {
         let wrong = |source: FileError| BackupError::File { path: path.to_owned(), source };
         let file = File::open(path).map_err(|source| BackupError::Io { path: path.to_owned(), source })?;
         let mut lines = BufReader::with_capacity(limits::BACKUP_BUFFER_BYTES, file);
@@ -149,8 +149,7 @@ impl Source {
         let keys = serde_json::from_slice(&second).map_err(|_| wrong(FileError::Line(2)))?;
         let Line::Keyring(Bytes(wrapped)) = &keys else { return Err(wrong(FileError::Line(2))) };
         let wrapped = wrapped.clone();
-        let keyring = Keyring::unlock(root, &SealedKek::from_bytes(wrapped.clone()))
-            .map_err(|error| wrong(FileError::Keys(error)))?;
+        let keyring = roots.keyring(&wrapped).map_err(|error| wrong(FileError::Keys(error)))?;
         let (mut mac, mut content) = (code(&keyring), Content::default());
         mac.update(&first);
         mac.update(&second);

@@ -1,16 +1,18 @@
 //! `pawl migrate`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_store::{HALT, HALT_IMPORTING, HALT_MOVED, Store};
 use tokio::sync::mpsc;
 
 use super::line::Counts;
-use super::place::{Place, keyring, root_key};
+use super::place::{Place, keyring};
 use super::restore::{digest, hold, same};
 use super::{BackupError, Progress};
 use crate::epoch::EpochError;
+use crate::root_key::RootKeys;
 
 /// A store that was moved.
 #[derive(Debug)]
@@ -27,16 +29,15 @@ pub struct Migrated {
 pub async fn migrate(
     dir: &Path,
     to: &Place,
-    root_key_file: &Path,
+    roots: &Arc<RootKeys>,
     progress: Progress,
 ) -> Result<Migrated, BackupError> {
     let from = Place::Directory(dir.to_owned());
     from.must_exist()?;
-    let root = root_key(root_key_file)?;
     let _lock = hold(dir)?;
     // Beside nobody: this brings its schema up to date as well.
     let source = from.to_write().await?;
-    keyring(&*source, &root).await?;
+    keyring(&*source, roots).await?;
     let halt = source.meta(HALT).await.map_err(BackupError::Read)?.unwrap_or_default();
     // One that was moved may be moved again: the last try may have ended after that was noted.
     if halt == HALT_IMPORTING {

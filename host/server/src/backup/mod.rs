@@ -15,7 +15,6 @@ mod take;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pawl_keyring::{UnlockError, root_file};
 use pawl_store::{ImportError, StoreError};
 
 pub use drift::{Drift, Reason};
@@ -27,6 +26,7 @@ pub use restore::{Restored, restore};
 pub use take::{Taken, backup};
 
 use crate::epoch::EpochError;
+use crate::root_key::RootKeyError;
 
 /// Told what is being done, and how many secrets of it are.
 pub type Progress = Arc<dyn Fn(&'static str, u64) + Send + Sync>;
@@ -54,20 +54,15 @@ pub enum BackupError {
     /// The store was never served, so there is nothing in it.
     #[error("the store has no keys yet, so it holds nothing: it was never served")]
     NoKeys,
-    /// The root key is nowhere.
-    #[error("the root key file `{0}` is not there; name it with --root-key-file (nothing has been written)")]
-    RootKeyMissing(PathBuf),
     /// Nobody said where it is.
     #[error(
-        "no root key: name its file with --root-key-file, or the data directory that holds it with --data-dir"
+        "no root key: name its file with --root-key-file or its provider with --root-key-provider, or the data directory that holds it \
+         with --data-dir"
     )]
     RootKeyUnnamed,
-    /// The root key file.
-    #[error(transparent)]
-    RootKeyFile(#[from] root_file::RootFileError),
-    /// The root key opens something else.
-    #[error("the root key does not fit: {0}")]
-    RootKeyWrong(UnlockError),
+    /// The root key is not there, or it opens something else.
+    #[error("the root key does not fit: {0} (nothing has been written)")]
+    RootKey(#[from] RootKeyError),
     /// The backup itself.
     #[error("the backup `{path}` cannot be used: {source}")]
     File {

@@ -1,13 +1,14 @@
 //! Where a store is, and where its root key.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use pawl_keyring::{Keyring, RootKey, SealedKek, root_file};
+use pawl_keyring::Keyring;
 use pawl_store::{DatabaseUrl, Options, PostgresOptions, PostgresStore, SqliteStore, Store};
 
 use super::BackupError;
+use crate::root_key::RootKeys;
 
 /// The file of an embedded store in its data directory.
 const DATABASE: &str = "pawl.db";
@@ -85,13 +86,10 @@ impl Place {
     }
 }
 
-/// The root key in a file that must be there.
-pub(super) fn root_key(path: &Path) -> Result<RootKey, BackupError> {
-    root_file::load(path)?.ok_or_else(|| BackupError::RootKeyMissing(path.to_owned()))
-}
-
 /// The keys of a store that has some.
-pub(super) async fn keyring(store: &dyn Store, root: &RootKey) -> Result<Keyring, BackupError> {
+pub(super) async fn keyring(store: &dyn Store, roots: &Arc<RootKeys>) -> Result<Keyring, BackupError> {
     let wrapped = store.keyring().await.map_err(BackupError::Read)?.ok_or(BackupError::NoKeys)?;
-    Keyring::unlock(root, &SealedKek::from_bytes(wrapped)).map_err(BackupError::RootKeyWrong)
+    let roots = roots.clone();
+    let opened = tokio::task::spawn_blocking(move || roots.keyring(&wrapped)).await;
+    Ok(opened.map_err(|_| BackupError::Broken("a provider of the root key panicked"))??)
 }

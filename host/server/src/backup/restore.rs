@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_core::world::Clock;
-use pawl_keyring::RootKey;
 use pawl_store::{
     ApprovalRow, ArchivedEntity, ArchivedFunction, ArchivedRotation, ArchivedSecret, Entry, HALT,
     ImportError, Piece, SealedVersion, Store, StoredCode,
@@ -18,9 +17,10 @@ use super::drift::Drift;
 use super::examine::{Examined, examine};
 use super::file::Source;
 use super::line::{Content, Counts, Header, Line, append};
-use super::place::{Place, root_key};
+use super::place::Place;
 use super::{BackupError, Progress};
 use crate::epoch;
+use crate::root_key::RootKeys;
 use crate::start::directory::lock;
 use crate::world::{SystemClock, SystemRng};
 
@@ -44,16 +44,15 @@ pub struct Restored {
 pub async fn restore(
     place: &Place,
     witness: Option<&Path>,
-    root_key_file: &Path,
+    roots: &Arc<RootKeys>,
     from: &Path,
     verify: bool,
     progress: Progress,
 ) -> Result<Restored, BackupError> {
-    let root = Arc::new(root_key(root_key_file)?);
     let now = SystemClock::default().wall();
     let mut examined = blocking({
-        let (from, root, progress) = (from.to_owned(), root.clone(), progress.clone());
-        move || examine(&from, &root, verify, now, &progress)
+        let (from, roots, progress) = (from.to_owned(), roots.clone(), progress.clone());
+        move || examine(&from, &roots, verify, now, &progress)
     })
     .await?;
     examined.must_be_sound("use another backup, or restore this one as it is with --no-verify")?;
@@ -62,7 +61,7 @@ pub async fn restore(
     let witness = place.directory().map(PathBuf::as_path).or(witness);
     let _lock = witness.map(hold).transpose()?;
     let store = place.to_write().await?;
-    let outcome = fill(&store, &examined, from, root, &progress).await;
+    let outcome = fill(&store, &examined, from, roots.clone(), &progress).await;
     let outcome = match outcome {
         Ok(counts) => serve_again(&*store, &examined, witness, now).await.map(|()| counts),
         Err(error) => Err(error),
@@ -92,13 +91,13 @@ async fn fill(
     store: &Arc<dyn Store>,
     examined: &Examined,
     from: &Path,
-    root: Arc<RootKey>,
+    roots: Arc<RootKeys>,
     progress: &Progress,
 ) -> Result<Counts, BackupError> {
     let (pieces, receiver) = mpsc::channel(limits::ARCHIVE_PAGES_AHEAD);
     let feeding = tokio::spawn(blocking({
         let (from, progress) = (PathBuf::from(from), progress.clone());
-        move || feed(&from, &root, &pieces, &progress)
+        move || feed(&from, &roots, &pieces, &progress)
     }));
     let imported = store.import(receiver).await;
     let fed = feeding.await.map_err(|_| BackupError::Broken("the reader of a backup panicked"))?;
@@ -156,11 +155,11 @@ pub(super) async fn digest(
 /// what that is in this program's own form.
 fn feed(
     from: &Path,
-    root: &RootKey,
+    roots: &RootKeys,
     to: &mpsc::Sender<Piece>,
     progress: &Progress,
 ) -> Result<(Counts, Counts), BackupError> {
-    let mut source = Source::open(from, root)?;
+    let mut source = Source::open(from, roots)?;
     let (mut given, mut scratch) = (Content::default(), Vec::new());
     let mut feed = Feed { to, page: Page::None, rows: 0, bytes: 0, taken: true };
     feed.send(Piece::Begin { schema: source.header.schema });

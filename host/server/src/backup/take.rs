@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_core::world::Clock;
-use pawl_keyring::RootKey;
 use pawl_store::Store;
 use tokio::sync::mpsc;
 
 use super::examine::examine;
 use super::file::{self, Origin};
 use super::line::{Counts, Header};
-use super::place::{Place, keyring, root_key};
+use super::place::{Place, keyring};
 use super::{BackupError, Progress};
 use crate::epoch::{self, EpochError};
+use crate::root_key::RootKeys;
 use crate::world::SystemClock;
 
 /// A backup that was made.
@@ -39,7 +39,7 @@ pub struct Taken {
 /// When there is no backup; then there is no such file either.
 pub async fn backup(
     place: &Place,
-    root_key_file: &Path,
+    roots: &Arc<RootKeys>,
     to: &Path,
     verify: bool,
     progress: Progress,
@@ -47,10 +47,9 @@ pub async fn backup(
     if to.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
     }
-    let root = root_key(root_key_file)?;
     let store = place.to_read().await?;
     let partial = partial(to);
-    let outcome = write_and_verify(&store, root, to, &partial, verify, progress).await;
+    let outcome = write_and_verify(&store, roots, to, &partial, verify, progress).await;
     if outcome.is_err() {
         // What is in it is no backup. That it stays is not worth another error.
         let _ = std::fs::remove_file(&partial);
@@ -68,7 +67,7 @@ fn partial(to: &Path) -> PathBuf {
 
 async fn write_and_verify(
     store: &Arc<dyn Store>,
-    root: RootKey,
+    roots: &Arc<RootKeys>,
     to: &Path,
     partial: &Path,
     verify: bool,
@@ -79,29 +78,28 @@ async fn write_and_verify(
         Ok(()) | Err(EpochError::Moved) => {}
         Err(error) => return Err(error.into()),
     }
-    let keyring = keyring(&**store, &root).await?;
+    let keyring = keyring(&**store, roots).await?;
     let created_at = SystemClock::default().wall();
     let origin = Origin { created_at, store: epoch::mark(&**store, &keyring).await? };
     let (pieces, receiver) = mpsc::channel(limits::ARCHIVE_PAGES_AHEAD);
     let writing = tokio::task::spawn_blocking({
-        let (path, progress) = (partial.to_owned(), progress.clone());
+        let (path, roots, progress) = (partial.to_owned(), roots.clone(), progress.clone());
         move || {
             let file = create(&path)?;
-            let written = file::write(&path, file, origin, &root, receiver, &progress)?;
-            Ok::<_, BackupError>((written, root))
+            file::write(&path, file, origin, &roots, receiver, &progress)
         }
     });
     let exported = store.export(pieces).await;
     let written = writing.await.map_err(|_| BackupError::Broken("the writer of a backup panicked"))?;
     exported.map_err(BackupError::Read)?;
-    let (Some((header, counts)), root) = written? else {
+    let Some((header, counts)) = written? else {
         return Err(BackupError::Broken("an export that has no end"));
     };
-    let (path, to) = (partial.to_owned(), to.to_owned());
+    let (path, to, roots) = (partial.to_owned(), to.to_owned(), roots.clone());
     tokio::task::spawn_blocking(move || {
         if verify {
             let remedy = "put that right, or have a backup all the same with --no-verify";
-            let mut examined = examine(&path, &root, true, created_at, &progress)?;
+            let mut examined = examine(&path, &roots, true, created_at, &progress)?;
             examined.must_be_sound(remedy)?;
             if examined.counts != counts {
                 return Err(BackupError::Differs { given: counts.digest, found: examined.counts.digest });

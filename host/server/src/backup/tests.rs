@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::epoch::{EpochError, StoreEpoch};
+use crate::root_key::RootKeys;
 use crate::world::{SystemRng, uuid};
 
 /// A data directory with a root key and so many secrets.
@@ -94,14 +95,18 @@ impl Ground {
         self.path("key")
     }
 
+    fn roots(&self) -> Arc<RootKeys> {
+        Arc::new(RootKeys::of_file(&self.key()))
+    }
+
     async fn take(&self, name: &str) -> Result<Taken, BackupError> {
         let place = Place::Directory(self.data());
-        backup(&place, &self.key(), &self.path(name), true, silent()).await
+        backup(&place, &self.roots(), &self.path(name), true, silent()).await
     }
 
     async fn put_back(&self, name: &str, to: &Path) -> Result<Restored, BackupError> {
         let place = Place::Directory(to.to_owned());
-        restore(&place, None, &self.key(), &self.path(name), true, silent()).await
+        restore(&place, None, &self.roots(), &self.path(name), true, silent()).await
     }
 }
 
@@ -128,7 +133,7 @@ async fn a_restoration_that_broke_off_is_not_served_and_can_be_done_again() {
         store.store_keyring(b"of a first start").await.unwrap();
         store.close().await;
         let half = Place::Directory(to.clone());
-        let refused = backup(&half, &ground.key(), &ground.path("half"), true, silent()).await;
+        let refused = backup(&half, &ground.roots(), &ground.path("half"), true, silent()).await;
         assert!(matches!(refused, Err(BackupError::Epoch(EpochError::Importing))), "{refused:?}");
         let restored = ground.put_back("backup", &to).await.unwrap();
         assert_eq!(restored.counts, taken.counts);
@@ -234,7 +239,7 @@ async fn entities_are_restored_and_moved() {
 async fn migrate_to(ground: &Ground, name: &str) -> Migrated {
     let to = ground.path(name);
     std::fs::create_dir(&to).unwrap();
-    migrate(&ground.data(), &Place::Directory(to), &ground.key(), silent()).await.unwrap()
+    migrate(&ground.data(), &Place::Directory(to), &ground.roots(), silent()).await.unwrap()
 }
 
 #[tokio::test]
@@ -262,8 +267,7 @@ async fn code_that_is_not_what_its_digest_says_is_named() {
 async fn files_of_older_formats_are_restored() {
     let ground = Ground::with(3).await;
     let taken = ground.take("backup").await.unwrap();
-    let root = root_file::load(&ground.key()).unwrap().unwrap();
-    let keyring = file::Source::open(&ground.path("backup"), &root).unwrap().keyring;
+    let keyring = file::Source::open(&ground.path("backup"), &ground.roots()).unwrap().keyring;
     let text = std::fs::read_to_string(ground.path("backup")).unwrap();
     for (format, absent) in [(3, 1), (2, 4), (1, 5)].map(|(format, absent)| {
         (format, &["entities", "functions", "code", "approvals", "rotations"][..absent])
@@ -311,7 +315,7 @@ async fn a_file_that_changes_between_its_examination_and_its_restoration_is_not_
         })
     };
     let to = Place::Directory(ground.path("other"));
-    let refused = restore(&to, None, &ground.key(), &file, true, reading).await;
+    let refused = restore(&to, None, &ground.roots(), &file, true, reading).await;
     assert!(matches!(refused, Err(BackupError::File { .. })), "{refused:?}");
     let store = open(&ground.path("other")).await;
     assert_eq!(store.check().await.unwrap().secrets, 0);
@@ -323,12 +327,12 @@ async fn a_disk_that_is_full_leaves_no_backup_and_no_store() {
     // A device that takes nothing.
     let place = Place::Directory(ground.data());
     let nowhere = ground.path("no-such-directory").join("backup");
-    let refused = backup(&place, &ground.key(), &nowhere, true, silent()).await;
+    let refused = backup(&place, &ground.roots(), &nowhere, true, silent()).await;
     assert!(matches!(refused, Err(BackupError::Io { .. })), "{refused:?}");
     let full = ground.path("full");
     std::os::unix::fs::symlink("/dev/full", ground.path("full.partial")).unwrap();
     // A link in its way is replaced, not followed.
-    assert!(backup(&place, &ground.key(), &full, true, silent()).await.is_ok());
+    assert!(backup(&place, &ground.roots(), &full, true, silent()).await.is_ok());
     assert!(full.symlink_metadata().unwrap().is_file());
 }
 
@@ -336,14 +340,14 @@ async fn a_disk_that_is_full_leaves_no_backup_and_no_store() {
 async fn what_cannot_be_backed_up_is_said() {
     let ground = Ground::with(1).await;
     let place = Place::Directory(ground.path("nothing"));
-    let refused = backup(&place, &ground.key(), &ground.path("b"), true, silent()).await;
+    let refused = backup(&place, &ground.roots(), &ground.path("b"), true, silent()).await;
     assert!(matches!(refused, Err(BackupError::NoStore(_))), "{refused:?}");
-    let refused = migrate(&ground.path("nothing"), &place, &ground.key(), silent()).await;
+    let refused = migrate(&ground.path("nothing"), &place, &ground.roots(), silent()).await;
     assert!(matches!(refused, Err(BackupError::NoStore(_))), "{refused:?}");
     let fresh = ground.path("fresh");
     std::fs::create_dir(&fresh).unwrap();
     open(&fresh).await.close().await;
-    let refused = backup(&Place::Directory(fresh), &ground.key(), &ground.path("b"), true, silent()).await;
+    let refused = backup(&Place::Directory(fresh), &ground.roots(), &ground.path("b"), true, silent()).await;
     assert!(matches!(refused, Err(BackupError::NoKeys)), "{refused:?}");
     assert!(!ground.path("b").exists() && !ground.path("b.partial").exists());
 }

@@ -7,7 +7,7 @@ use pawl_core::world::Rng;
 use pawl_keyring::{Keyring, SealContext, Sealed};
 
 /// What they are bound to in the place of an ARN; in that of a version stands the user's id, which no rename changes.
-const BOUND: &str = "iam:user";
+pub(super) const BOUND: &str = "iam:user";
 
 /// Opens them; none when they are not what was sealed.
 pub(super) fn open(

@@ -13,8 +13,9 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
     Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange, EntityRow, Entry,
-    Full, FunctionChange, FunctionRow, Health, ImportError, KeptRotation, Lease, ListQuery, Loaded, Outage,
-    Piece, RotationState, RotationStates, SecretRow, Store, StoreError, StoredCode,
+    Full, FunctionChange, FunctionRow, HeadPlace, Health, ImportError, KeptRotation, Lease, ListQuery,
+    Loaded, Outage, Piece, RotationState, RotationStates, SealedHead, SecretRow, Store, StoreError,
+    StoredCode,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -260,6 +261,22 @@ impl Store for MeteredStore {
 
     fn store_keyring<'a>(&'a self, wrapped: &'a [u8]) -> Answer<'a, bool> {
         self.watched(self.store.store_keyring(wrapped))
+    }
+
+    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool> {
+        self.watched(self.store.swap_keyring(expected, wrapped))
+    }
+
+    fn sealed_heads<'a>(&'a self, after: Option<&'a HeadPlace>, limit: u32) -> Answer<'a, Vec<SealedHead>> {
+        self.watched(self.store.sealed_heads(after, limit))
+    }
+
+    fn sealed_entities<'a>(&'a self, after: [&'a str; 3], limit: u32) -> Answer<'a, Vec<EntityRow>> {
+        self.watched(self.store.sealed_entities(after, limit))
+    }
+
+    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
+        self.watched(self.store.reseal_entity(row, sealed))
     }
 
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>> {

@@ -42,10 +42,23 @@ pub(super) async fn describe_host(
             advanced_seconds: now.millis_since(wall) / 1_000,
         },
         store: store_view(host, wall).await?,
-        keyring: KeyringView { kind: "File".to_owned(), key_id: None },
+        keyring: keyring_view(host).await,
         functions: functions.collect(),
         host_id: Some(host.owner.clone()),
     })
+}
+
+async fn keyring_view(host: &Host) -> KeyringView {
+    match host.keeper.standing().await {
+        Ok(standing) => {
+            let slot = standing.unlocked.record.slots().last();
+            KeyringView {
+                kind: slot.map_or_else(|| "unknown".to_owned(), |slot| slot.provider.clone()),
+                key_id: slot.map(|slot| slot.root.to_string()),
+            }
+        }
+        Err(_) => KeyringView { kind: "unknown".to_owned(), key_id: None },
+    }
 }
 
 async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError> {
@@ -74,6 +87,8 @@ async fn store_view(host: &Host, wall: Timestamp) -> Result<StoreView, AppError>
         stranded_secrets: named(RotationState::Stranded).await?,
     };
     let mut problems = health.problems;
+    problems.extend(host.app.damaged());
+    problems.extend(host.keeper.problem().map(|problem| format!("the keys: {problem}")));
     let epoch = host.epoch.verdict();
     problems.extend(epoch.remedy(host.epoch.witness_file()).map(|remedy| format!("{epoch}; {remedy}")));
     Ok(StoreView {

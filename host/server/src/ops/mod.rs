@@ -14,6 +14,7 @@ mod password;
 mod plan;
 mod policies;
 mod replication;
+mod root_key;
 mod rotation;
 mod scan;
 mod secrets;
@@ -87,10 +88,13 @@ pub async fn perform(host: &Host, caller: &Caller, target: Target, body: &[u8]) 
             PawlOperation::CheckSecret => op!(check::check_secret),
             PawlOperation::DescribeFunctionGrants => op!(grants::describe_function_grants),
             PawlOperation::DescribeHost => op!(host::describe_host),
+            PawlOperation::DescribeRootKey => op!(root_key::describe_root_key),
             PawlOperation::DescribeRotation => op!(rotation::describe_rotation),
+            PawlOperation::ForgetRootKeys => op!(root_key::forget_root_keys),
             PawlOperation::ListEvents => op!(events::list_events),
             PawlOperation::ListFunctionLogs => op!(logs::list_function_logs),
             PawlOperation::PlanRotations => op!(plan::plan_rotations),
+            PawlOperation::RotateRootKey => op!(root_key::rotate_root_key),
             PawlOperation::ListRotations => op!(history::list_rotations),
         },
         // They are named by paths and forms, and come by other ways.

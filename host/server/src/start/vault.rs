@@ -1,16 +1,18 @@
 //! The store and the keys to it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use pawl_core::world::Rng;
-use pawl_keyring::{Keyring, RootKey, SealedKek, root_file};
+use pawl_core::world::{Clock as _, Rng};
+use pawl_keyring::{Keyring, UnlockedRecord};
 use pawl_store::{DatabaseUrl, Options, PostgresOptions, PostgresStore, SqliteStore, Store, StoreError};
 
 use super::ServeError;
 use super::directory::DataDir;
 use crate::epoch::WITNESS;
+use crate::root_key::{RootKeyError, RootKeys, Source};
+use crate::world::SystemClock;
 
 /// Where the store is. Printed without passwords.
 #[derive(Debug)]
@@ -51,13 +53,19 @@ impl StorePlace {
     }
 }
 
-/// Opens the store with the root key of `key_file`. On first start both are made.
+/// A store that is open, its keys, and what opened them.
+pub(super) struct Vault {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) keyring: Keyring,
+}
+
+/// Opens the store by the root key of `roots`. On first start both are made.
 pub(super) async fn open(
     place: &StorePlace,
     dir: &DataDir,
-    key_file: &Path,
-    rng: &dyn Rng,
-) -> Result<(Arc<dyn Store>, Keyring), ServeError> {
+    roots: &Arc<RootKeys>,
+    rng: &Arc<dyn Rng>,
+) -> Result<Vault, ServeError> {
     let (file, witness) = (dir.path().join("pawl.db"), dir.path().join(WITNESS));
     match place {
         // Whoever forgets to name the database, or loses the file, must not be served an empty store.
@@ -70,77 +78,108 @@ pub(super) async fn open(
         _ => {}
     }
     let sealed = place.inspect().await?;
-    let had_key = key_file.exists();
-    let root = find_root_key(place, key_file, sealed.is_some(), rng)?;
-    let unlocked = sealed.map(|bytes| unlock(&root, bytes, place, key_file)).transpose()?;
+    if let (StorePlace::File(path), None, true) = (place, &sealed, witness.exists()) {
+        // A file that was emptied is no new store either.
+        return Err(ServeError::StoreGone { store: path.clone(), witness });
+    }
+    let new_file = new_file(roots);
+    let (unlocked, fresh) = match sealed {
+        Some(bytes) => (Some(unlock(place, roots, bytes).await?), None),
+        // Before the store: what cannot be sealed must not be begun.
+        None => (None, Some(first_record(place, roots, rng).await?)),
+    };
     let store = match place.open().await {
         Ok(store) => store,
         Err(error) => {
             // Nothing was sealed under the key that was made a moment ago.
-            if !had_key && unlocked.is_none() {
-                let _gone = std::fs::remove_file(key_file);
+            if unlocked.is_none() {
+                remove(new_file);
             }
             return Err(error.into());
         }
     };
-    let keyring = match unlocked {
-        Some(keyring) => Ok(keyring),
-        None => first_keyring(&*store, &root, place, key_file, rng).await,
+    let keyring = match (unlocked, fresh) {
+        (Some(keyring), _) => keyring,
+        (None, fresh) => first_keyring(&*store, place, roots, fresh.unwrap_or_default(), new_file).await?,
     };
-    match keyring {
-        Ok(keyring) => Ok((store, keyring)),
-        // The key that was made a moment ago opens nothing: another host was faster, and has made its own.
-        Err(ServeError::RootKeyWrong { store, key_file, .. }) if !had_key => {
+    Ok(Vault { store, keyring })
+}
+
+/// The keyring of a new store: the one that was made here, or the one of a host that was faster.
+async fn first_keyring(
+    store: &dyn Store,
+    place: &StorePlace,
+    roots: &Arc<RootKeys>,
+    fresh: Vec<u8>,
+    new_file: Option<PathBuf>,
+) -> Result<Keyring, ServeError> {
+    if store.store_keyring(&fresh).await? {
+        return unlock(place, roots, fresh).await;
+    }
+    let sealed = store.keyring().await?.ok_or(StoreError::Broken("a keyring that went away"))?;
+    match (unlock(place, roots, sealed).await, new_file) {
+        // The key that was made a moment ago opens nothing.
+        (Err(ServeError::RootKeyWrong { store, .. }), Some(key_file)) => {
             std::fs::remove_file(&key_file).map_err(|source| super::io(&key_file, source))?;
             Err(ServeError::RootKeyMissing { store, key_file })
         }
-        Err(error) => Err(error),
+        (unlocked, _) => unlocked,
     }
 }
 
-/// The keyring of a new store: the one that is made here, or the one of a host that was faster.
-async fn first_keyring(
-    store: &dyn Store,
-    root: &RootKey,
-    place: &StorePlace,
-    key_file: &Path,
-    rng: &dyn Rng,
-) -> Result<Keyring, ServeError> {
-    let (keyring, sealed) = Keyring::create(root, rng)?;
-    if store.store_keyring(sealed.as_bytes()).await? {
-        return Ok(keyring);
-    }
-    let sealed = store.keyring().await?.ok_or(StoreError::Broken("a keyring that went away"))?;
-    unlock(root, sealed, place, key_file)
-}
-
-fn find_root_key(
-    place: &StorePlace,
-    key_file: &Path,
-    sealed: bool,
-    rng: &dyn Rng,
-) -> Result<RootKey, ServeError> {
-    match root_file::load(key_file)? {
-        Some(root) => Ok(root),
-        None if sealed => {
-            Err(ServeError::RootKeyMissing { store: place.to_string(), key_file: key_file.to_owned() })
-        }
-        None => {
-            tracing::info!(file = %key_file.display(), "a root key was made; keep a copy of it in a safe place");
-            Ok(root_file::create(key_file, rng)?)
-        }
+/// The root key file that a first start would make.
+fn new_file(roots: &RootKeys) -> Option<PathBuf> {
+    match roots.first() {
+        Some(Source::File(path)) if !path.exists() => Some(path.clone()),
+        _ => None,
     }
 }
 
-fn unlock(
-    root: &RootKey,
-    sealed: Vec<u8>,
+fn remove(file: Option<PathBuf>) {
+    if let Some(file) = file {
+        let _gone = std::fs::remove_file(file);
+    }
+}
+
+/// The key record of a new store.
+async fn first_record(
     place: &StorePlace,
-    key_file: &Path,
-) -> Result<Keyring, ServeError> {
-    Keyring::unlock(root, &SealedKek::from_bytes(sealed)).map_err(|source| ServeError::RootKeyWrong {
-        store: place.to_string(),
-        key_file: key_file.to_owned(),
-        source,
-    })
+    roots: &Arc<RootKeys>,
+    rng: &Arc<dyn Rng>,
+) -> Result<Vec<u8>, ServeError> {
+    if let Some(file) = new_file(roots) {
+        tracing::info!(file = %file.display(), "a root key is made; keep a copy of it in a safe place");
+    }
+    let (roots, rng) = (roots.clone(), rng.clone());
+    let made = blocking(move || {
+        let now = SystemClock::default().wall();
+        let (root, slot) = roots.next(None, now, &*rng)?;
+        let record = UnlockedRecord::create(&root, slot, now, &*rng)?;
+        Ok(record.to_bytes()?)
+    });
+    made.await.map_err(|error| told(place, error))
+}
+
+async fn unlock(place: &StorePlace, roots: &Arc<RootKeys>, sealed: Vec<u8>) -> Result<Keyring, ServeError> {
+    let roots = roots.clone();
+    blocking(move || roots.keyring(&sealed)).await.map_err(|error| told(place, error))
+}
+
+/// On a thread on which providers may be waited for.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RootKeyError> + Send + 'static,
+) -> Result<T, RootKeyError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(RootKeyError::NothingNew("a provider of the root key broke off")),
+    }
+}
+
+fn told(place: &StorePlace, error: RootKeyError) -> ServeError {
+    let store = place.to_string();
+    match error {
+        RootKeyError::NoFile(key_file) => ServeError::RootKeyMissing { store, key_file },
+        source @ RootKeyError::Wrong { .. } => ServeError::RootKeyWrong { store, source },
+        source => ServeError::RootKey { store, source },
+    }
 }

@@ -211,3 +211,24 @@ pub(super) async fn goes_on(store: &dyn Store) {
     store.commit_entities(vec![change("b", seen, None), made("b", &["k3"])], Vec::new()).await.unwrap();
     assert!(found(store, "b").await.unwrap().revision > 2);
 }
+
+/// What is sealed is replaced where nobody has changed the entity meanwhile; its keys and its document stay.
+pub async fn what_is_sealed_of_entities_is_replaced(backend: &impl Backend) {
+    let store = backend.open().await;
+    let bare = EntityPut { sealed: None, ..put("b", &[]) };
+    let changes = vec![made("a", &["k"]), change("b", Expect::New, Some(bare)), elsewhere(made("a", &["e"]))];
+    store.commit_entities(changes, Vec::new()).await.unwrap();
+    let all = store.sealed_entities(["", "", ""], 10).await.unwrap();
+    assert_eq!(all.iter().map(|row| row.region.as_str()).collect::<Vec<_>>(), ["", "eu-west-1"]);
+    let [first, second] = &all[..] else { panic!("two") };
+    assert_eq!(store.sealed_entities([KIND, "", "a"], 10).await.unwrap(), std::slice::from_ref(second));
+    assert_eq!(store.sealed_entities(["", "", ""], 1).await.unwrap(), std::slice::from_ref(first));
+
+    let version = store.entities_version().await.unwrap();
+    assert!(store.reseal_entity(first, b"anew").await.unwrap());
+    assert!(!store.reseal_entity(first, b"late").await.unwrap(), "the revision is another one by now");
+    let after = found(&*store, "a").await.unwrap();
+    assert!(after.revision > version && store.entities_version().await.unwrap() >= after.revision);
+    assert_eq!((after.sealed.as_deref(), &after.document), (Some(&b"anew"[..]), &first.document));
+    assert_eq!(by_key(&*store, "k").await.as_deref(), Some("a"));
+}

@@ -279,6 +279,21 @@ declare! {
 
     KEYRING = ["SELECT wrapped FROM keyring WHERE id = 1"];
     STORE_KEYRING = ["INSERT INTO keyring (id, wrapped) VALUES (1, $1) ON CONFLICT (id) DO NOTHING RETURNING 1"];
+    SWAP_KEYRING = ["UPDATE keyring SET wrapped = $2 WHERE id = 1 AND wrapped = $1 RETURNING 1"];
+    SEALED_HEADS = [
+        "SELECT v.secret_id, s.region, s.name, v.version_id, substring(v.sealed FROM 1 FOR $4) AS head \
+         FROM versions v JOIN secrets s ON s.id = v.secret_id WHERE (v.secret_id, v.version_id) > ($1, $2) \
+         ORDER BY v.secret_id, v.version_id LIMIT $3"
+    ];
+    SEALED_ENTITIES = [
+        "SELECT kind, region, name, revision, document, sealed FROM entities \
+         WHERE (kind, region, name) > ($1, $2, $3) AND sealed IS NOT NULL ORDER BY kind, region, name LIMIT $4"
+    ];
+    RESEAL_ENTITY = [
+        "WITH counted AS (UPDATE counters SET numbered = numbered + 1 WHERE name = 'entities' RETURNING numbered) \
+         UPDATE entities e SET revision = counted.numbered, sealed = $5 FROM counted \
+         WHERE e.kind = $1 AND e.region = $2 AND e.name = $3 AND e.revision = $4 RETURNING 1"
+    ];
     META = ["SELECT value FROM meta WHERE key = $1"];
     PUT_META = [
         "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"

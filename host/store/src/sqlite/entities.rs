@@ -38,6 +38,33 @@ pub(super) fn list(
     all(connection, sql::ENTITIES, &[kind, region, after, rows_max(limit)], |row| entity(row).entity())
 }
 
+pub(super) fn sealed(
+    connection: &Connection,
+    after: &[String; 3],
+    limit: u32,
+) -> Result<Vec<EntityRow>, StoreError> {
+    let [kind, region, name] = after.each_ref().map(|text| Value::from(text.as_str()));
+    all(connection, sql::SEALED_ENTITIES, &[kind, region, name, rows_max(limit)], |row| entity(row).entity())
+}
+
+/// Replaces what is sealed of an entity that is as `row` has it.
+pub(super) fn reseal(connection: &Connection, row: &EntityRow, sealed: &[u8]) -> Result<bool, StoreError> {
+    transact(connection, |connection| {
+        let revision = one(connection, sql::COUNT_ENTITIES, &[], |row| row.get::<_, i64>(0).map_err(fault))?
+            .ok_or(StoreError::Corrupt)?;
+        let [kind, region, name] = [&row.kind, &row.region, &row.name].map(|text| Value::from(text.as_str()));
+        let values = [
+            kind,
+            region,
+            name,
+            Value::Integer(integer(row.revision)?),
+            Value::Integer(revision),
+            Value::Blob(sealed),
+        ];
+        Ok(run(connection, sql::RESEAL_ENTITY, &values)? == 1)
+    })
+}
+
 pub(super) fn version(connection: &Connection) -> Result<u64, StoreError> {
     let found = one(connection, sql::ENTITIES_VERSION, &[], |row| entity(row).number("numbered"))?;
     found.ok_or(StoreError::Corrupt)

@@ -17,8 +17,8 @@ use crate::entity::{ArchivedEntity, EntityRow, keys};
 use crate::error::StoreError;
 use crate::function::{ApprovalRow, ArchivedFunction, FunctionRow, StoredCode, digests};
 use crate::record::{
-    Claim, Due, EndedRotation, Entry, KeptRotation, Lease, LeaseState, Loaded, RotationState, SealedVersion,
-    SecretRow,
+    Claim, Due, EndedRotation, Entry, HeadPlace, KeptRotation, Lease, LeaseState, Loaded, RotationState,
+    SealedHead, SealedVersion, SecretRow,
 };
 
 /// The stored form of a secret's last access: never is before every moment.
@@ -227,6 +227,15 @@ impl<'a> Reader<'a> {
             region: self.name("region")?,
             name: self.name("name")?,
             document: self.get("document")?,
+        })
+    }
+
+    pub(super) fn sealed_head(&self) -> Result<SealedHead, StoreError> {
+        Ok(SealedHead {
+            place: HeadPlace { secret: self.get("secret_id")?, version: self.get("version_id")? },
+            region: self.name("region")?,
+            name: self.name("name")?,
+            head: self.get("head")?,
         })
     }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use pawl_api::error::ErrorCode;
 use pawl_core::arn::{SecretArn, SecretId};
 use pawl_core::key::{KeyId, KeyRef, KeyUsage, SECRETS_ALIAS};
+use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::value::SecretValue;
 use pawl_core::world::Rng;
-use pawl_keyring::{Keyring, SealContext, Sealed};
+use pawl_keyring::{Keyring, OpenError, SealContext, Sealed};
 
 use super::HeldKey;
 use crate::app::App;
@@ -190,7 +191,12 @@ impl App {
         context: &SealContext<'_>,
         sealed: &Sealed,
     ) -> Result<SecretValue, AppError> {
-        let Some(id) = sealed.key_id() else { return Ok(self.keyring.open(context, sealed)?) };
+        let Some(id) = sealed.key_id() else {
+            return match self.keyring.open(context, sealed) {
+                Ok(value) => Ok(value),
+                Err(error) => self.open_later(context, sealed, error).await,
+            };
+        };
         let region = self.region_of_keys(held)?;
         let key = self.key(&region, id).await?;
         let gone =
@@ -200,7 +206,30 @@ impl App {
             self.may_open_with(caller, (held, context.version_id), &key).map_err(|_| kms_denied())?;
         }
         key.key.must_be_enabled().map_err(|why| AppError::CannotDecrypt(why.to_string()))?;
-        Ok(key.unlocked.open(context, sealed)?)
+        let opened = key.unlocked.open(context, sealed);
+        Ok(opened.inspect_err(|error| self.damage.note(context, error))?)
+    }
+
+    /// Opens a value that another host has sealed by a key of which this one is about to learn.
+    async fn open_later(
+        &self,
+        context: &SealContext<'_>,
+        sealed: &Sealed,
+        mut error: OpenError,
+    ) -> Result<SecretValue, AppError> {
+        let kek = sealed.kek_id().filter(|_| error == OpenError::OtherKeyring && self.store.is_shared());
+        for _ in 0..kek.map_or(0, |_| limits::KEK_LOOKS) {
+            tokio::time::sleep(limits::KEY_RECORD_EVERY).await;
+            if kek.is_some_and(|kek| self.keyring.has(kek)) {
+                match self.keyring.open(context, sealed) {
+                    Ok(value) => return Ok(value),
+                    Err(why) => error = why,
+                }
+                break;
+            }
+        }
+        self.damage.note(context, &error);
+        Err(error.into())
     }
 
     /// The region in which the keys of a secret's values are: its own, or that of the primary of a replica.
