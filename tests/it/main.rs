@@ -17,6 +17,7 @@ mod canary;
 mod clients;
 mod cluster;
 mod conformance;
+mod doors;
 mod events;
 mod functions;
 mod harness;

@@ -3,9 +3,11 @@
 mod aws;
 mod cache;
 mod databases;
+mod doors;
 mod functions;
 mod http;
 mod identity;
+mod oidc;
 mod process;
 
 use std::time::Duration;
@@ -13,9 +15,11 @@ use std::time::Duration;
 pub use self::aws::*;
 pub use self::cache::*;
 pub use self::databases::*;
+pub use self::doors::*;
 pub use self::functions::*;
 pub use self::http::*;
 pub use self::identity::*;
+pub use self::oidc::*;
 pub use self::process::*;
 
 // Policies.

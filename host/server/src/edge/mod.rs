@@ -1,12 +1,15 @@
 //! The one port: bytes in, bytes out.
 
 mod aws_json;
+mod gate;
 mod health;
 mod lambda;
 mod listener;
 mod metrics;
 mod query;
+pub(crate) mod rate;
 mod sign;
+mod tls;
 
 use std::sync::Arc;
 
@@ -17,7 +20,10 @@ use axum::http::{Request, Response};
 use axum::routing::{any, get};
 use pawl_api::lambda::Route;
 
-pub(crate) use self::listener::serve;
+pub(crate) use self::gate::Gate;
+pub(crate) use self::listener::{Terms, serve};
+pub(crate) use self::tls::TlsDoor;
+pub use self::tls::{TlsError, TlsSettings};
 use crate::host::Host;
 
 /// Everything that the port answers.

@@ -8,6 +8,7 @@ mod key;
 mod managed;
 mod membership;
 mod page;
+mod provider;
 mod request;
 mod role;
 mod shown;
@@ -99,6 +100,16 @@ pub(crate) async fn perform(host: &Host, caller: &Caller, operation: Operation, 
         O::PutRolePermissionsBoundary => boundary::put(request, Role).await,
         O::DeleteUserPermissionsBoundary => boundary::delete(request, User).await,
         O::DeleteRolePermissionsBoundary => boundary::delete(request, Role).await,
+        O::CreateOpenIDConnectProvider => provider::create(request).await,
+        O::GetOpenIDConnectProvider => provider::get(request),
+        O::ListOpenIDConnectProviders => provider::list(request),
+        O::DeleteOpenIDConnectProvider => provider::delete(request).await,
+        O::UpdateOpenIDConnectProviderThumbprint => provider::thumbprints(request).await,
+        O::AddClientIDToOpenIDConnectProvider => provider::add_client_id(request).await,
+        O::RemoveClientIDFromOpenIDConnectProvider => provider::remove_client_id(request).await,
+        O::TagOpenIDConnectProvider => provider::tag(request).await,
+        O::UntagOpenIDConnectProvider => provider::untag(request).await,
+        O::ListOpenIDConnectProviderTags => provider::tags(request),
         O::TagUser | O::TagRole | O::TagPolicy => tag::put(request).await,
         O::UntagUser | O::UntagRole | O::UntagPolicy => tag::take(request).await,
         O::ListUserTags | O::ListRoleTags | O::ListPolicyTags => tag::list(request),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::iam::Operation;
 use pawl_api::query::{Form, rule};
-use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User, arn};
+use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, OidcProvider, Role, User, arn};
 use pawl_core::names::AccountId;
 use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
@@ -13,7 +13,7 @@ use pawl_iam::policy::{PolicyDocument, PrincipalKind};
 use pawl_store::{EntityChange, EntityPut, Expect};
 
 use crate::host::Host;
-use crate::identity::{Caller, GROUP, Kept, POLICY, ROLE, Snapshot, USER};
+use crate::identity::{Caller, GROUP, Kept, POLICY, PROVIDER, ROLE, Snapshot, USER};
 use crate::policy::permit;
 
 /// A request.
@@ -154,11 +154,19 @@ impl<'a> IamRequest<'a> {
 
     /// The record that is stored with a change. Never a secret.
     fn audit(&self) -> Vec<String> {
-        let about: serde_json::Map<_, _> =
-            ["UserName", "GroupName", "RoleName", "PolicyName", "PolicyArn", "AccessKeyId"]
-                .into_iter()
-                .filter_map(|name| Some((name.to_owned(), self.form.get(name)?.into())))
-                .collect();
+        let about: serde_json::Map<_, _> = [
+            "UserName",
+            "GroupName",
+            "RoleName",
+            "PolicyName",
+            "PolicyArn",
+            "AccessKeyId",
+            "OpenIDConnectProviderArn",
+            "Url",
+        ]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), self.form.get(name)?.into())))
+        .collect();
         let record = serde_json::json!({
             "at": self.now(),
             "request_id": self.caller.request_id,
@@ -217,11 +225,15 @@ impl<'a> IamRequest<'a> {
                 | "ListPolicies"
                 | "GetAccountSummary"
                 | "ListAccountAliases"
+                | "ListOpenIDConnectProviders"
         ) {
             return "*".to_owned();
         }
         if let Some(arn) = self.form.get("PolicyArn").filter(|_| !is_about_a_holder(name)) {
             return arn.to_owned();
+        }
+        if let Some(provider) = super::provider::arn_of(self) {
+            return provider;
         }
         let path = self.form.get("Path").unwrap_or("/");
         if let Some(group) = self.form.get("GroupName") {
@@ -266,6 +278,9 @@ impl<'a> IamRequest<'a> {
             (None, Some(role)) => (role.value.tags.as_slice(), role.value.boundary.as_ref()),
             (None, None) => (&[][..], None),
         };
+        let provider = super::provider::arn_of(self)
+            .and_then(|arn| snapshot.providers.get(OidcProvider::url_of_arn(&arn)?));
+        let tags = provider.map_or(tags, |provider| provider.value.tags.as_slice());
         for tag in tags {
             keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
             keys.push((format!("iam:ResourceTag/{}", tag.key).into(), tag.value.clone()));
@@ -326,6 +341,17 @@ impl Stored for ManagedPolicy {
     const KIND: &'static str = POLICY;
     fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl Stored for OidcProvider {
+    const KIND: &'static str = PROVIDER;
+    fn name(&self) -> &str {
+        &self.url
+    }
+    // Paths differ by case, and with them issuers.
+    fn keys(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
