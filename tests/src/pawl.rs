@@ -21,7 +21,6 @@ use crate::database::Database;
 use crate::http::{Answer, Request};
 use crate::process::{self, Server};
 use crate::scratch::Scratch;
-use crate::wait::eventually;
 
 /// The access key that every server of the tests is started with.
 pub const ACCESS_KEY_ID: &str = "AKIAPAWLTESTSROOTKEY";

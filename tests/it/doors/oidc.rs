@@ -37,35 +37,38 @@ impl Ground {
     }
 
     fn prepare(&self) {
-        self.iam(&[
-            "create-open-id-connect-provider",
-            "--url",
-            &self.issuer.url(),
-            "--client-id-list",
-            AUDIENCE,
-        ])
-        .ok();
-        self.iam(&[
-            "create-role",
-            "--role-name",
-            "api",
-            "--assume-role-policy-document",
-            &self.trust(&json!({})),
-        ])
-        .ok();
+        let _ = self
+            .iam(&[
+                "create-open-id-connect-provider",
+                "--url",
+                &self.issuer.url(),
+                "--client-id-list",
+                AUDIENCE,
+            ])
+            .ok();
+        let _ = self
+            .iam(&[
+                "create-role",
+                "--role-name",
+                "api",
+                "--assume-role-policy-document",
+                &self.trust(&json!({})),
+            ])
+            .ok();
         let policy = json!({"Version": "2012-10-17", "Statement":
             {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}});
         let document = policy.to_string();
-        self.iam(&[
-            "put-role-policy",
-            "--role-name",
-            "api",
-            "--policy-name",
-            "p",
-            "--policy-document",
-            &document,
-        ])
-        .ok();
+        let _ = self
+            .iam(&[
+                "put-role-policy",
+                "--role-name",
+                "api",
+                "--policy-name",
+                "p",
+                "--policy-document",
+                &document,
+            ])
+            .ok();
         let _ = self.pawl.create("db", "for pods");
     }
 
@@ -266,7 +269,8 @@ fn a_trust_policy_is_taken_at_its_word() {
     ground.issuer.publish(&[key.public("k")]);
     let host = ground.host();
     let status = |trust: &str, claims: &Value| {
-        ground.iam(&["update-assume-role-policy", "--role-name", "api", "--policy-document", trust]).ok();
+        let _ =
+            ground.iam(&["update-assume-role-policy", "--role-name", "api", "--policy-document", trust]).ok();
         ground.ask(ROLE, &key.token("k", claims), &[]).status
     };
     let plain = ground.claims();
@@ -352,7 +356,7 @@ fn keys_change_and_issuers_fail() {
     }
     assert!(ground.issuer.asked() <= asked + 4, "{} {asked}", ground.issuer.asked());
     // A provider that is deleted vouches for nobody; sessions of before go on until they end.
-    ground
+    let _ = ground
         .iam(&["delete-open-id-connect-provider", "--open-id-connect-provider-arn", &ground.provider()])
         .ok();
     assert_eq!(ground.refused(&token), invalid);

@@ -1,7 +1,6 @@
 //! How a server ends: those who are waited for, those who are told, and those who are not.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use pawl_tests::http::{Answer, Request};

@@ -80,7 +80,7 @@ fn real_clients_speak_https() {
     let ground = Ground::new(&["127.0.0.1"], Term::Running);
     let pawl = &ground.pawl;
     assert!(pawl.printed().contains(&format!("pawl: listening on https://{}", pawl.address())));
-    pawl.aws(&["create-secret", "--name", "a", "--secret-string", "over TLS"]).ok();
+    let _ = pawl.aws(&["create-secret", "--name", "a", "--secret-string", "over TLS"]).ok();
     let found = pawl.aws(&["get-secret-value", "--secret-id", "a"]).json();
     assert_eq!(found["SecretString"], "over TLS");
     let found =
@@ -109,7 +109,8 @@ fn real_clients_speak_https() {
     let policy = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*",
         "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]});
-    pawl.aws(&["put-resource-policy", "--secret-id", "a", "--resource-policy", &policy.to_string()]).ok();
+    let _ =
+        pawl.aws(&["put-resource-policy", "--secret-id", "a", "--resource-policy", &policy.to_string()]).ok();
     assert_eq!(pawl.cli(&["secret", "get", "a"]).ok().trim(), "over TLS");
 }
 
@@ -187,7 +188,7 @@ fn a_certificate_that_makes_no_sense_does_not_start() {
 fn a_new_certificate_is_taken_under_load_and_no_request_fails() {
     let ground = Ground::new(&["127.0.0.1"], Term::Running);
     let (pawl, to) = (&ground.pawl, ground.pawl.address());
-    pawl.aws(&["create-secret", "--name", "a", "--secret-string", "v"]).ok();
+    let _ = pawl.aws(&["create-secret", "--name", "a", "--secret-string", "v"]).ok();
     let request = pawl.signed("GetSecretValue", &json!({"SecretId": "a"}));
     let (done, asked) = (AtomicBool::new(false), AtomicU32::new(0));
     // A connection from before goes on with what it has.
@@ -274,7 +275,8 @@ fn clients_need_a_certificate_where_it_is_said() {
     let refused = pawl.cli(&["secret", "list"]);
     assert!(refused.stderr.contains("give one with --client-cert FILE --client-key FILE"), "{refused:?}");
     let [certificate, key] = ["client.certificate.pem", "client.key.pem"].map(file);
-    pawl.cli(&["secret", "create", "a", "--value", "v", "--client-cert", &certificate, "--client-key", &key])
+    let _ = pawl
+        .cli(&["secret", "create", "a", "--value", "v", "--client-cert", &certificate, "--client-key", &key])
         .ok();
     assert!(pawl.log().contains("client.certificate=\"CN=payments\""), "{}", pawl.log());
     let script = "sm = boto3.client('secretsmanager', endpoint_url=os.environ['AWS_ENDPOINT_URL'], \
