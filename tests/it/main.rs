@@ -18,6 +18,7 @@ mod clients;
 mod cluster;
 mod conformance;
 mod damage;
+mod doors;
 mod events;
 mod functions;
 mod harness;

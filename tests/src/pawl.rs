@@ -1,5 +1,6 @@
 //! A `pawl serve` of one's own, its command line, and AWS's clients pointed at it.
 
+mod ending;
 mod rotating;
 
 use std::fs::{DirBuilder, File};
@@ -20,7 +21,6 @@ use crate::database::Database;
 use crate::http::{Answer, Request};
 use crate::process::{self, Server};
 use crate::scratch::Scratch;
-use crate::wait::eventually;
 
 /// The access key that every server of the tests is started with.
 pub const ACCESS_KEY_ID: &str = "AKIAPAWLTESTSROOTKEY";
@@ -64,6 +64,8 @@ pub struct Options {
     pub functions: Option<PathBuf>,
     /// Another `pawl`, as a bench's release build.
     pub binary: Option<PathBuf>,
+    /// With the authority by which clients know it: it speaks TLS, by variables of its environment.
+    pub authority: Option<PathBuf>,
 }
 
 /// A running (or killed) server and its data directory.
@@ -231,6 +233,13 @@ impl Pawl {
         self.address
     }
 
+    /// The URL at which clients call it.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let scheme = if self.options.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Its data directory.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
@@ -272,20 +281,6 @@ impl Pawl {
     /// `kill -9`.
     pub fn kill9(&self) {
         self.server.kill9();
-    }
-
-    /// Asks it to end, and gives its exit code.
-    ///
-    /// # Panics
-    /// When it does not run, or does not end within 30 seconds.
-    #[must_use]
-    pub fn terminate(&self) -> Option<i32> {
-        let mut child = self.server.take().expect("it runs");
-        let id = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        let status =
-            eventually("it ends when it is asked to", Duration::from_secs(30), || child.try_wait().unwrap());
-        status.code()
     }
 
     /// The processes that it has started.
@@ -334,7 +329,10 @@ impl Pawl {
     }
 
     fn point_at(&self, command: &mut Command) {
-        let endpoint = format!("http://{}", self.address);
+        let endpoint = self.endpoint();
+        if let Some(authority) = &self.options.authority {
+            command.env("AWS_CA_BUNDLE", authority);
+        }
         command
             .env("PAWL_ENDPOINT_URL", &endpoint)
             .env("AWS_ENDPOINT_URL", &endpoint)
@@ -369,7 +367,7 @@ impl Pawl {
     pub fn aws(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new("aws");
         self.client(&mut command);
-        let endpoint = format!("http://{}", self.address);
+        let endpoint = self.endpoint();
         Ran::of(
             command.args(["--endpoint-url", &endpoint, "--output", "json", "secretsmanager"]).args(arguments),
         )

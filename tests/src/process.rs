@@ -157,8 +157,10 @@ pub fn memory(process: u32) -> Vec<(String, Vec<u8>)> {
 pub(crate) fn follow(stdout: impl BufRead, mut copy: File, announce: &std::sync::mpsc::Sender<SocketAddr>) {
     for line in stdout.lines().map_while(Result::ok) {
         let _ = writeln!(copy, "{line}");
-        if let Some(address) =
-            line.strip_prefix("pawl: listening on http://").and_then(|text| text.parse().ok())
+        if let Some(address) = line
+            .strip_prefix("pawl: listening on ")
+            .and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")))
+            .and_then(|text| text.parse().ok())
         {
             let _ = announce.send(address);
         }

@@ -125,6 +125,14 @@ codes! {
     ConcurrentModification, 409, Modelled;
     /// STS: more of policies and tags than a session can carry.
     PackedPolicyTooLarge, 400, Modelled;
+    /// STS: a token of an identity provider that is over.
+    ExpiredIdentityToken, 400, Modelled;
+    /// STS: a token that is none of an identity provider of the account.
+    InvalidIdentityToken, 400, Modelled;
+    /// STS: the identity provider does not answer.
+    IDPCommunicationError, 400, Modelled;
+    /// STS: a claim of a token that cannot be accepted.
+    IDPRejectedClaim, 403, Modelled;
     /// IAM, STS: a parameter outside of what the model allows.
     ValidationError, 400, Common;
     /// KMS: no such key or alias.

@@ -150,6 +150,26 @@ query_operations! {
     /// The operation of this name.
     ListPolicyTags;
     /// The operation of this name.
+    CreateOpenIDConnectProvider;
+    /// The operation of this name.
+    GetOpenIDConnectProvider;
+    /// The operation of this name.
+    ListOpenIDConnectProviders;
+    /// The operation of this name.
+    DeleteOpenIDConnectProvider;
+    /// The operation of this name.
+    UpdateOpenIDConnectProviderThumbprint;
+    /// The operation of this name.
+    AddClientIDToOpenIDConnectProvider;
+    /// The operation of this name.
+    RemoveClientIDFromOpenIDConnectProvider;
+    /// The operation of this name.
+    TagOpenIDConnectProvider;
+    /// The operation of this name.
+    UntagOpenIDConnectProvider;
+    /// The operation of this name.
+    ListOpenIDConnectProviderTags;
+    /// The operation of this name.
     ListEntitiesForPolicy;
     /// The operation of this name.
     GetAccountSummary;

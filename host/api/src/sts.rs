@@ -13,6 +13,8 @@ query_operations! {
     "sts",
     /// Credentials of a role, for a while.
     AssumeRole;
+    /// Credentials of a role, for a token of an identity provider.
+    AssumeRoleWithWebIdentity;
     /// Whose access key it is.
     GetAccessKeyInfo;
     /// Who calls.

@@ -1,5 +1,7 @@
 //! A client that signs: one call, one answer, and errors that say what to do.
 
+mod tls;
+
 use std::time::Duration;
 
 use pawl_api::{CONTENT_TYPE, ErrorCode, Request, X_AMZ_TARGET};
@@ -12,6 +14,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::{Response, Uri};
 use zeroize::Zeroizing;
 
+pub(crate) use self::tls::TrustError;
 use crate::credentials::{Credentials, Source};
 use crate::settings::Connection;
 
@@ -30,6 +33,12 @@ pub(crate) enum ClientError {
     /// No connection.
     #[error("nothing answers at {url} ({why}); is `pawl serve` running there?")]
     Unreachable { url: String, why: String },
+    /// A connection, and no trust.
+    #[error("the server at {url} is not trusted, or does not trust this client: {why}")]
+    Distrust { url: String, why: String },
+    /// A file that says whom to trust.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A connection, and then no answer.
     #[error("the server at {url} did not answer properly: {why}")]
     Broken { url: String, why: String },
@@ -48,9 +57,12 @@ impl ClientError {
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused { code, .. } | Self::Signature { code, .. } => ErrorCode::from_wire(code),
-            Self::Endpoint { .. } | Self::NoCredentials | Self::Unreachable { .. } | Self::Broken { .. } => {
-                None
-            }
+            Self::Endpoint { .. }
+            | Self::NoCredentials
+            | Self::Unreachable { .. }
+            | Self::Distrust { .. }
+            | Self::Trust(_)
+            | Self::Broken { .. } => None,
         }
     }
 
@@ -65,6 +77,10 @@ pub(crate) struct Client {
     agent: ureq::Agent,
     clock: SystemClock,
     url: String,
+    /// `http` or `https`.
+    scheme: &'static str,
+    /// Whether the server is on this machine by its very name.
+    is_local: bool,
     host: String,
     path: String,
     region: String,
@@ -128,38 +144,41 @@ impl Client {
     pub(crate) fn new(connection: Connection) -> Result<Self, ClientError> {
         let url = connection.endpoint.trim_end_matches('/').to_owned();
         let wrong = |why| ClientError::Endpoint { url: url.clone(), why };
-        let uri: Uri = url.parse().map_err(|_| wrong("it must be http://HOST:PORT"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(wrong(
-                    "this version speaks plain http only; use it on one machine, or in a tunnel",
-                ));
-            }
-            _ => return Err(wrong("it must begin with http://")),
-        }
+        let uri: Uri = url.parse().map_err(|_| wrong("it must be http://HOST:PORT or https://HOST:PORT"))?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") => "https",
+            _ => return Err(wrong("it must begin with http:// or https://")),
+        };
         let host = uri.authority().ok_or_else(|| wrong("it names no host"))?.as_str().to_owned();
         if host.contains('@') {
             return Err(wrong("it must not hold a user's name"));
         }
+        let bare = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let is_local = bare.eq_ignore_ascii_case("localhost")
+            || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         let path = match uri.path() {
             "" => "/".to_owned(),
             path => path.to_owned(),
         };
-        let agent = ureq::Agent::config_builder()
+        let mut agent = ureq::Agent::config_builder()
             // The server's own codes are in the bodies of its errors.
             .http_status_as_error(false)
             // A signed request is for one server: no proxy reads it, no redirect takes it elsewhere.
             .proxy(None)
             .max_redirects(0)
             .timeout_connect(Some(limits::CLIENT_CONNECT_TIMEOUT))
-            .timeout_global(Some(limits::CLIENT_CALL_TIMEOUT))
-            .build()
-            .new_agent();
+            .timeout_global(Some(limits::CLIENT_CALL_TIMEOUT));
+        if scheme == "https" {
+            agent = agent.https_only(true).tls_config(tls::config(&connection.trust)?);
+        }
+        let agent = agent.build().new_agent();
         Ok(Self {
             agent,
             clock: SystemClock::default(),
             url,
+            scheme,
+            is_local,
             host,
             path,
             region: connection.region,
@@ -170,6 +189,11 @@ impl Client {
     /// The endpoint.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether what it sends and receives goes to another machine in clear.
+    pub(crate) fn is_heard_by_others(&self) -> bool {
+        self.scheme == "http" && !self.is_local
     }
 
     /// The key that it signs with.
@@ -246,7 +270,7 @@ impl Client {
         let question = if sent.query.is_empty() { "" } else { "?" };
         let mut http = ureq::http::Request::builder()
             .method(sent.method)
-            .uri(format!("http://{}{}{question}{}", self.host, sent.path, sent.query));
+            .uri(format!("{}://{}{}{question}{}", self.scheme, self.host, sent.path, sent.query));
         for (name, value) in &headers {
             http = http.header(*name, *value);
         }
@@ -270,7 +294,7 @@ impl Client {
     /// An unsigned GET of `path`.
     pub(crate) fn health(&self, path: &str) -> Result<Health, ClientError> {
         let started = std::time::Instant::now();
-        let sent = self.agent.get(format!("http://{}{path}", self.host)).call();
+        let sent = self.agent.get(format!("{}://{}{path}", self.scheme, self.host)).call();
         let date = sent
             .as_ref()
             .ok()
@@ -282,7 +306,13 @@ impl Client {
     fn read(&self, sent: Result<Response<ureq::Body>, ureq::Error>) -> Result<Answer, ClientError> {
         let url = || self.url.clone();
         let mut answer = sent.map_err(|error| match error {
-            ureq::Error::Io(why) => ClientError::Unreachable { url: url(), why: why.to_string() },
+            ureq::Error::Rustls(why) => ClientError::Distrust { url: url(), why: tls::told(&why) },
+            ureq::Error::Io(why) => {
+                match why.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                    Some(why) => ClientError::Distrust { url: url(), why: tls::told(why) },
+                    None => ClientError::Unreachable { url: url(), why: why.to_string() },
+                }
+            }
             ureq::Error::HostNotFound => {
                 ClientError::Unreachable { url: url(), why: "no such host".to_owned() }
             }

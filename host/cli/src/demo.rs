@@ -201,6 +201,7 @@ impl Demo<'_> {
             region: Some(REGION.to_owned()),
             profile: None,
             data_dir: Some(self.data_dir()),
+            ..ConnectionArgs::default()
         }
     }
 

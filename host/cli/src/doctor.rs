@@ -88,11 +88,22 @@ fn examine(client: &Client) -> Vec<Check> {
         Ok(health) if health.status == 200 => {
             checks.push(ok(format!("a server answers at {} ({})", client.url(), span::show(health.took))));
             checks.extend(health.date.and_then(|date| clocks(&date, client.wall())));
+            if client.is_heard_by_others() {
+                checks.push(warn(
+                    "secrets cross the network in clear between this command and the server",
+                    "give the server a certificate (--tls-cert, --tls-key), or use a tunnel",
+                ));
+            }
         }
         Ok(health) => checks.push(fail(
             format!("{} answers /healthz with status {}", client.url(), health.status),
             "is this Pawl's address? Give the right one with --endpoint-url or PAWL_ENDPOINT_URL",
         )),
+        Err(error @ ClientError::Distrust { .. }) => {
+            checks.push(fail(error.to_string(), "a server is there; make the two trust each other first"));
+            checks.extend(identity(client));
+            return checks;
+        }
         Err(error) => {
             checks.push(fail(
                 error.to_string(),

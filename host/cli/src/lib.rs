@@ -59,7 +59,9 @@ enum CommandError {
 impl CommandError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Client(ClientError::Endpoint { .. }) => ExitCode::from(2),
+            Self::Usage(_) | Self::Client(ClientError::Endpoint { .. } | ClientError::Trust(_)) => {
+                ExitCode::from(2)
+            }
             // Whoever closed the pipe had seen enough.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Client(_) | Self::Failed(_) | Self::Reported | Self::Output(_) => ExitCode::FAILURE,

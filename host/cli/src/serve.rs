@@ -1,8 +1,11 @@
 //! `pawl serve`.
 
 use std::io::Write;
+use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use pawl_server::Orders;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -32,6 +35,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         data_dir: settings.data_dir,
         database_url: settings.database_url,
         listen: settings.listen,
+        doors: settings.doors,
         account: settings.account,
         region: settings.region,
         database_ca: settings.database_ca,
@@ -46,13 +50,14 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         unconfined_workers: settings.unconfined_workers,
         egress: settings.egress,
     };
+    let scheme = if settings.doors.tls.is_some() { "https" } else { "http" };
     let served = runtime.block_on(async {
-        let ended = told_to_end()
+        let orders = orders()
             .map_err(|error| CommandError::Failed(format!("could not listen for signals: {error}")))?;
-        pawl_server::serve(settings, ended, |address| {
+        pawl_server::serve(settings, orders, |address| {
             // Whoever started this waits for the line; with nobody there, it serves all the same.
             let mut out = std::io::stdout();
-            let _ = writeln!(out, "pawl: listening on http://{address}").and_then(|()| out.flush());
+            let _ = writeln!(out, "pawl: listening on {scheme}://{address}").and_then(|()| out.flush());
         })
         .await
         .map_err(|error| CommandError::Failed(error.to_string()))
@@ -63,17 +68,41 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
     served
 }
 
-/// SIGTERM or SIGINT. The handlers are in place when this returns.
-fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+/// SIGTERM or SIGINT ends the server, and a second one ends it at once; SIGHUP lets it look at its certificate's files. The handlers
+/// are in place when this returns.
+fn orders() -> std::io::Result<Orders<impl Future<Output = ()>>> {
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let reload = Arc::new(Notify::new());
+    let told = Arc::clone(&reload);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("told by SIGHUP to look at the certificate's files");
+            told.notify_one();
         }
-        tracing::info!("ending");
-    })
+    });
+    let end = async move {
+        one_of(&mut terminate, &mut interrupt).await;
+        tracing::info!("ending; a second signal ends at once");
+        tokio::spawn(async move {
+            one_of(&mut terminate, &mut interrupt).await;
+            tracing::warn!("ended at once: what was under way is resumed at the next start");
+            // Nothing is lost by it: what was acknowledged is durable, and a rotation goes on at its recorded step.
+            std::process::exit(EXIT_AT_ONCE);
+        });
+    };
+    Ok(Orders { end, reload })
+}
+
+/// The exit code of a server that was told to end twice.
+const EXIT_AT_ONCE: i32 = 1;
+
+async fn one_of(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// No core file and no debugger of the same user's sees what is in clear in memory.

@@ -1,5 +1,8 @@
 //! Settings, and the one place that reads the environment: flag, then `PAWL_*`, then the TOML file, then the default.
 
+mod connection;
+mod doors;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,21 +13,24 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::dial::Egress;
-use pawl_server::{DatabaseUrl, DatabaseUrlError, WebhookSettings, WebhookUrl, WebhookUrlError};
+use pawl_server::{
+    DatabaseUrl, DatabaseUrlError, DoorSettings, WebhookSettings, WebhookUrl, WebhookUrlError,
+};
 use serde::Deserialize;
 
-use crate::credentials::{Credentials, Source};
 use crate::memory;
 use crate::root_key::{Providers, RootKeyArgs, RootKeySettings};
 use crate::traces::Endpoint;
 
+pub(crate) use self::connection::{Connection, ConnectionArgs, Trust, connection};
+pub(crate) use self::doors::DoorArgs;
+use self::doors::{DoorKeys, doors};
+
 /// P-A-W-L on a phone.
 const LISTEN_DEFAULT: &str = "127.0.0.1:7295";
-const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:7295";
 const REGION_DEFAULT: &str = "us-east-1";
 const ACCOUNT_DEFAULT: &str = "000000000000";
 const LOG_DEFAULT: &str = "info";
-const PROFILE_DEFAULT: &str = "default";
 
 /// Arguments of `pawl serve`. Each is also an environment variable, `PAWL_` and its name, and a key of the settings file.
 #[derive(Args, Default)]
@@ -39,6 +45,8 @@ pub(crate) struct ServeArgs {
     /// Where to listen, 127.0.0.1:7295 when nothing is said; port 0 takes a free one. [env: PAWL_LISTEN]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) doors: DoorArgs,
     /// The account, twelve digits. [env: PAWL_ACCOUNT]
     #[arg(long, value_name = "ID")]
     pub(crate) account: Option<String>,
@@ -92,24 +100,6 @@ pub(crate) struct ServeArgs {
     pub(crate) log_format: Option<LogFormat>,
 }
 
-/// Which server to talk to, and as whom.
-#[derive(Args, Default)]
-#[command(next_help_heading = "Connection")]
-pub(crate) struct ConnectionArgs {
-    /// The server's address. [env: PAWL_ENDPOINT_URL, AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL]
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-    /// The region, which is a namespace of secrets. [env: AWS_REGION, AWS_DEFAULT_REGION, PAWL_REGION]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) region: Option<String>,
-    /// A profile of the shared credentials file. [env: AWS_PROFILE]
-    #[arg(long, value_name = "NAME", conflicts_with = "data_dir")]
-    pub(crate) profile: Option<String>,
-    /// The server's data directory, to take its root credentials. [env: PAWL_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-}
-
 /// How the server logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,6 +114,7 @@ pub(crate) struct ServeSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: Option<DatabaseUrl>,
     pub(crate) listen: SocketAddr,
+    pub(crate) doors: DoorSettings,
     pub(crate) account: AccountId,
     pub(crate) region: Region,
     pub(crate) database_ca: Option<PathBuf>,
@@ -138,15 +129,6 @@ pub(crate) struct ServeSettings {
     pub(crate) webhook: Option<WebhookSettings>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
-}
-
-/// Which server to talk to, and as whom.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) endpoint: String,
-    pub(crate) region: String,
-    /// None when nothing names any. Doctor goes on without.
-    pub(crate) credentials: Option<Credentials>,
 }
 
 /// Why the settings make no sense.
@@ -171,6 +153,14 @@ pub(crate) enum SettingsError {
          `webhook-secret-file` in the settings file"
     )]
     NoWebhookSecret,
+    #[error(
+        "a certificate and its key belong together: give both --tls-cert FILE and --tls-key FILE (PAWL_TLS_CERT, PAWL_TLS_KEY)"
+    )]
+    HalfTls,
+    #[error(
+        "--client-cert and --client-key (PAWL_CLIENT_CERT, PAWL_CLIENT_KEY) belong together: give both or neither"
+    )]
+    HalfClientCertificate,
     #[error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither")]
     HalfCredentials,
 }
@@ -182,6 +172,16 @@ struct SettingsFile {
     data_dir: Option<PathBuf>,
     database_url: Option<String>,
     listen: Option<String>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    connections_max: Option<u32>,
+    connections_per_address: Option<u32>,
+    requests_per_identity: Option<u32>,
+    refusals_per_address: Option<u32>,
+    oidc_ca: Option<PathBuf>,
+    oidc_jwks: Option<String>,
+    drain_seconds: Option<u32>,
     account: Option<String>,
     region: Option<String>,
     database_ca: Option<PathBuf>,
@@ -199,6 +199,24 @@ struct SettingsFile {
     webhook_allow_http: Option<bool>,
     log: Option<String>,
     log_format: Option<LogFormat>,
+}
+
+impl SettingsFile {
+    /// What is said of the port.
+    fn doors(&mut self) -> DoorKeys {
+        DoorKeys {
+            tls_cert: self.tls_cert.take(),
+            tls_key: self.tls_key.take(),
+            tls_client_ca: self.tls_client_ca.take(),
+            connections_max: self.connections_max,
+            connections_per_address: self.connections_per_address,
+            requests_per_identity: self.requests_per_identity,
+            refusals_per_address: self.refusals_per_address,
+            oidc_ca: self.oidc_ca.take(),
+            oidc_jwks: self.oidc_jwks.take(),
+            drain_seconds: self.drain_seconds,
+        }
+    }
 }
 
 /// The environment of the process, or a test's.
@@ -281,6 +299,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
         };
     let webhook = webhook(args, env, &mut file)?;
     Ok(ServeSettings {
+        doors: doors(&args.doors, env, file.doors())?,
         webhook,
         data_dir: path(&args.data_dir, "PAWL_DATA_DIR", file.data_dir).ok_or(SettingsError::NoDataDir)?,
         database_url: database_url(env, args.database_url.as_deref(), file.database_url)?,
@@ -411,93 +430,18 @@ fn settings_file(path: &Path) -> Result<SettingsFile, SettingsError> {
     })
 }
 
-/// The server and identity that a client command is for.
-pub(crate) fn connection(
-    args: &ConnectionArgs,
-    environment: &Environment<'_>,
-) -> Result<Connection, SettingsError> {
-    let env = *environment;
-    let endpoint = match &args.endpoint_url {
-        Some(url) => url.clone(),
-        None => env
-            .first(&["PAWL_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"])?
-            .unwrap_or_else(|| ENDPOINT_DEFAULT.to_owned()),
-    };
-    let region = match &args.region {
-        Some(region) => region.clone(),
-        None => env
-            .first(&["AWS_REGION", "AWS_DEFAULT_REGION", "PAWL_REGION"])?
-            .unwrap_or_else(|| REGION_DEFAULT.to_owned()),
-    };
-    Ok(Connection { endpoint, region, credentials: credentials(args, env)? })
-}
-
-/// What was said on the command line wins; then the environment's key, the server's own root key, the shared file.
-fn credentials(args: &ConnectionArgs, env: Environment<'_>) -> Result<Option<Credentials>, SettingsError> {
-    if let Some(profile) = &args.profile {
-        return shared_profile(env, profile, true);
-    }
-    if let Some(dir) = &args.data_dir {
-        return root_credentials(dir).map(Some);
-    }
-    match (env.text("AWS_ACCESS_KEY_ID")?, env.text("AWS_SECRET_ACCESS_KEY")?) {
-        (Some(access_key_id), Some(secret)) => {
-            return Ok(Some(Credentials {
-                access_key_id,
-                secret: SecretBytes::from(secret),
-                session_token: env.text("AWS_SESSION_TOKEN")?.map(SecretBytes::from),
-                source: Source::Environment,
-            }));
-        }
-        (None, None) => {}
-        _ => return Err(SettingsError::HalfCredentials),
-    }
-    if let Some(dir) = env.path("PAWL_DATA_DIR")
-        && dir.join("root-credentials").exists()
-    {
-        return root_credentials(&dir).map(Some);
-    }
-    match env.text("AWS_PROFILE")? {
-        Some(profile) => shared_profile(env, &profile, true),
-        None => shared_profile(env, PROFILE_DEFAULT, false),
-    }
-}
-
-fn root_credentials(dir: &Path) -> Result<Credentials, SettingsError> {
-    Credentials::from_file(&dir.join("root-credentials"), PROFILE_DEFAULT)
-}
-
-/// A profile of the shared file. One that nobody named may be missing.
-fn shared_profile(
-    env: Environment<'_>,
-    profile: &str,
-    named: bool,
-) -> Result<Option<Credentials>, SettingsError> {
-    let path = env
-        .path("AWS_SHARED_CREDENTIALS_FILE")
-        .or_else(|| env.path("HOME").map(|home| home.join(".aws").join("credentials")));
-    let Some(path) = path else { return Ok(None) };
-    if !named && !path.exists() {
-        return Ok(None);
-    }
-    match Credentials::from_file(&path, profile) {
-        Err(SettingsError::NoSuchProfile(..)) if !named => Ok(None),
-        found => found.map(Some),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
 
-    fn with<T>(variables: &[(&str, &str)], run: impl FnOnce(&Environment<'_>) -> T) -> T {
+    pub(super) fn with<T>(variables: &[(&str, &str)], run: impl FnOnce(&Environment<'_>) -> T) -> T {
         let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
         run(&Environment::of(&|name| variables.get(name).map(OsString::from)))
     }
 
-    fn file(text: &str) -> tempfile::NamedTempFile {
+    pub(super) fn file(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         file
@@ -536,6 +480,16 @@ mod tests {
             &[
                 ("PAWL_DATA_DIR", "/d"),
                 ("PAWL_LISTEN", "127.0.0.1:0"),
+                ("PAWL_TLS_CERT", "/c"),
+                ("PAWL_TLS_KEY", "/p"),
+                ("PAWL_TLS_CLIENT_CA", "/a"),
+                ("PAWL_CONNECTIONS_MAX", "9"),
+                ("PAWL_CONNECTIONS_PER_ADDRESS", "8"),
+                ("PAWL_REQUESTS_PER_IDENTITY", "7"),
+                ("PAWL_REFUSALS_PER_ADDRESS", "6"),
+                ("PAWL_OIDC_CA", "/o"),
+                ("PAWL_OIDC_JWKS", "https://a/b=/x, https://c=/y"),
+                ("PAWL_DRAIN_SECONDS", "5"),
                 ("PAWL_ACCOUNT", "222222222222"),
                 ("PAWL_REGION", "ap-south-1"),
                 ("PAWL_DATABASE_CA", "/ca"),
@@ -552,7 +506,8 @@ mod tests {
         )
         .unwrap();
         let config = file(
-            "data-dir = '/d'\nlisten = '127.0.0.1:0'\naccount = '222222222222'\nregion = 'ap-south-1'\n\
+            "data-dir = '/d'\nlisten = '127.0.0.1:0'\ntls-cert = '/c'\ntls-key = '/p'\ntls-client-ca = '/a'\nconnections-max = 9\n\
+             connections-per-address = 8\nrequests-per-identity = 7\nrefusals-per-address = 6\noidc-ca = '/o'\noidc-jwks = 'https://a/b=/x,https://c=/y'\ndrain-seconds = 5\naccount = '222222222222'\nregion = 'ap-south-1'\n\
              database-ca = '/ca'\nfunctions-dir = '/f'\nroot-key-file = '/k'\nunconfined-workers = true\negress-deny = '10.0.0.0/8,fd00::/8'\ndev-clock = true\nlog = 'debug'\n\
              log-format = 'json'\notlp-endpoint = 'http://c:4318'\n",
         );
@@ -561,6 +516,11 @@ mod tests {
         assert_eq!(format!("{from_environment:?}"), format!("{from_file:?}"));
         assert!(from_file.unconfined_workers && from_file.dev_clock && from_file.otlp_endpoint.is_some());
         assert_eq!(from_file.root_key.sources, [pawl_server::root_key::Source::File("/k".into())]);
+        let doors = &from_file.doors;
+        assert!(doors.oidc.ca.is_some() && doors.oidc.key_sets.len() == 2);
+        assert!(doors.tls.is_some() && doors.drain.as_secs() == 5);
+        assert_eq!((doors.connections_max, doors.connections_per_address), (9, 8));
+        assert_eq!((doors.requests_per_identity, doors.refusals_per_address), (7, 6));
         assert!(!from_file.egress.allows("10.1.2.3".parse().unwrap()));
         let wrong = with(&[("PAWL_DATA_DIR", "/d"), ("PAWL_EGRESS_DENY", "10.0.0.0/8;fd00::/8")], |env| {
             serve(&ServeArgs::default(), env)
@@ -611,6 +571,11 @@ mod tests {
         assert!(wrong(&[("PAWL_LISTEN", "7295")]).starts_with("PAWL_LISTEN is not right: `7295`"));
         assert!(wrong(&[("PAWL_DEV_CLOCK", "yes")]).starts_with("PAWL_DEV_CLOCK is not right"));
         assert!(wrong(&[("PAWL_OTLP_ENDPOINT", "c:4318")]).contains("it must be http://HOST:PORT"));
+        assert!(wrong(&[("PAWL_TLS_KEY", "/k")]).contains("belong together"));
+        assert!(wrong(&[("PAWL_TLS_CLIENT_CA", "/k")]).contains("belong together"));
+        assert!(wrong(&[("PAWL_OIDC_JWKS", "http://a=/x")]).contains("https://ISSUER=FILE"));
+        assert!(wrong(&[("PAWL_DRAIN_SECONDS", "3601")]).contains("at most 3600"));
+        assert!(wrong(&[("PAWL_CONNECTIONS_MAX", "-1")]).starts_with("PAWL_CONNECTIONS_MAX is not right"));
         assert!(wrong(&[("PAWL_REGION", "Europe")]).contains("`Europe` is not a region"));
         assert!(wrong(&[("PAWL_BOOTSTRAP_ACCESS_KEY_ID", "AKIA")]).contains("belong together"));
         let config = file("data-dirr = '/d'\n");
@@ -629,50 +594,5 @@ mod tests {
         assert!(!format!("{settings:?}").contains("canary"));
         let (id, secret) = settings.bootstrap.unwrap();
         assert_eq!((id.as_str(), secret.expose()), ("AKIA1", b"canary".as_slice()));
-    }
-
-    #[test]
-    fn a_client_finds_its_server_and_its_key() {
-        let shared = file(
-            "[default]\naws_access_key_id=SHARED\naws_secret_access_key=s\n[p]\naws_access_key_id=PROFILE\naws_secret_access_key=s\n",
-        );
-        let shared = shared.path().to_str().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let root = "[default]\naws_access_key_id = ROOT\naws_secret_access_key = s\n";
-        std::fs::write(dir.path().join("root-credentials"), root).unwrap();
-        let dir = dir.path().to_str().unwrap();
-        let key = |args: ConnectionArgs, variables: &[(&str, &str)]| {
-            let connection = with(variables, |env| connection(&args, env)).unwrap();
-            connection.credentials.map(|found| found.access_key_id)
-        };
-        let every = [
-            ("AWS_ACCESS_KEY_ID", "ENVIRONMENT"),
-            ("AWS_SECRET_ACCESS_KEY", "s"),
-            ("PAWL_DATA_DIR", dir),
-            ("AWS_SHARED_CREDENTIALS_FILE", shared),
-        ];
-        let named =
-            |profile: &str| ConnectionArgs { profile: Some(profile.to_owned()), ..Default::default() };
-        assert_eq!(key(named("p"), &every).as_deref(), Some("PROFILE"));
-        let here = ConnectionArgs { data_dir: Some(dir.into()), ..Default::default() };
-        assert_eq!(key(here, &every).as_deref(), Some("ROOT"));
-        assert_eq!(key(ConnectionArgs::default(), &every).as_deref(), Some("ENVIRONMENT"));
-        assert_eq!(key(ConnectionArgs::default(), &every[2..]).as_deref(), Some("ROOT"));
-        assert_eq!(key(ConnectionArgs::default(), &every[3..]).as_deref(), Some("SHARED"));
-        assert_eq!(key(ConnectionArgs::default(), &[]), None);
-        let half = with(&every[..1], |env| connection(&ConnectionArgs::default(), env)).unwrap_err();
-        assert!(matches!(half, SettingsError::HalfCredentials));
-        let absent = with(&every, |env| connection(&named("absent"), env)).unwrap_err();
-        assert!(absent.to_string().contains("no profile `absent`"), "{absent}");
-
-        let variables = [
-            ("AWS_ENDPOINT_URL", "http://a"),
-            ("PAWL_ENDPOINT_URL", "http://b"),
-            ("AWS_REGION", "eu-west-1"),
-        ];
-        let found = with(&variables, |env| connection(&ConnectionArgs::default(), env)).unwrap();
-        assert_eq!((found.endpoint.as_str(), found.region.as_str()), ("http://b", "eu-west-1"));
-        let found = with(&[], |env| connection(&ConnectionArgs::default(), env)).unwrap();
-        assert_eq!((found.endpoint.as_str(), found.region.as_str()), (ENDPOINT_DEFAULT, REGION_DEFAULT));
     }
 }

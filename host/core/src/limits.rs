@@ -3,10 +3,12 @@
 mod aws;
 mod cache;
 mod databases;
+mod doors;
 mod functions;
 mod http;
 mod identity;
 mod keys;
+mod oidc;
 mod process;
 
 use std::time::Duration;
@@ -14,10 +16,12 @@ use std::time::Duration;
 pub use self::aws::*;
 pub use self::cache::*;
 pub use self::databases::*;
+pub use self::doors::*;
 pub use self::functions::*;
 pub use self::http::*;
 pub use self::identity::*;
 pub use self::keys::*;
+pub use self::oidc::*;
 pub use self::process::*;
 
 // Policies.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use pawl_core::limits;
@@ -12,9 +13,11 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::app::App;
+use crate::edge::Gate;
 use crate::epoch::StoreEpoch;
 use crate::identity::{AccessKey, Directory};
 use crate::metrics::Metrics;
+use crate::oidc::Issuers;
 use crate::ops::PageTokens;
 use crate::root_key::Keeper;
 use crate::world::{RequestIds, SystemClock};
@@ -51,6 +54,12 @@ pub struct Host {
     pub keeper: Keeper,
     /// Whether the store is the one that this host knows.
     pub epoch: StoreEpoch,
+    /// Who asks too often.
+    pub(crate) gate: Gate,
+    /// The keys of identity providers.
+    pub(crate) issuers: Issuers,
+    /// Whether it was told to end: it is not ready any more.
+    pub is_ending: AtomicBool,
 }
 
 /// A clock that can be moved forward, and the file in which the next start finds how far.

@@ -24,7 +24,7 @@ use pawl_store::{EntityRow, Store, StoreError};
 pub use self::directory::{Credential, Directory};
 pub use self::principal::Identity;
 pub use self::session::{Assumed, Issued, Session, Who, issue};
-pub(crate) use self::snapshot::{GROUP, POLICY, ROLE, USER};
+pub(crate) use self::snapshot::{GROUP, POLICY, PROVIDER, ROLE, USER};
 pub use self::snapshot::{Grants, Kept, Snapshot, UserKey};
 pub use self::used::{LastUse, LastUsed};
 
@@ -50,6 +50,10 @@ pub struct Caller {
     pub standing: Standing,
     /// Where the request came from; none for Pawl's own work.
     pub source: Option<IpAddr>,
+    /// Whether it came over TLS that ends at this host.
+    pub is_encrypted: bool,
+    /// The subject of the certificate that the client has shown, where it has.
+    pub certificate: Option<Arc<str>>,
     /// What decides about a user or a session; none for the root identity and Pawl itself.
     pub identity: Option<Arc<Identity>>,
 }
@@ -77,6 +81,8 @@ impl Caller {
             request_id,
             standing: Standing::Root,
             source: None,
+            is_encrypted: false,
+            certificate: None,
             identity: None,
         }
     }
@@ -90,7 +96,24 @@ impl Caller {
             request_id,
             standing: Standing::Principal,
             source: None,
+            is_encrypted: false,
+            certificate: None,
             identity: Some(identity),
+        }
+    }
+
+    /// Somebody who has not said who he is. No policy allows him anything.
+    #[must_use]
+    pub fn nobody(region: Region, request_id: String) -> Self {
+        Self {
+            principal: "anonymous".to_owned(),
+            region,
+            request_id,
+            standing: Standing::Principal,
+            source: None,
+            is_encrypted: false,
+            certificate: None,
+            identity: None,
         }
     }
 
@@ -109,6 +132,8 @@ impl Caller {
             request_id,
             standing: Standing::Scheduler,
             source: None,
+            is_encrypted: false,
+            certificate: None,
             identity: None,
         }
     }
@@ -122,6 +147,8 @@ impl Caller {
             request_id: token.to_string(),
             standing: Standing::Rotation,
             source: None,
+            is_encrypted: false,
+            certificate: None,
             identity: None,
         }
     }

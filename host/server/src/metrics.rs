@@ -4,6 +4,7 @@
 //! be asked when it is wanted (the cache, the process, the workers) is asked by [`Metrics::render`] and counted nowhere else.
 
 mod databases;
+mod doors;
 mod functions;
 mod histogram;
 mod process;
@@ -24,6 +25,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::databases::MeteredDriver;
+pub(crate) use self::doors::{Connected, Doors};
 pub(crate) use self::requests::{Answered, InFlight};
 pub(crate) use self::rotations::UNKNOWN;
 pub(crate) use self::store::MeteredStore;
@@ -46,6 +48,7 @@ pub struct Metrics {
     pub(crate) rotations: Rotations,
     pub(crate) functions: Functions,
     pub(crate) webhook: Webhook,
+    pub(crate) doors: Doors,
 }
 
 impl Metrics {
@@ -63,7 +66,8 @@ impl Metrics {
         let rotations = Rotations::registered(&mut registry);
         let functions = Functions::registered(&mut registry);
         let webhook = Webhook::registered(&mut registry);
-        Self { registry, started_at, requests, store, logins, rotations, functions, webhook }
+        let doors = Doors::registered(&mut registry);
+        Self { registry, started_at, requests, store, logins, rotations, functions, webhook, doors }
     }
 
     /// Begins to count a request; it has ended when what this gives is dropped.

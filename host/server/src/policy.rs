@@ -265,10 +265,10 @@ pub(crate) fn context<'a>(
 }
 
 /// What is known of every request.
-fn surroundings<'a>(app: &'a App, caller: &'a Caller, context: &mut ConditionContext<'a>) {
+pub(crate) fn surroundings<'a>(app: &'a App, caller: &'a Caller, context: &mut ConditionContext<'a>) {
     context.push("aws:CurrentTime", app.clock().wall());
     context.push("aws:EpochTime", app.clock().wall().millis() / 1_000);
-    context.push("aws:SecureTransport", false);
+    context.push("aws:SecureTransport", caller.is_encrypted);
     if caller.identity.is_none() {
         context.push("aws:userid", app.account().as_str());
     }

@@ -2,14 +2,36 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::dial::Egress;
 use pawl_store::DatabaseUrl;
 
+use crate::edge::TlsSettings;
 use crate::events::webhook::WebhookSettings;
 use crate::root_key::{ProviderSecrets, Source};
+use crate::oidc::OidcSettings;
+
+/// What stands before the first request: TLS, limits, and how a host ends.
+#[derive(Clone, Debug, Default)]
+pub struct DoorSettings {
+    /// The certificate; plain HTTP without.
+    pub tls: Option<TlsSettings>,
+    /// Connections at once; 0 for as many as the product has room for.
+    pub connections_max: usize,
+    /// Connections of one address at once; 0 for any number.
+    pub connections_per_address: usize,
+    /// Requests a second of one user, role or root identity; 0 for any number.
+    pub requests_per_identity: u32,
+    /// Refused signatures and tokens a second from one address; 0 for any number.
+    pub refusals_per_address: u32,
+    /// Identity providers.
+    pub oidc: OidcSettings,
+    /// How long the host still takes requests after it was told to end, while `/readyz` says that it is not ready.
+    pub drain: Duration,
+}
 
 /// The settings of one host.
 #[derive(Debug)]
@@ -20,6 +42,8 @@ pub struct Settings {
     pub database_url: Option<DatabaseUrl>,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// What stands before the first request.
+    pub doors: DoorSettings,
     /// The account.
     pub account: AccountId,
     /// The region, for what has none of its own.

@@ -40,6 +40,7 @@ pub(crate) fn request(target: Option<Target>, request_id: &str) -> Span {
         request.id = request_id,
         operation,
         region = Empty,
+        client.certificate = Empty,
         code = Empty,
         status = Empty,
     )
@@ -49,6 +50,10 @@ pub(crate) fn request(target: Option<Target>, request_id: &str) -> Span {
 pub(crate) fn request_signed(caller: &Caller) {
     if recorded() {
         Span::current().record("region", caller.region.as_str());
+    }
+    // Only where clients must have certificates.
+    if let Some(subject) = &caller.certificate {
+        Span::current().record("client.certificate", &**subject);
     }
 }
 

@@ -7,6 +7,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pawl_core::limits;
 use pawl_core::names::AccountId;
@@ -17,19 +19,21 @@ use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
 use pawl_store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::app::{App, Parts};
+use crate::edge::{TlsDoor, TlsError};
 use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::events::webhook::{self, Receiver, WebhookError};
 use crate::functions::{Functions, FunctionsError};
 use crate::host::{DevClock, Host, SigningKeys};
 use crate::identity::{self, AccessKey, Directory, IdentityError, shared_root_key};
 use crate::metrics::Metrics;
+use crate::oidc::{Issuers, OidcError};
 use crate::ops::PageTokens;
 use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
-use crate::settings::Settings;
+use crate::settings::{DoorSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
 use crate::{edge, events, root_key};
 
@@ -127,6 +131,12 @@ pub enum ServeError {
     /// The receiver of events.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// Identity providers.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
+    /// The server's certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The port.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -137,22 +147,32 @@ pub enum ServeError {
     },
 }
 
-/// Serves until `shutdown` ends. `listening` is told the address as soon as connections are accepted.
+/// What a host is told while it serves.
+pub struct Orders<E> {
+    /// It is to end: when this does.
+    pub end: E,
+    /// It is to look at its certificate's files at once.
+    pub reload: Arc<Notify>,
+}
+
+/// Serves until it is told to end. `listening` is told the address as soon as connections are accepted.
 ///
 /// # Errors
 /// When the host cannot start.
 pub async fn serve(
     settings: Settings,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    orders: Orders<impl Future<Output = ()> + Send + 'static>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     let address = settings.listen;
+    let doors = settings.doors.clone();
     let receiver = settings.webhook.as_ref().map(Receiver::new).transpose()?;
     let opened = open(settings).await?;
     let listener =
         TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
     let bound = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
     let host = opened.host.clone();
+    let terms = terms(&host, &doors, bound)?;
     if receiver.is_some() {
         webhook::begin(&host).await?;
     }
@@ -167,14 +187,13 @@ pub async fn serve(
     let looking = tokio::spawn(watch_directory(host.clone()));
     let keeping = tokio::spawn(root_key::keep(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
+    let renewing = terms.tls.clone().map(|tls| tokio::spawn(tls.watch(orders.reload, host.clock.clone())));
     listening(bound);
-    let closing = host.clone();
-    let shutdown = async move {
-        shutdown.await;
-        // Calls that wait for events would wait on.
-        closing.app.stream().close();
-    };
-    edge::serve(listener, host.clone(), shutdown).await;
+    let shutdown = ending(host.clone(), orders.end, doors.drain);
+    edge::serve(listener, host.clone(), terms, shutdown).await;
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
     stop.send_replace(true);
     warming.abort();
     noting.abort();
@@ -203,6 +222,36 @@ pub async fn serve(
     Ok(())
 }
 
+/// How connections are taken; says so when secrets would cross a network in clear.
+fn terms(host: &Host, doors: &DoorSettings, bound: SocketAddr) -> Result<edge::Terms, TlsError> {
+    let open = |settings| TlsDoor::open(settings, host.metrics.doors.clone(), &*host.clock).map(Arc::new);
+    let tls = doors.tls.clone().map(open).transpose()?;
+    if tls.is_none() && !bound.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            address = %bound,
+            "this host speaks plain HTTP to other machines: whoever sees the network sees every secret that is read. Give it a \
+             certificate (--tls-cert and --tls-key), or let nothing but a proxy that speaks TLS reach this address"
+        );
+    }
+    Ok(edge::Terms {
+        tls,
+        connections_max: doors.connections_max,
+        connections_per_address: doors.connections_per_address,
+    })
+}
+
+/// Ends when the host is to take no more connections: after it was told to end, and load balancers have had time to hear of it.
+async fn ending(host: Arc<Host>, end: impl Future<Output = ()>, drain: Duration) {
+    end.await;
+    host.is_ending.store(true, Ordering::Relaxed);
+    if !drain.is_zero() {
+        tracing::info!(?drain, "still taking requests, while /readyz answers 503");
+        tokio::time::sleep(drain).await;
+    }
+    // Calls that wait for events would wait on.
+    host.app.stream().close();
+}
+
 /// A host that is ready to serve, and its directory, which is locked as long as this is there.
 pub struct Opened {
     /// The host.
@@ -216,6 +265,7 @@ pub struct Opened {
 /// When anything is not as it must be; the texts say what to do.
 pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let roots = TlsRoots::load(settings.database_ca.as_deref())?;
+    let issuers = Issuers::new(&settings.doors.oidc, settings.egress.clone())?;
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng).await?;
     let place = StorePlace::of(settings.database_url, &dir);
@@ -243,6 +293,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         clock.agree_with(time);
     }
     let metrics = Metrics::new(clock.wall());
+    let gate = edge::Gate::new(&settings.doors, metrics.doors.clone());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
         unconfined_workers: settings.unconfined_workers,
@@ -288,6 +339,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         request_ids,
         signing_keys: SigningKeys::default(),
         epoch,
+        issuers,
+        gate,
+        is_ending: AtomicBool::new(false),
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
 }

@@ -1,5 +1,7 @@
 //! What the models of IAM and STS (botocore's `iam/2010-05-08`, `sts/2011-06-15`) let a text be.
 
+use pawl_core::limits;
+
 use super::form::violated;
 use crate::error::ApiError;
 
@@ -127,6 +129,20 @@ pub const EXTERNAL_ID: Rule = Rule::new(2, 1224, r"[\w+=,.@:\/-]*", |text| {
 });
 /// The text of a session's policy.
 pub const SESSION_POLICY: Rule = Rule { most: 2048, ..POLICY_DOCUMENT };
+
+/// The ARN of an identity provider.
+pub const PROVIDER_ARN: Rule = ARN;
+/// The URL of an identity provider.
+pub const PROVIDER_URL: Rule = Rule { least: 1, most: limits::PROVIDER_URL_CHARS_MAX, allowed: None };
+/// An audience.
+pub const CLIENT_ID: Rule = Rule { least: 1, most: 255, allowed: None };
+/// A certificate's SHA-1.
+pub const THUMBPRINT: Rule = Rule { least: 40, most: 40, allowed: None };
+/// A token of an identity provider.
+pub const WEB_IDENTITY_TOKEN: Rule =
+    Rule { least: 4, most: limits::WEB_IDENTITY_TOKEN_CHARS_MAX, allowed: None };
+/// The host of an identity provider of OAuth 2.0, for which there is none here.
+pub const PROVIDER_ID: Rule = Rule { least: 4, most: 2048, allowed: None };
 
 fn is_tag(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c))

@@ -29,6 +29,8 @@ pub const fn wire(code: ErrorCode) -> Wire {
         ErrorCode::RequestEntityTooLargeException => ("RequestEntityTooLarge", 413),
         ErrorCode::MalformedPolicyDocumentException => ("MalformedPolicyDocument", 400),
         ErrorCode::LimitExceededException => ("LimitExceeded", 409),
+        // Temporary credentials that are over have another name than a provider's token that is (STS's model).
+        ErrorCode::ExpiredIdentityToken => ("ExpiredTokenException", 400),
         other => (other.as_str(), other.status()),
     };
     Wire { code, status }

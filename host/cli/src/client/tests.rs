@@ -9,6 +9,7 @@ use pawl_core::value::SecretBytes;
 use pawl_iam::sigv4::{SigningKey, present, verify};
 
 use super::*;
+use crate::settings::Trust;
 
 /// What the server received.
 struct Received {
@@ -56,7 +57,13 @@ fn client(endpoint: &str) -> Client {
         source: Source::Environment,
     };
     let region = "eu-west-1".to_owned();
-    Client::new(Connection { endpoint: endpoint.to_owned(), region, credentials: Some(credentials) }).unwrap()
+    Client::new(Connection {
+        endpoint: endpoint.to_owned(),
+        trust: Trust::default(),
+        region,
+        credentials: Some(credentials),
+    })
+    .unwrap()
 }
 
 fn ask(client: &Client) -> Result<pawl_api::secrets_manager::shapes::GetSecretValueResponse, ClientError> {
@@ -139,16 +146,19 @@ fn nobody_there_is_said_with_what_to_do() {
 }
 
 #[test]
-fn an_endpoint_is_plain_http_and_nothing_is_sent_without_a_key() {
-    for wrong in
-        ["", "localhost:7295", "https://localhost", "ftp://localhost", "http://", "http://u:p@localhost"]
-    {
-        let connection =
-            Connection { endpoint: wrong.to_owned(), region: "us-east-1".to_owned(), credentials: None };
+fn an_endpoint_is_http_or_https_and_nothing_is_sent_without_a_key() {
+    for wrong in ["", "localhost:7295", "https://", "ftp://localhost", "http://", "http://u:p@localhost"] {
+        let connection = Connection {
+            endpoint: wrong.to_owned(),
+            trust: Trust::default(),
+            region: "us-east-1".to_owned(),
+            credentials: None,
+        };
         assert!(matches!(Client::new(connection), Err(ClientError::Endpoint { .. })), "{wrong}");
     }
     let connection = Connection {
         endpoint: "http://127.0.0.1:1/".to_owned(),
+        trust: Trust::default(),
         region: "us-east-1".to_owned(),
         credentials: None,
     };

@@ -16,7 +16,7 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::port::Which;
-use pawl_server::{Drill, Settings};
+use pawl_server::{DoorSettings, Drill, Settings};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -162,6 +162,7 @@ fn settings(
         database_url: None,
         // Nothing listens.
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        doors: DoorSettings::default(),
         account: account.clone(),
         region: region.clone(),
         database_ca: database_ca.clone(),

@@ -28,6 +28,8 @@ pub enum PrincipalKind {
     Session,
     /// A service: `secretsmanager.amazonaws.com`.
     Service,
+    /// Somebody whom an identity provider vouches for, and who has no credentials yet.
+    Federated,
 }
 
 impl Principal {
@@ -56,6 +58,12 @@ impl Principal {
     #[must_use]
     pub fn service(name: &str) -> Self {
         Self::new(PrincipalKind::Service, None, name.to_owned())
+    }
+
+    /// Whoever has a token of an identity provider, by the provider's ARN. No policy can name him but by the provider.
+    #[must_use]
+    pub fn federated(provider: &str) -> Self {
+        Self::new(PrincipalKind::Federated, None, "web identity".to_owned()).through(provider)
     }
 
     /// The same, having come through an identity provider: its ARN, or its domain.
@@ -106,11 +114,15 @@ impl Principal {
     pub fn context(&self) -> ConditionContext<'_> {
         let mut context = ConditionContext::with_room();
         context.push("aws:PrincipalIsAWSService", self.kind == PrincipalKind::Service);
+        if let Some(provider) = self.provider() {
+            context.push("aws:FederatedProvider", provider);
+        }
         match self.kind {
             PrincipalKind::Service => {
                 context.push("aws:PrincipalServiceName", self.name());
                 return context;
             }
+            PrincipalKind::Federated => return context,
             PrincipalKind::Root => context.push("aws:PrincipalType", "Account"),
             PrincipalKind::Session => context.push("aws:PrincipalType", "AssumedRole"),
             PrincipalKind::User => {

@@ -69,6 +69,7 @@ fn exempts(names: &[Name], caller: &Principal) -> bool {
     }
     match caller.kind() {
         PrincipalKind::Root | PrincipalKind::Service => has(Grant::Itself),
+        PrincipalKind::Federated => has(Grant::Role),
         PrincipalKind::User => has(Grant::Itself) && has(Grant::Account),
         PrincipalKind::Session => has(Grant::Itself) && has(Grant::Role) && has(Grant::Account),
     }
@@ -77,6 +78,8 @@ fn exempts(names: &[Name], caller: &Principal) -> bool {
 impl Name {
     fn is(&self, caller: &Principal) -> Option<Grant> {
         match self {
+            // A provider's token opens nothing that does not name the provider: `*` denies him, and does not let him in.
+            Self::Everyone if caller.kind() == PrincipalKind::Federated => Some(Grant::Account),
             Self::Everyone => Some(Grant::Everyone),
             Self::Account { partition, id } => {
                 let same =

@@ -11,8 +11,8 @@ use pawl_core::limits;
 use pawl_iam::sigv4::Head;
 use tracing::Instrument as _;
 
-use super::listener::Peer;
-use super::sign::{authenticate, must_be_for};
+use super::gate::admitted;
+use super::sign::must_be_for;
 use crate::host::Host;
 use crate::metrics::Answered;
 use crate::{ops, spans};
@@ -103,9 +103,8 @@ async fn answer(
         query: parts.uri.query().unwrap_or_default(),
         headers: &headers,
     };
-    let signed = authenticate(host, &head, &body.0, request_id.to_owned())?;
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-    let caller = signed.caller.from_address(peer);
+    let signed = admitted(host, &head, &body.0, request_id.to_owned(), &parts.extensions)?;
+    let caller = signed.caller;
     spans::request_signed(&caller);
     let target = target?;
     must_be_for(target.signing_name(), &signed.service)?;

@@ -1,6 +1,7 @@
 //! Whether the host lives and whether it can serve: without a signature, and without a word about what it holds.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,8 +15,11 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store would take a change.
+/// `GET /readyz`: the store would take a change, and the host was not told to end.
 pub(super) async fn ready(State(host): State<Arc<Host>>) -> (StatusCode, &'static str) {
+    if host.is_ending.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "this host is ending\n");
+    }
     match timeout(limits::READY_TIMEOUT, host.app.queue().ready()).await {
         Ok(Ok(())) => (StatusCode::OK, "ok\n"),
         Ok(Err(error)) => {

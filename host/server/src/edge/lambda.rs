@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::aws_json::{ERROR_TYPE, REQUEST_ID, Wiped};
-use super::listener::Peer;
-use super::sign::{Signed, authenticate, must_be_for, worth_a_body};
+use super::gate::admitted;
+use super::sign::{Signed, must_be_for, worth_a_body};
 use crate::host::Host;
 use crate::identity::Caller;
 use crate::metrics::Answered;
@@ -65,7 +65,9 @@ async fn answer(
     body: Body,
     request_id: &str,
 ) -> Result<Reply, ApiError> {
-    with_head(parts, |head| worth_a_body(host, head, lambda::SIGNING_NAME))?;
+    host.gate.must_be_open(&parts.extensions).map_err(in_lambdas_words)?;
+    with_head(parts, |head| worth_a_body(host, head, lambda::SIGNING_NAME))
+        .inspect_err(|_| host.gate.note_refusal(&parts.extensions))?;
     let (most, code) = match route.as_ref().map(|route| route.operation) {
         Ok(operation) if operation.takes_code() => (limits::CODE_BODY_BYTES_MAX, true),
         Ok(Operation::Invoke) => (limits::INVOKE_BODY_BYTES_MAX, false),
@@ -95,16 +97,24 @@ async fn verified(
         (Arc::clone(host), Arc::clone(parts), Arc::clone(body), request_id.to_owned());
     let long = body.0.len() > limits::BODY_BYTES_MAX;
     let verify = move || {
-        let Signed { caller, service } = with_head(&parts, |head| authenticate(&host, head, &body.0, id))?;
+        let signed = with_head(&parts, |head| admitted(&host, head, &body.0, id, &parts.extensions));
+        let Signed { caller, service } = signed.map_err(in_lambdas_words)?;
         must_be_for(lambda::SIGNING_NAME, &service)?;
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        Ok(caller.from_address(peer))
+        Ok(caller)
     };
     if !long {
         return verify();
     }
     let internal = |_| ApiError::new(ErrorCode::ServiceException, "An error occurred on the server side.");
     tokio::task::spawn_blocking(verify).await.map_err(internal)?
+}
+
+/// Lambda has another name than other services for who asks too often.
+fn in_lambdas_words(error: ApiError) -> ApiError {
+    match error.code {
+        ErrorCode::ThrottlingException => ApiError { code: ErrorCode::TooManyRequestsException, ..error },
+        _ => error,
+    }
 }
 
 fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {

@@ -3,12 +3,15 @@
 mod aws_json;
 #[cfg(test)]
 mod expired;
+mod gate;
 mod health;
 mod lambda;
 mod listener;
 mod metrics;
 mod query;
+pub(crate) mod rate;
 mod sign;
+mod tls;
 
 use std::sync::Arc;
 
@@ -19,7 +22,10 @@ use axum::http::{Request, Response};
 use axum::routing::{any, get};
 use pawl_api::lambda::Route;
 
-pub(crate) use self::listener::serve;
+pub(crate) use self::gate::Gate;
+pub(crate) use self::listener::{Terms, serve};
+pub(crate) use self::tls::TlsDoor;
+pub use self::tls::{TlsError, TlsSettings};
 use crate::host::Host;
 
 /// Everything that the port answers.

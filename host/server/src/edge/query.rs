@@ -9,14 +9,16 @@ use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::query::{ACTION, ANSWER_TYPE, FORM_TYPE, Form, Node, answer, refusal, wire};
 use pawl_api::{Target, X_AMZ_TARGET, iam, sts};
 use pawl_core::limits;
-use pawl_iam::sigv4::{Head, present};
+use pawl_iam::sigv4::{AuthError, Head, present};
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::aws_json::REQUEST_ID;
-use super::listener::Peer;
-use super::sign::{authenticate, must_be_for};
+use super::gate::admitted;
+use super::listener::calling_from;
+use super::sign::must_be_for;
 use crate::host::Host;
+use crate::identity::Caller;
 use crate::metrics::Answered;
 use crate::{ops, spans};
 
@@ -88,7 +90,12 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
         Ok(bytes) => Form::parse(&bytes).map(|form| (form, bytes)),
         Err(error) => Err(error),
     };
-    let service = with_head(&parts, Service::of);
+    let service = with_head(&parts, Service::of).or_else(|| match &form {
+        Ok((form, _)) if is_unsigned(&parts) && Service::Sts.target(form) == Ok(UNSIGNED) => {
+            Some(Service::Sts)
+        }
+        _ => None,
+    });
     let target = match (&form, service) {
         (Ok((form, _)), Some(service)) => service.target(form).ok(),
         _ => None,
@@ -145,6 +152,14 @@ fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T 
     })
 }
 
+/// The one operation whose callers have no key yet.
+const UNSIGNED: Target = Target::Sts(sts::Operation::AssumeRoleWithWebIdentity);
+
+/// Whether a request has no signature at all: one that is wrong is refused as such.
+fn is_unsigned(parts: &request::Parts) -> bool {
+    with_head(parts, |head| matches!(present(head), Err(AuthError::MissingToken)))
+}
+
 /// Whoever did not sign a request is not told what is wrong with it.
 async fn respond(
     host: &Host,
@@ -153,9 +168,17 @@ async fn respond(
     (form, body): (&Form, &[u8]),
     request_id: &str,
 ) -> Result<(Target, Option<Vec<Node>>), ApiError> {
-    let signed = with_head(parts, |head| authenticate(host, head, body, request_id.to_owned()))?;
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-    let caller = signed.caller.from_address(peer);
+    if is_unsigned(parts) && Service::Sts.target(form) == Ok(UNSIGNED) {
+        let caller =
+            calling_from(Caller::nobody(host.region.clone(), request_id.to_owned()), &parts.extensions);
+        host.gate.must_be_open(&parts.extensions)?;
+        let done = ops::sts::perform(host, &caller, sts::Operation::AssumeRoleWithWebIdentity, form).await;
+        let nodes = done.inspect_err(|_| host.gate.note_refusal(&parts.extensions))?;
+        return Ok((UNSIGNED, nodes));
+    }
+    let signed =
+        with_head(parts, |head| admitted(host, head, body, request_id.to_owned(), &parts.extensions))?;
+    let caller = signed.caller;
     spans::request_signed(&caller);
     let Some(service) = service else { return Err(other_service(&signed.service)) };
     let target = service.target(form)?;

@@ -22,7 +22,7 @@ use super::AccessKey;
 use super::principal::Identity;
 use super::secrets;
 use super::session::{Issued, Session, Who, issue};
-use super::snapshot::{GROUP, POLICY, ROLE, Rows, Snapshot, USER, UserKey};
+use super::snapshot::{GROUP, POLICY, PROVIDER, ROLE, Rows, Snapshot, USER, UserKey};
 use super::used::LastUsed;
 
 /// Users, groups, roles, managed policies, and sessions.
@@ -250,6 +250,7 @@ impl Directory {
             groups: self.all(GROUP).await?,
             roles: self.all(ROLE).await?,
             policies: self.all(POLICY).await?,
+            providers: self.all(PROVIDER).await?,
         })
     }
 

@@ -71,6 +71,9 @@ pub struct Assumed {
     /// Who began it, where somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
+    /// The ARN of the identity provider through which it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 /// Temporary credentials that somebody is given.
@@ -180,8 +183,14 @@ impl Session {
                 tags.retain(|tag| !assumed.tags.iter().any(|own| own.key.eq_ignore_ascii_case(&tag.key)));
                 tags.extend(assumed.tags.iter().cloned());
                 let path = role.path.trim_start_matches('/');
+                let principal =
+                    Principal::session(account, &format!("{path}{}", role.name), &assumed.session);
+                let principal = match &assumed.provider {
+                    Some(provider) => principal.through(provider),
+                    None => principal,
+                };
                 Some(Identity {
-                    principal: Principal::session(account, &format!("{path}{}", role.name), &assumed.session),
+                    principal,
                     id: format!("{}:{}", role.id, assumed.session),
                     tags,
                     policies: grants.policies,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use pawl_core::identity::{BUILT_IN, Group, KeyStatus, ManagedPolicy, Role, User};
+use pawl_core::identity::{BUILT_IN, Group, KeyStatus, ManagedPolicy, OidcProvider, Role, User};
 use pawl_core::identity::{Policies, arn};
 use pawl_core::names::AccountId;
 use pawl_core::value::SecretBytes;
@@ -23,6 +23,8 @@ pub(crate) const GROUP: &str = "iam:group";
 pub(crate) const ROLE: &str = "iam:role";
 /// See [`USER`].
 pub(crate) const POLICY: &str = "iam:policy";
+/// See [`USER`].
+pub(crate) const PROVIDER: &str = "iam:oidc-provider";
 
 /// A thing and the revision at which it was read.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub struct Snapshot {
     pub roles: BTreeMap<String, Kept<Role>>,
     /// Managed policies of the account by their names.
     pub policies: BTreeMap<String, Kept<ManagedPolicy>>,
+    /// Identity providers by their URLs.
+    pub providers: BTreeMap<String, Kept<OidcProvider>>,
     keys: HashMap<String, Arc<UserKey>>,
     identities: HashMap<String, Arc<Identity>>,
     documents: HashMap<String, Arc<PolicyDocument>>,
@@ -88,6 +92,7 @@ pub(super) struct Rows {
     pub(super) groups: Vec<EntityRow>,
     pub(super) roles: Vec<EntityRow>,
     pub(super) policies: Vec<EntityRow>,
+    pub(super) providers: Vec<EntityRow>,
 }
 
 impl Snapshot {
@@ -99,6 +104,7 @@ impl Snapshot {
             groups: read(rows.groups, &before.groups),
             roles: read(rows.roles, &before.roles),
             policies: read(rows.policies, &before.policies),
+            providers: read(rows.providers, &before.providers),
             ..Self::default()
         };
         snapshot.documents = snapshot.compile_managed(account);

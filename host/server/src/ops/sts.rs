@@ -1,5 +1,7 @@
 //! One function per operation of STS.
 
+mod web_identity;
+
 use std::borrow::Cow;
 
 use pawl_api::error::{ApiError, ErrorCode};
@@ -27,6 +29,7 @@ pub(crate) async fn perform(host: &Host, caller: &Caller, operation: Operation, 
         Operation::GetAccessKeyInfo => access_key_info(host, caller, form),
         Operation::GetSessionToken => session_token(host, caller, form),
         Operation::AssumeRole => assume_role(host, caller, form),
+        Operation::AssumeRoleWithWebIdentity => web_identity::assume(host, caller, form).await,
     }
 }
 
@@ -190,6 +193,7 @@ fn assume_role(host: &Host, caller: &Caller, form: &Form) -> Answer {
         tags,
         transitive,
         source_identity,
+        provider: None,
     };
     let issued = host.directory.begin(Who::Role(Box::new(assumed)), seconds, host.app.clock().wall())?;
     let user = [

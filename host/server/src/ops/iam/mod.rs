@@ -8,6 +8,7 @@ mod key;
 mod managed;
 mod membership;
 mod page;
+mod provider;
 mod request;
 mod role;
 mod shown;
@@ -110,6 +111,16 @@ pub(crate) async fn perform(host: &Host, caller: &Caller, operation: Operation, 
         O::ListUserTags => tag::list(request, Tagged::User),
         O::ListRoleTags => tag::list(request, Tagged::Role),
         O::ListPolicyTags => tag::list(request, Tagged::Policy),
+        O::CreateOpenIDConnectProvider => provider::create(request).await,
+        O::GetOpenIDConnectProvider => provider::get(request),
+        O::ListOpenIDConnectProviders => provider::list(request),
+        O::DeleteOpenIDConnectProvider => provider::delete(request).await,
+        O::UpdateOpenIDConnectProviderThumbprint => provider::thumbprints(request).await,
+        O::AddClientIDToOpenIDConnectProvider => provider::add_client_id(request).await,
+        O::RemoveClientIDFromOpenIDConnectProvider => provider::remove_client_id(request).await,
+        O::TagOpenIDConnectProvider => provider::tag(request).await,
+        O::UntagOpenIDConnectProvider => provider::untag(request).await,
+        O::ListOpenIDConnectProviderTags => provider::tags(request),
         O::ListAccountAliases => page::nothing("AccountAliases"),
         O::ListInstanceProfilesForRole => role::nothing(request, "InstanceProfiles"),
         O::ListSigningCertificates => user::nothing(request, "Certificates"),

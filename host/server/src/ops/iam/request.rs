@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::iam::Operation;
 use pawl_api::query::{Form, rule};
-use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, Role, User};
+use pawl_core::identity::{Group, Holder, IdentityError, ManagedPolicy, OidcProvider, Role, User};
 use pawl_core::names::AccountId;
 use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
@@ -13,7 +13,7 @@ use pawl_iam::policy::{PolicyDocument, PolicyError, PolicyKind, PrincipalKind};
 use pawl_store::{EntityChange, EntityPut, Expect};
 
 use crate::host::Host;
-use crate::identity::{Caller, GROUP, Kept, POLICY, ROLE, Snapshot, USER};
+use crate::identity::{Caller, GROUP, Kept, POLICY, PROVIDER, ROLE, Snapshot, USER};
 
 /// A request.
 pub(crate) struct IamRequest<'a> {
@@ -158,11 +158,19 @@ impl<'a> IamRequest<'a> {
 
     /// The record that is stored with a change. Never a secret.
     fn audit(&self) -> Vec<String> {
-        let about: serde_json::Map<_, _> =
-            ["UserName", "GroupName", "RoleName", "PolicyName", "PolicyArn", "AccessKeyId"]
-                .into_iter()
-                .filter_map(|name| Some((name.to_owned(), self.form.get(name)?.into())))
-                .collect();
+        let about: serde_json::Map<_, _> = [
+            "UserName",
+            "GroupName",
+            "RoleName",
+            "PolicyName",
+            "PolicyArn",
+            "AccessKeyId",
+            "OpenIDConnectProviderArn",
+            "Url",
+        ]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), self.form.get(name)?.into())))
+        .collect();
         let record = serde_json::json!({
             "at": self.now(),
             "request_id": self.caller.request_id,
@@ -218,6 +226,17 @@ impl Stored for ManagedPolicy {
     const KIND: &'static str = POLICY;
     fn name(&self) -> &str {
         &self.name
+    }
+}
+
+impl Stored for OidcProvider {
+    const KIND: &'static str = PROVIDER;
+    fn name(&self) -> &str {
+        &self.url
+    }
+    // Paths differ by case, and with them issuers.
+    fn keys(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

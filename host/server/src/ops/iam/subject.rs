@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::iam::Operation;
-use pawl_core::identity::arn;
+use pawl_core::identity::{OidcProvider, arn};
 use pawl_core::secret::Tag;
 use pawl_iam::policy::PrincipalKind;
 
@@ -41,6 +41,10 @@ enum Subject {
     NewRole,
     /// A managed policy that is to be.
     NewPolicy,
+    /// An identity provider, by its ARN.
+    Provider,
+    /// An identity provider that is to be.
+    NewProvider,
 }
 
 impl Subject {
@@ -54,12 +58,22 @@ impl Subject {
             | O::ListRoles
             | O::ListPolicies
             | O::GetAccountSummary
+            | O::ListOpenIDConnectProviders
             | O::ListAccountAliases => Self::Account,
             O::CreateUser => Self::NewUser,
             O::CreateGroup => Self::NewGroup,
             O::CreateRole => Self::NewRole,
             O::CreatePolicy => Self::NewPolicy,
             O::GetAccessKeyLastUsed => Self::KeyOwner,
+            O::CreateOpenIDConnectProvider => Self::NewProvider,
+            O::GetOpenIDConnectProvider
+            | O::DeleteOpenIDConnectProvider
+            | O::UpdateOpenIDConnectProviderThumbprint
+            | O::AddClientIDToOpenIDConnectProvider
+            | O::RemoveClientIDFromOpenIDConnectProvider
+            | O::TagOpenIDConnectProvider
+            | O::UntagOpenIDConnectProvider
+            | O::ListOpenIDConnectProviderTags => Self::Provider,
             O::GetUser
             | O::UpdateUser
             | O::DeleteUser
@@ -139,6 +153,8 @@ impl Subject {
             Self::Role | Self::NewRole => Some("RoleName"),
             Self::Policy => Some("PolicyArn"),
             Self::NewPolicy => Some("PolicyName"),
+            Self::Provider => Some("OpenIDConnectProviderArn"),
+            Self::NewProvider => Some("Url"),
         }
     }
 
@@ -154,7 +170,9 @@ impl Subject {
             | Self::NewUser
             | Self::NewGroup
             | Self::NewRole
-            | Self::NewPolicy => None,
+            | Self::NewPolicy
+            | Self::Provider
+            | Self::NewProvider => None,
         }
     }
 
@@ -164,12 +182,14 @@ impl Subject {
             Self::NewUser => Some(Operation::TagUser.action()),
             Self::NewRole => Some(Operation::TagRole.action()),
             Self::NewPolicy => Some(Operation::TagPolicy.action()),
+            Self::NewProvider => Some(Operation::TagOpenIDConnectProvider.action()),
             Self::Account
             | Self::User
             | Self::KeyOwner
             | Self::Group
             | Self::Role
             | Self::Policy
+            | Self::Provider
             | Self::NewGroup => None,
         }
     }
@@ -245,7 +265,17 @@ impl IamRequest<'_> {
             Subject::NewGroup => of("group", Some(path), named),
             Subject::NewRole => of("role", Some(path), named),
             Subject::NewPolicy => of("policy", Some(path), named),
+            Subject::Provider | Subject::NewProvider => self.provider(subject).unwrap_or_else(|| "*".to_owned()),
         }
+    }
+
+    /// The ARN of the identity provider that the request is about.
+    fn provider(&self, subject: Subject) -> Option<String> {
+        let named = self.form.get(subject.field()?)?;
+        if subject == Subject::Provider {
+            return Some(named.to_owned());
+        }
+        Some(OidcProvider::new(OidcProvider::url_of(named)?, self.now()).arn(self.account()))
     }
 
     /// What a user or a group is called afterwards, where that changes. AWS: who renames needs the permission for both.
@@ -275,10 +305,10 @@ impl IamRequest<'_> {
         if name.starts_with("Attach") || name.starts_with("Detach") {
             keys.extend(self.form.get("PolicyArn").map(|arn| ("iam:PolicyARN".into(), arn.to_owned())));
         }
-        if subject.tagging().is_some() || matches!(operation, O::TagUser | O::TagRole | O::TagPolicy) {
+        if subject.tagging().is_some() || matches!(operation, O::TagUser | O::TagRole | O::TagPolicy | O::TagOpenIDConnectProvider) {
             keys.extend(request_tags(self.form.pairs("Tags", "Key", "Value")));
         }
-        if matches!(operation, O::UntagUser | O::UntagRole | O::UntagPolicy) {
+        if matches!(operation, O::UntagUser | O::UntagRole | O::UntagPolicy | O::UntagOpenIDConnectProvider) {
             let taken = self.form.list("TagKeys");
             keys.extend(taken.into_iter().map(|key| ("aws:TagKeys".into(), key.to_owned())));
         }
@@ -318,6 +348,11 @@ impl IamRequest<'_> {
                 let policy = named.and_then(|arn| snapshot.policy(self.account(), arn));
                 policy.map(|policy| (policy.value.tags.clone(), None)).unwrap_or_default()
             }
+            Subject::Provider => {
+                let url = named.and_then(OidcProvider::url_of_arn);
+                let provider = url.and_then(|url| snapshot.providers.get(url));
+                provider.map(|provider| (provider.value.tags.clone(), None)).unwrap_or_default()
+            }
             Subject::Account
             | Subject::User
             | Subject::KeyOwner
@@ -325,7 +360,8 @@ impl IamRequest<'_> {
             | Subject::NewUser
             | Subject::NewGroup
             | Subject::NewRole
-            | Subject::NewPolicy => (Vec::new(), None),
+            | Subject::NewPolicy
+            | Subject::NewProvider => (Vec::new(), None),
         }
     }
 }
@@ -349,12 +385,14 @@ mod tests {
                         && !["User", "Group", "Role"].iter().any(|kind| name.contains(kind))
                 }
                 Subject::User => {
-                    !name.contains("Role") && !name.contains("ToGroup") && !name.contains("FromGroup")
+                    !["Role", "ToGroup", "FromGroup", "Provider"].iter().any(|other| name.contains(other))
                 }
                 Subject::NewUser => name == "CreateUser",
                 Subject::NewGroup => name == "CreateGroup",
                 Subject::NewRole => name == "CreateRole",
                 Subject::NewPolicy => name == "CreatePolicy",
+                Subject::Provider => name.contains("OpenIDConnectProvider"),
+                Subject::NewProvider => name == "CreateOpenIDConnectProvider",
             };
             assert!(said, "{name} is about {:?}", Subject::of(operation));
         }
