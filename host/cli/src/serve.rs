@@ -43,6 +43,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         worker_program,
         unconfined_workers: settings.unconfined_workers,
         egress: settings.egress,
+        audit: settings.audit,
     };
     let served = runtime.block_on(async {
         let ended = told_to_end()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pawl_audit::AuditLog;
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_iam::sigv4::SigningKey;
@@ -48,6 +49,8 @@ pub struct Host {
     pub signing_keys: SigningKeys,
     /// Whether the store is the one that this host knows.
     pub epoch: StoreEpoch,
+    /// The audit log.
+    pub audit: AuditLog,
 }
 
 /// A clock that can be moved forward, and the file in which the next start finds how far.

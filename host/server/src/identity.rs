@@ -21,6 +21,8 @@ use pawl_core::world::Rng;
 use pawl_keyring::{Keyring, SealContext, Sealed};
 use pawl_store::{Store, StoreError};
 
+use crate::audit::Trail;
+
 pub use self::directory::{Credential, Directory};
 pub use self::principal::Identity;
 pub use self::session::{Assumed, Issued, Session, Who, issue};
@@ -52,6 +54,8 @@ pub struct Caller {
     pub source: Option<IpAddr>,
     /// What decides about a user or a session; none for the root identity and Pawl itself.
     pub identity: Option<Arc<Identity>>,
+    /// Where what is touched for it is noted.
+    pub(crate) trail: Trail,
 }
 
 /// In what capacity somebody calls. Two are Pawl itself, at work for a secret.
@@ -78,6 +82,7 @@ impl Caller {
             standing: Standing::Root,
             source: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 
@@ -91,6 +96,7 @@ impl Caller {
             standing: Standing::Principal,
             source: None,
             identity: Some(identity),
+            trail: Trail::default(),
         }
     }
 
@@ -110,6 +116,7 @@ impl Caller {
             standing: Standing::Scheduler,
             source: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 
@@ -123,6 +130,7 @@ impl Caller {
             standing: Standing::Rotation,
             source: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 }

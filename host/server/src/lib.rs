@@ -4,6 +4,7 @@
 //! one function per operation, and `rotation` runs what is due.
 
 pub mod app;
+pub mod audit;
 pub mod backup;
 pub mod cache;
 mod draft;
@@ -28,5 +29,5 @@ pub mod world;
 pub use events::webhook::{WebhookError, WebhookSettings, WebhookUrl, WebhookUrlError};
 pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
 pub use rotation::{Drill, DrillError, Ended, Opens, Ran};
-pub use settings::Settings;
+pub use settings::{AuditSettings, Settings};
 pub use start::{Opened, ServeError, open, serve};

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pawl_audit::{AuditKey, AuditLog};
 use pawl_core::limits;
 use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
-use pawl_keyring::{UnlockError, root_file};
+use pawl_keyring::{Keyring, UnlockError, root_file};
 use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
@@ -29,9 +30,9 @@ use crate::identity::{AccessKey, Directory, IdentityError, root_key, shared_root
 use crate::metrics::Metrics;
 use crate::ops::PageTokens;
 use crate::rotation::run_scheduler;
-use crate::settings::Settings;
+use crate::settings::{AuditSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
-use crate::{edge, events};
+use crate::{audit, edge, events};
 
 use self::directory::DataDir;
 use self::vault::StorePlace;
@@ -124,6 +125,9 @@ pub enum ServeError {
     /// The certificate authorities for databases.
     #[error(transparent)]
     DatabaseCa(#[from] TlsRootsError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] pawl_audit::LogError),
     /// The receiver of events.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
@@ -166,6 +170,8 @@ pub async fn serve(
     let sweeping = tokio::spawn(crate::functions::sweep(host.clone()));
     let looking = tokio::spawn(watch_directory(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
+    let (end_relay, relay_ending) = watch::channel(false);
+    let relaying = tokio::spawn(audit::relay(host.clone(), relay_ending));
     listening(bound);
     let closing = host.clone();
     let shutdown = async move {
@@ -191,6 +197,8 @@ pub async fn serve(
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
     }
+    end_relay.send_replace(true);
+    close_audit(&host, relaying).await;
     let store = host.app.queue();
     if store.is_shared()
         && let Err(error) = store.break_leases(Some(&host.owner)).await
@@ -199,6 +207,18 @@ pub async fn serve(
     }
     store.close().await;
     Ok(())
+}
+
+/// Ends the audit log: what is left to be recorded first, then its last checkpoint, of which the store is told.
+async fn close_audit(host: &Arc<Host>, relaying: tokio::task::JoinHandle<()>) {
+    if tokio::time::timeout(limits::SHUTDOWN_GRACE, relaying).await.is_err() {
+        tracing::warn!("not everything in the store was recorded; the next start does it");
+    }
+    let closing = host.clone();
+    if tokio::task::spawn_blocking(move || closing.audit.close()).await.is_err() {
+        tracing::error!("the audit log could not be closed; the next start says so");
+    }
+    audit::note_anchor(host, &mut None).await;
 }
 
 /// A host that is ready to serve, and its directory, which is locked as long as this is there.
@@ -255,6 +275,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let keyring = Arc::new(keyring);
     let (shared, sealing) = (Arc::clone(&store), Arc::clone(&keyring));
     let directory = Directory::open(shared, sealing, account.clone(), Arc::clone(&rng)).await?;
+    let audit = open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await?;
     let app = App::new(Parts {
         store,
         keyring,
@@ -263,8 +284,10 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         rng,
         account,
         functions,
+        host_id: dir.host_id().to_owned(),
     });
     let host = Host {
+        audit,
         app,
         metrics,
         runtime,
@@ -281,6 +304,42 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         epoch,
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
+}
+
+/// Opens the audit log, and tells what is wrong with its end.
+async fn open_audit(
+    settings: &AuditSettings,
+    (dir, clock): (&DataDir, &Arc<SystemClock>),
+    store: &dyn Store,
+    keyring: &Keyring,
+) -> Result<AuditLog, ServeError> {
+    let seed = keyring.subkey("audit checkpoints");
+    let Some(key) = AuditKey::from_seed(&seed).filter(|_| settings.is_on) else {
+        tracing::warn!("no call is recorded (--audit off): this is for benches only");
+        return Ok(AuditLog::off());
+    };
+    let anchor = audit::stored_anchor(store, dir.host_id()).await?;
+    let opened = AuditLog::open(pawl_audit::Options {
+        dir: settings.dir.clone().unwrap_or_else(|| dir.path().join("audit")),
+        host: dir.host_id().to_owned(),
+        key,
+        clock: clock.clone(),
+        retention_days: settings.retention_days,
+        segment_bytes: settings.segment_bytes,
+        anchor,
+    })?;
+    if opened.unfinished_bytes > 0 {
+        let bytes = opened.unfinished_bytes;
+        tracing::info!(bytes, "the audit log ended in the middle of a line, which nobody was answered for");
+    }
+    if let Some((written, found)) = opened.missing {
+        tracing::error!(
+            written,
+            found,
+            "the end of the audit log was cut off: lines that were written are missing; see `pawl audit verify`"
+        );
+    }
+    Ok(opened.log)
 }
 
 /// One for each kind of database.

@@ -14,8 +14,12 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store would take a change.
+/// `GET /readyz`: the audit log can be written, and the store would take a change.
 pub(super) async fn ready(State(host): State<Arc<Host>>) -> (StatusCode, &'static str) {
+    if let Some(why) = host.audit.state().failure {
+        tracing::warn!(why, "not ready: the audit log cannot be written");
+        return (StatusCode::SERVICE_UNAVAILABLE, "the audit log cannot be written\n");
+    }
     match timeout(limits::READY_TIMEOUT, host.app.queue().ready()).await {
         Ok(Ok(())) => (StatusCode::OK, "ok\n"),
         Ok(Err(error)) => {
