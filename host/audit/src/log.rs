@@ -138,7 +138,7 @@ pub struct State {
     pub bytes: u64,
     /// How often writing has failed.
     pub failures: u64,
-    /// Calls that were refused because nothing could be written, and have not been noted yet.
+    /// Calls that were refused because nothing could be written.
     pub refused: u64,
     /// Microseconds that writes took, all together.
     pub write_micros: u64,

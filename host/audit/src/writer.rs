@@ -41,6 +41,8 @@ pub(crate) struct Writer {
     checkpointed: Instant,
     looked_for_old: Option<Instant>,
     failed_at: Option<Timestamp>,
+    /// Refused calls of which a line tells.
+    refused_noted: u64,
 }
 
 impl Writer {
@@ -55,6 +57,7 @@ impl Writer {
             checkpointed: Instant::now(),
             looked_for_old: None,
             failed_at: None,
+            refused_noted: 0,
         }
     }
 
@@ -289,7 +292,8 @@ impl Writer {
         if !self.has_room() {
             return;
         }
-        let refused = self.shared.refused.load(Ordering::Relaxed);
+        let total = self.shared.refused.load(Ordering::Relaxed);
+        let refused = total.saturating_sub(self.refused_noted);
         let written = match &self.file {
             Some(_) => self.look_at_file(),
             None => self.next_segment("failure", 0),
@@ -301,7 +305,7 @@ impl Writer {
         match written {
             Ok(()) => {
                 tracing::warn!(calls = refused, "the audit log can be written again; calls were refused meanwhile");
-                self.shared.refused.fetch_sub(refused, Ordering::Relaxed);
+                self.refused_noted = total;
                 self.failed_at = None;
                 self.shared.recovered();
             }

@@ -118,7 +118,7 @@ impl Metrics {
         count("pawl_audit_records", "Records that were written to the audit log", audit.records);
         count("pawl_audit_writes", "Writes of the audit log to the disk, each of many records", audit.writes);
         count("pawl_audit_failures", "How often the audit log could not be written", audit.failures);
-        count("pawl_audit_refused", "Calls refused since the audit log cannot be written", audit.refused);
+        count("pawl_audit_refused", "Calls refused because the audit log could not be written", audit.refused);
         let mut show = |name, help, figure: u64| {
             asked.register(name, help, ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX)));
         };
