@@ -220,7 +220,10 @@ impl<'a> Reader<'a> {
                 let missing = if line.seq - 1 == next {
                     format!("line number {next} of the log is missing before this one{or}")
                 } else {
-                    format!("line numbers {next} to {} of the log are missing before this one{or}", line.seq - 1)
+                    format!(
+                        "line numbers {next} to {} of the log are missing before this one{or}",
+                        line.seq - 1
+                    )
                 };
                 self.here(missing);
             }
@@ -334,7 +337,11 @@ impl<'a> Reader<'a> {
         let first = self.chain.segments.first().map_or(1, |first| first.number);
         if self.chain.whole && first > 1 && self.retired_through + 1 < first {
             let what = format!("segments {} to {} are missing", self.retired_through + 1, first - 1);
-            self.found_in(&dir, None, format!("{what}, and no line says that they were kept for long enough"));
+            self.found_in(
+                &dir,
+                None,
+                format!("{what}, and no line says that they were kept for long enough"),
+            );
         }
         if self.unfinished > 0 {
             let (bytes, line) = (self.unfinished, self.line + 1);

@@ -263,7 +263,10 @@ impl Writer {
         self.file = None;
         self.next_segment("disturbed", 0)?;
         let at = moment(self.now());
-        self.write_notes(&[Note::Disturbed { what: format!("segment {}: {what}", self.head.segment - 1), at }])
+        self.write_notes(&[Note::Disturbed {
+            what: format!("segment {}: {what}", self.head.segment - 1),
+            at,
+        }])
     }
 
     fn fail(&mut self, error: &io::Error) {
@@ -304,7 +307,10 @@ impl Writer {
         });
         match written {
             Ok(()) => {
-                tracing::warn!(calls = refused, "the audit log can be written again; calls were refused meanwhile");
+                tracing::warn!(
+                    calls = refused,
+                    "the audit log can be written again; calls were refused meanwhile"
+                );
                 self.refused_noted = total;
                 self.failed_at = None;
                 self.shared.recovered();

@@ -167,7 +167,11 @@ fn a_segment_or_an_end_that_is_missing_is_named() {
         let (_, findings) = checked(dir.path(), Some(&anchor));
         let told: String = findings.iter().map(|found| found.what.clone()).collect();
         let last = number + 1 == files.len();
-        let wanted = if last { "the end was cut off".to_owned() } else { format!("segments {0} to {0} are missing", number + 1) };
+        let wanted = if last {
+            "the end was cut off".to_owned()
+        } else {
+            format!("segments {0} to {0} are missing", number + 1)
+        };
         assert!(told.contains(&wanted), "{told}");
         std::fs::write(file, kept).unwrap();
     }
@@ -186,7 +190,10 @@ fn a_segment_or_an_end_that_is_missing_is_named() {
 #[test]
 fn a_log_that_was_written_anew_without_the_key_is_told_by_its_checkpoints() {
     let dir = tempfile::tempdir().unwrap();
-    let forged = Options { key: AuditKey::from_seed(&SecretBytes::new(vec![4; 32])).unwrap(), ..options(dir.path(), &clock()) };
+    let forged = Options {
+        key: AuditKey::from_seed(&SecretBytes::new(vec![4; 32])).unwrap(),
+        ..options(dir.path(), &clock())
+    };
     let Opened { log, .. } = AuditLog::open(forged).unwrap();
     write(&log, 0..3);
     log.close();
@@ -212,7 +219,8 @@ fn a_line_that_a_kill_has_cut_off_is_explained_and_one_that_was_cut_off_is_not_o
     let (report, findings) = checked(dir.path(), Some(&anchor));
     assert_eq!(findings, []);
     assert!(report.chains[0].remarks[0].contains("has no end"), "{report:?}");
-    let opened = AuditLog::open(Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) }).unwrap();
+    let opened =
+        AuditLog::open(Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) }).unwrap();
     assert_eq!((opened.unfinished_bytes, opened.missing), (17, None));
     write(&opened.log, 3..4);
     drop(opened);
@@ -227,11 +235,15 @@ fn a_line_that_a_kill_has_cut_off_is_explained_and_one_that_was_cut_off_is_not_o
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join(HOST)).unwrap();
     std::fs::write(dir.path().join(HOST).join(file.file_name().unwrap()), &whole[..before]).unwrap();
-    let opened = AuditLog::open(Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) }).unwrap();
+    let opened =
+        AuditLog::open(Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) }).unwrap();
     assert!(opened.missing.is_some());
     drop(opened);
     let (_, findings) = checked(dir.path(), None);
-    assert!(findings.iter().any(|found| found.what.contains("cut off while the host did not run")), "{findings:?}");
+    assert!(
+        findings.iter().any(|found| found.what.contains("cut off while the host did not run")),
+        "{findings:?}"
+    );
 }
 
 #[test]
@@ -258,7 +270,8 @@ fn somebody_who_meddles_while_it_is_written_is_told_and_the_log_goes_on() {
         let (_, findings) = checked(dir.path(), None);
         let what: String = findings.iter().map(|found| found.what.clone()).collect();
         assert!(what.contains("somebody changed a file") && what.contains(told), "{what}");
-        let text: String = files(dir.path()).iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        let text: String =
+            files(dir.path()).iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
         assert!((3..6).all(|number| text.contains(&format!("\"r{number}\""))));
     }
 }

@@ -12,7 +12,9 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::dial::Egress;
-use pawl_server::{AuditSettings, DatabaseUrl, DatabaseUrlError, WebhookSettings, WebhookUrl, WebhookUrlError};
+use pawl_server::{
+    AuditSettings, DatabaseUrl, DatabaseUrlError, WebhookSettings, WebhookUrl, WebhookUrlError,
+};
 use serde::Deserialize;
 
 pub(crate) use self::audit::AuditArgs;

@@ -14,8 +14,8 @@ mod record;
 mod relay;
 mod trail;
 
-pub(crate) use self::anchor::{note_anchor, stored_anchor};
 pub use self::anchor::{AnchorError, anchors};
+pub(crate) use self::anchor::{note_anchor, stored_anchor};
 pub(crate) use self::call::{Answered, Call};
 pub(crate) use self::outbox::{Row, events_of};
 pub(crate) use self::relay::relay;

@@ -20,7 +20,10 @@ struct Disk<'a>(&'a Path);
 impl<'a> Disk<'a> {
     fn mount(at: &'a Path) -> Self {
         std::fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs"]).arg(at).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs"])
+            .arg(at)
+            .status();
         assert!(mounted.unwrap().success(), "the tests mount a disk of their own, which needs root");
         Self(at)
     }
@@ -33,15 +36,28 @@ impl Drop for Disk<'_> {
 }
 
 fn ready(pawl: &Pawl) -> (u16, String) {
-    let request = Request { method: "GET".to_owned(), path: "/readyz".to_owned(), headers: Vec::new(), body: Vec::new() };
+    let request = Request {
+        method: "GET".to_owned(),
+        path: "/readyz".to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
     let answer = request.header("host", "x").send(pawl.address());
     (answer.status, answer.body)
 }
 
 fn metric(pawl: &Pawl, name: &str) -> u64 {
-    let request = Request { method: "GET".to_owned(), path: "/metrics".to_owned(), headers: Vec::new(), body: Vec::new() };
+    let request = Request {
+        method: "GET".to_owned(),
+        path: "/metrics".to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
     let page = request.header("host", "x").send(pawl.address()).body;
-    let line = page.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}: {page}"));
+    let line = page
+        .lines()
+        .find(|line| line.starts_with(&format!("{name} ")))
+        .unwrap_or_else(|| panic!("{name}: {page}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -60,7 +76,11 @@ fn a_full_disk_stops_every_answer_and_room_starts_them_again() {
         (answer.status != 200).then_some(answer)
     });
     assert_eq!((refused.status, refused.code()), (500, "InternalServiceError".to_owned()));
-    assert!(!refused.body.contains("canary-value") && !refused.body.contains("disk") && !refused.body.contains("space"));
+    assert!(
+        !refused.body.contains("canary-value")
+            && !refused.body.contains("disk")
+            && !refused.body.contains("space")
+    );
     assert_eq!(ready(&pawl), (503, "the audit log cannot be written\n".to_owned()));
     assert_eq!(metric(&pawl, "pawl_audit_failing"), 1);
     for _ in 0..20 {

@@ -57,7 +57,8 @@ fn no_answered_call_and_no_committed_change_is_without_a_record_after_a_kill() {
         pawl.resume();
     }
     let made = made.into_inner().unwrap();
-    let committed: Vec<&String> = made.iter().filter(|name| pawl.value(name, "AWSCURRENT").is_some()).collect();
+    let committed: Vec<&String> =
+        made.iter().filter(|name| pawl.value(name, "AWSCURRENT").is_some()).collect();
     let recorded_of = |name: &str| {
         records(&pawl).iter().any(|record| {
             let arn = record["resources"][0]["ARN"].as_str().unwrap_or_default();

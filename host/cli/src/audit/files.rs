@@ -18,7 +18,9 @@ pub(super) fn chains(dir: &Path) -> Result<Vec<Chain>, CommandError> {
     let chains = chains_in(dir).map_err(|error| failed(dir, &error))?;
     if chains.is_empty() {
         let dir = dir.display();
-        return Err(CommandError::Failed(format!("there is no audit log in `{dir}`; name the data directory with --data-dir")));
+        return Err(CommandError::Failed(format!(
+            "there is no audit log in `{dir}`; name the data directory with --data-dir"
+        )));
     }
     Ok(chains)
 }

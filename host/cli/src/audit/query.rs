@@ -39,7 +39,8 @@ pub(super) fn run(
 /// Prints one record; before the first one the names of the columns.
 pub(super) fn show(shown: &Shown, head: bool, printer: &mut Printer) -> Result<(), CommandError> {
     if printer.format == Format::Json {
-        let line = serde_json::to_string(shown.value()).map_err(|error| CommandError::Failed(error.to_string()))?;
+        let line =
+            serde_json::to_string(shown.value()).map_err(|error| CommandError::Failed(error.to_string()))?;
         return Ok(printer.line(&line)?);
     }
     if head {

@@ -27,7 +27,9 @@ pub(super) fn run(
         None => {
             let wrong = |path: std::path::PathBuf| {
                 let path = path.display();
-                CommandError::Failed(format!("`{path}` is no segment of an audit log: their names are like 000000001-20261123.jsonl"))
+                CommandError::Failed(format!(
+                    "`{path}` is no segment of an audit log: their names are like 000000001-20261123.jsonl"
+                ))
             };
             chains_of(&args.files).map_err(wrong)?
         }
@@ -54,7 +56,11 @@ pub(super) fn run(
     if let Some(error) = broken {
         return Err(error.into());
     }
-    if text { summary(&report, &remarks, printer)? } else { whole(&report, &findings, &remarks, printer)? }
+    if text {
+        summary(&report, &remarks, printer)?
+    } else {
+        whole(&report, &findings, &remarks, printer)?
+    }
     if report.findings > 0 { Err(CommandError::Reported) } else { Ok(()) }
 }
 
@@ -158,7 +164,8 @@ fn anchors(
     if !args.files.is_empty() {
         return Ok(HashMap::new());
     }
-    let database = settings::database_url(*environment, args.database_url.as_deref(), None)?.map(Place::Database);
+    let database =
+        settings::database_url(*environment, args.database_url.as_deref(), None)?.map(Place::Database);
     let embedded = args.log.data_dir(environment).map(Place::Directory);
     let Some(place) = database.or(embedded) else {
         remarks.push(UNASKED.to_owned());

@@ -175,7 +175,12 @@ fn settings(
         worker_program: worker_program.clone(),
         unconfined_workers,
         // Nobody calls.
-        audit: AuditSettings { is_on: false, dir: None, retention_days: None, segment_bytes: limits::AUDIT_SEGMENT_BYTES },
+        audit: AuditSettings {
+            is_on: false,
+            dir: None,
+            retention_days: None,
+            segment_bytes: limits::AUDIT_SEGMENT_BYTES,
+        },
     })
 }
 

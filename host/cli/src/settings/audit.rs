@@ -35,14 +35,15 @@ pub(super) fn settings(
         days.map(|days| days.to_string()),
         &limits::AUDIT_RETENTION_DAYS.to_string(),
     )?;
-    let is_on = match args.audit.clone().map_or_else(|| env.text("PAWL_AUDIT"), |text| Ok(Some(text)))?.as_deref() {
-        None | Some("on") => true,
-        Some("off") => false,
-        Some(_) => {
-            let (from, why) = ("--audit".to_owned(), "it must be `on` or `off`".to_owned());
-            return Err(SettingsError::Wrong { from, why });
-        }
-    };
+    let is_on =
+        match args.audit.clone().map_or_else(|| env.text("PAWL_AUDIT"), |text| Ok(Some(text)))?.as_deref() {
+            None | Some("on") => true,
+            Some("off") => false,
+            Some(_) => {
+                let (from, why) = ("--audit".to_owned(), "it must be `on` or `off`".to_owned());
+                return Err(SettingsError::Wrong { from, why });
+            }
+        };
     Ok(AuditSettings {
         is_on,
         dir: args.audit_dir.clone().or_else(|| env.path("PAWL_AUDIT_DIR")).or(dir),

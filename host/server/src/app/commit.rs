@@ -11,13 +11,13 @@ use tracing::Instrument as _;
 
 use super::rows::{self, encode, row};
 use super::{App, Fate, Fence};
+use crate::audit::{KeyUse, Row, events_of};
 use crate::cache::{Generation, Held, Key};
 use crate::draft::Draft;
 use crate::error::AppError;
 use crate::events::{self, EventStream, News};
 use crate::history;
 use crate::identity::Caller;
-use crate::audit::{KeyUse, Row, events_of};
 use crate::policy::Action;
 
 /// What an edit has left: a draft without what it was made with.
@@ -91,8 +91,7 @@ impl App {
         let revision = before.map_or(1, |held| held.revision.saturating_add(1));
         let former = before.map(|held| &held.secret);
         news.extend(events::of_change(former, &secret, fate));
-        let events: Vec<_> =
-            news.into_iter().map(|news| news.record(&secret, now, &*self.rng)).collect();
+        let events: Vec<_> = news.into_iter().map(|news| news.record(&secret, now, &*self.rng)).collect();
         let mut record = Row::of(&self.host_id, caller, now, action.short_name(), secret.arn.as_str());
         record.revision = Some(revision);
         if record.own {

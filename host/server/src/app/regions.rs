@@ -113,7 +113,8 @@ impl App {
             secret.set_replica(Replica { region: region.clone(), kms_key_id: kms_key_id.clone(), status });
             if let Some(row) = there.held.as_ref().filter(|row| own && row.secret.kms_key_id != kms_key_id) {
                 let renewed = Secret { kms_key_id, ..row.secret.clone() };
-                let edited = Edited { secret: renewed, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
+                let edited =
+                    Edited { secret: renewed, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
                 let commit = commit(Some(row.clone()), ask.action, there.began);
                 prepared.push(self.prepare(caller, edited, commit)?);
                 continue;
@@ -127,7 +128,8 @@ impl App {
                 prepared.push(self.purge(caller, ask.action, &there, held)?);
             }
             let replica = Secret::replica(&secret, region.clone(), kms_key_id, now);
-            let edited = Edited { secret: replica, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
+            let edited =
+                Edited { secret: replica, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
             prepared.push(self.prepare(caller, edited, commit(None, ask.action, there.began))?);
         }
         if secret == before.secret {
@@ -293,8 +295,13 @@ impl App {
         slot: &Slot,
         held: &Arc<Held>,
     ) -> Result<Prepared, AppError> {
-        let edited =
-            Edited { secret: held.secret.clone(), now: self.clock.now(), puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
+        let edited = Edited {
+            secret: held.secret.clone(),
+            now: self.clock.now(),
+            puts: Vec::new(),
+            news: Vec::new(),
+            steps: Vec::new(),
+        };
         let commit = Commit { fate: Fate::Purged, ..commit(Some(held.clone()), action, slot.began) };
         self.prepare(caller, edited, commit)
     }

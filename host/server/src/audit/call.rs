@@ -73,7 +73,11 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// When it could not be recorded.
-    pub(crate) async fn ended(mut self, target: Option<Target>, answered: Answered<'_>) -> Result<(), Unwritable> {
+    pub(crate) async fn ended(
+        mut self,
+        target: Option<Target>,
+        answered: Answered<'_>,
+    ) -> Result<(), Unwritable> {
         self.target = target;
         let Some(mut in_flight) = self.in_flight.take() else { return Ok(()) };
         let refused = match &answered {
@@ -135,7 +139,8 @@ impl<'a> Call<'a> {
 
     /// The access key that the signature names, proved or not.
     fn access_key(&self) -> Option<&str> {
-        let header = self.header(AUTHORIZATION).and_then(|text| text.split_once("Credential=")).map(|(_, of)| of);
+        let header =
+            self.header(AUTHORIZATION).and_then(|text| text.split_once("Credential=")).map(|(_, of)| of);
         let query = || {
             let pairs = self.parts.uri.query().unwrap_or_default().split('&');
             pairs.filter_map(|pair| pair.strip_prefix("X-Amz-Credential=")).next()
@@ -166,7 +171,8 @@ impl<'a> Call<'a> {
             Some((source, name)) => (source.as_str(), name.as_str()),
             None => (self.target.map_or("", record::source_of), name.as_deref().unwrap_or_default()),
         };
-        let agent = told_by_stranger(self.header(USER_AGENT).unwrap_or_default(), limits::AUDIT_AGENT_CHARS_MAX);
+        let agent =
+            told_by_stranger(self.header(USER_AGENT).unwrap_or_default(), limits::AUDIT_AGENT_CHARS_MAX);
         let address = self.address.map(|address| address.to_string()).unwrap_or_default();
         let event_id = self.host.request_ids.next();
         let record = Record {

@@ -37,7 +37,13 @@ pub(crate) struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// Of a change that `caller` makes on this host.
-    pub(crate) fn of(host: &'a str, caller: &'a Caller, at: Timestamp, action: &'a str, arn: &'a str) -> Self {
+    pub(crate) fn of(
+        host: &'a str,
+        caller: &'a Caller,
+        at: Timestamp,
+        action: &'a str,
+        arn: &'a str,
+    ) -> Self {
         Self {
             at,
             request_id: Cow::Borrowed(&caller.request_id),

@@ -284,4 +284,3 @@ pub(super) fn message_without_values(code: &str, message: &str) -> String {
 pub(super) fn told_by_stranger(text: &str, most: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(most).collect()
 }
-

@@ -40,7 +40,8 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
             Err(error) => Err(error.clone()),
         };
         let body = body.as_ref().map_or(&[][..], |body| &body.0[..]);
-        let recorded = call.ended(known, Done::Json(body, answer.as_ref().map(|answer| answer.as_slice()))).await;
+        let recorded =
+            call.ended(known, Done::Json(body, answer.as_ref().map(|answer| answer.as_slice()))).await;
         recorded.map_err(|_| ApiError::internal())?;
         answer
     };

@@ -64,7 +64,8 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
         let function = pinned.of(host, rotation).await;
         let (function, moments, ahead, early, ended) = (&function, &moments, &ahead, &early, &ended);
-        let job = Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead, early, ended };
+        let job =
+            Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead, early, ended };
         let span = spans::step(rotation, step);
         let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
         spans::step_ended(&span, &outcome);
