@@ -1,4 +1,5 @@
 //! The log as a whole: written by the real writer into real files, and verified.
+#![expect(clippy::unwrap_used, reason = "tests: whatever fails here fails the test, with its reason")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -235,8 +236,7 @@ fn a_line_that_a_kill_has_cut_off_is_explained_and_one_that_was_cut_off_is_not_o
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join(HOST)).unwrap();
     std::fs::write(dir.path().join(HOST).join(file.file_name().unwrap()), &whole[..before]).unwrap();
-    let opened =
-        AuditLog::open(Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) }).unwrap();
+    let opened = AuditLog::open(Options { anchor: Some(anchor), ..options(dir.path(), &clock) }).unwrap();
     assert!(opened.missing.is_some());
     drop(opened);
     let (_, findings) = checked(dir.path(), None);

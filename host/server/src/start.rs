@@ -253,9 +253,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         None => root_key(dir.path(), &*rng)?,
     };
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
-    if let Some(time) = store.time().await? {
-        clock.agree_with(time);
-    }
+    store.time().await?.into_iter().for_each(|time| clock.agree_with(time));
     let metrics = Metrics::new(clock.wall());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,

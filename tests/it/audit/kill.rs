@@ -59,12 +59,6 @@ fn no_answered_call_and_no_committed_change_is_without_a_record_after_a_kill() {
     let made = made.into_inner().unwrap();
     let committed: Vec<&String> =
         made.iter().filter(|name| pawl.value(name, "AWSCURRENT").is_some()).collect();
-    let recorded_of = |name: &str| {
-        records(&pawl).iter().any(|record| {
-            let arn = record["resources"][0]["ARN"].as_str().unwrap_or_default();
-            record["eventName"] == "CreateSecret" && arn.contains(&format!(":secret:{name}-"))
-        })
-    };
     // Those that nobody was answered for come from the store, soon after a start.
     let last = records(&pawl).len();
     assert!(last > KILLS * 100);
@@ -77,7 +71,6 @@ fn no_answered_call_and_no_committed_change_is_without_a_record_after_a_kill() {
         committed.iter().all(|name| text.contains(&format!(":secret:{name}-"))).then_some(())
     };
     eventually("every committed change is recorded", Duration::from_secs(60), all);
-    assert!(recorded_of("read"));
     let ids: BTreeSet<String> =
         records(&pawl).iter().filter_map(|record| record["requestID"].as_str().map(str::to_owned)).collect();
     let lost: Vec<String> = answered.into_inner().unwrap().difference(&ids).cloned().collect();

@@ -144,7 +144,7 @@ fn who_is_refused_is_recorded_with_what_was_claimed() {
     }
     let strangers = of_event(&pawl, "GetSecretValue").len();
     assert!((400..1_150).contains(&strangers), "{strangers} lines of strangers");
-    pawl.aws(&["list-secrets"]).ok();
+    let _ = pawl.aws(&["list-secrets"]).ok();
     let told = pawl_tests::wait::eventually("the others are counted", SOON, || {
         super::log::lines(&pawl).into_iter().find(|line| line["pawlAudit"] == "suppressed")
     });

@@ -57,9 +57,9 @@ pub(super) fn run(
         return Err(error.into());
     }
     if text {
-        summary(&report, &remarks, printer)?
+        summary(&report, &remarks, printer)?;
     } else {
-        whole(&report, &findings, &remarks, printer)?
+        whole(&report, &findings, &remarks, printer)?;
     }
     if report.findings > 0 { Err(CommandError::Reported) } else { Ok(()) }
 }

@@ -253,11 +253,11 @@ fn shortened(name: &str, value: Value) -> Value {
     }
 }
 
-fn bytes_of(members: Map<String, Value>) -> Option<Vec<u8>> {
+fn bytes_of(members: &Map<String, Value>) -> Option<Vec<u8>> {
     if members.is_empty() {
         return None;
     }
-    let bytes = serde_json::to_vec(&members).ok()?;
+    let bytes = serde_json::to_vec(members).ok()?;
     if bytes.len() > limits::AUDIT_PARAMETERS_BYTES_MAX {
         return Some(b"{\"omitted\":true,\"reason\":\"too large\"}".to_vec());
     }
@@ -266,7 +266,7 @@ fn bytes_of(members: Map<String, Value>) -> Option<Vec<u8>> {
 
 /// Of a request's body in JSON.
 pub(super) fn of_body(body: &[u8]) -> Option<Vec<u8>> {
-    bytes_of(members_of_body(body))
+    bytes_of(&members_of_body(body))
 }
 
 fn members_of_body(body: &[u8]) -> Map<String, Value> {
@@ -281,7 +281,7 @@ pub(super) fn of_route<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>, bod
     for (name, value) in fields.filter(|(name, _)| ASKED.contains(name)) {
         members.insert(spelt(name), shortened(name, Value::String(value.to_owned())));
     }
-    bytes_of(members)
+    bytes_of(&members)
 }
 
 /// Of a form: `Tags.member.1.Key` belongs to `Tags`.
@@ -304,7 +304,7 @@ pub(super) fn of_form(form: &Form) -> Option<Vec<u8>> {
             }
         }
     }
-    bytes_of(members)
+    bytes_of(&members)
 }
 
 /// Of an answer in JSON.
@@ -326,7 +326,7 @@ pub(super) fn of_answer(body: &[u8]) -> Option<Vec<u8>> {
         out
     }
     let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return None };
-    bytes_of(kept(members))
+    bytes_of(&kept(members))
 }
 
 /// Of an answer in parts.
@@ -346,7 +346,7 @@ pub(super) fn of_nodes(nodes: &[Node]) -> Option<Vec<u8>> {
         }
         out
     }
-    bytes_of(kept(nodes))
+    bytes_of(&kept(nodes))
 }
 
 #[cfg(test)]

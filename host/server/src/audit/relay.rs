@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use pawl_audit::{Unwritable, read_line, segments, split};
@@ -278,14 +278,14 @@ impl Relay {
     /// What the log has after the cursor's place.
     async fn read_log(&self, cursor: Cursor) -> Result<Known, Halt> {
         let dir = self.host.audit.dir().join(&self.host.owner);
-        let read = tokio::task::spawn_blocking(move || read_log(dir, cursor));
+        let read = tokio::task::spawn_blocking(move || read_log(&dir, cursor));
         Ok(read.await.map_err(|_| std::io::Error::from(std::io::ErrorKind::Other))??)
     }
 }
 
-fn read_log(dir: PathBuf, cursor: Cursor) -> std::io::Result<Known> {
+fn read_log(dir: &Path, cursor: Cursor) -> std::io::Result<Known> {
     let mut known = Known::default();
-    for segment in segments(&dir)?.iter().filter(|segment| segment.number >= cursor.segment) {
+    for segment in segments(dir)?.iter().filter(|segment| segment.number >= cursor.segment) {
         let mut file = BufReader::with_capacity(1 << 18, File::open(&segment.path)?);
         let mut bytes = Vec::new();
         while read_line(&mut file, &mut bytes)? {
