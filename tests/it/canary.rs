@@ -174,6 +174,7 @@ fn no_secret_is_found_where_none_belongs() {
         places.iter().any(whole)
     };
     assert!(found("plain", "/data/"), "the store holds the secret's name");
+    assert!(found("PutSecretValue", "/audit/"), "the audit log holds what was done");
     assert!(found("DEBUG", "pawl's log"), "the log is a log of everything");
     assert!(
         found("SCRAM-SHA-256$", "PostgreSQL's log"),

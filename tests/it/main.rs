@@ -11,6 +11,7 @@
 mod adversarial;
 mod alternating_mysql;
 mod alternating_postgres;
+mod audit;
 mod authors;
 mod backup;
 mod canary;

@@ -132,6 +132,15 @@ impl Pawl {
         self.database.as_deref()
     }
 
+    /// The database that holds its store, where that is one.
+    #[must_use]
+    pub fn database_url(&self) -> Option<String> {
+        match &self.options.store {
+            Store::Shared(url) => Some(url.clone()),
+            Store::Usual | Store::Private | Store::Embedded => None,
+        }
+    }
+
     /// The root key, as another host of the same installation needs it.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use pawl_core::function::{AliasName, FunctionName};
 use pawl_core::limits;
 
+use crate::audit::AuditCommand;
 use crate::function::Language;
 use crate::key::KeyCommand;
 use crate::output::Format;
@@ -48,6 +49,11 @@ pub(crate) enum Command {
     },
     /// Print what happened to secrets, and with --follow what happens.
     Events(EventsArgs),
+    /// Look through the audit log, and prove that it is whole. Needs no server.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Check the server, the credentials and the clocks, and say what to do about each.
     Doctor(DoctorArgs),
     /// Write everything that a store holds, sealed as it is, to a file; the server may go on meanwhile.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage.
 
 mod arguments;
+mod audit;
 mod backup;
 mod client;
 mod credentials;
@@ -104,6 +105,7 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
             Command::Function { command } => function::run(&command, environment, &mut printer),
             Command::Key { command } => key::run(&command, environment, &mut printer),
             Command::Events(args) => events::run(&args, environment, &mut printer),
+            Command::Audit { command } => audit::run(&command, environment, &mut printer),
             Command::Doctor(args) => doctor::run(&args.connection, environment, &mut printer),
             Command::Backup(args) => backup::run(&args, environment, &mut printer),
             Command::Restore(args) => restore::run(&args, environment, &mut printer),

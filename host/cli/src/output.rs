@@ -7,6 +7,7 @@ use serde::Serialize;
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
+    #[value(alias = "table")]
     Text,
     Json,
 }

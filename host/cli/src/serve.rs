@@ -49,6 +49,7 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
         worker_program,
         unconfined_workers: settings.unconfined_workers,
         egress: settings.egress,
+        audit: settings.audit,
     };
     let scheme = if settings.doors.tls.is_some() { "https" } else { "http" };
     let served = runtime.block_on(async {

@@ -1,5 +1,6 @@
 //! Settings, and the one place that reads the environment: flag, then `PAWL_*`, then the TOML file, then the default.
 
+mod audit;
 mod connection;
 mod doors;
 
@@ -14,10 +15,11 @@ use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::dial::Egress;
 use pawl_server::{
-    DatabaseUrl, DatabaseUrlError, DoorSettings, WebhookSettings, WebhookUrl, WebhookUrlError,
+    AuditSettings, DatabaseUrl, DatabaseUrlError, DoorSettings, WebhookSettings, WebhookUrl, WebhookUrlError,
 };
 use serde::Deserialize;
 
+pub(crate) use self::audit::AuditArgs;
 use crate::memory;
 use crate::root_key::{Providers, RootKeyArgs, RootKeySettings};
 use crate::traces::Endpoint;
@@ -98,6 +100,8 @@ pub(crate) struct ServeArgs {
     /// How to log: lines of text, or one JSON object a line. [env: PAWL_LOG_FORMAT]
     #[arg(long, value_enum)]
     pub(crate) log_format: Option<LogFormat>,
+    #[command(flatten)]
+    pub(crate) audit: AuditArgs,
 }
 
 /// How the server logs.
@@ -129,6 +133,7 @@ pub(crate) struct ServeSettings {
     pub(crate) webhook: Option<WebhookSettings>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
+    pub(crate) audit: AuditSettings,
 }
 
 /// Why the settings make no sense.
@@ -199,6 +204,8 @@ struct SettingsFile {
     webhook_allow_http: Option<bool>,
     log: Option<String>,
     log_format: Option<LogFormat>,
+    audit_dir: Option<PathBuf>,
+    audit_retention_days: Option<u32>,
 }
 
 impl SettingsFile {
@@ -298,9 +305,11 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<S
             _ => return Err(SettingsError::HalfBootstrap),
         };
     let webhook = webhook(args, env, &mut file)?;
+    let audit = audit::settings(&args.audit, env, (file.audit_dir.take(), file.audit_retention_days))?;
     Ok(ServeSettings {
         doors: doors(&args.doors, env, file.doors())?,
         webhook,
+        audit,
         data_dir: path(&args.data_dir, "PAWL_DATA_DIR", file.data_dir).ok_or(SettingsError::NoDataDir)?,
         database_url: database_url(env, args.database_url.as_deref(), file.database_url)?,
         listen: parsed(env, "listen", args.listen.as_deref(), file.listen, LISTEN_DEFAULT)?,

@@ -1,5 +1,6 @@
 //! Every number in the product, with its unit and where it comes from.
 
+mod audit;
 mod aws;
 mod cache;
 mod databases;
@@ -13,6 +14,7 @@ mod process;
 
 use std::time::Duration;
 
+pub use self::audit::*;
 pub use self::aws::*;
 pub use self::cache::*;
 pub use self::databases::*;

@@ -64,6 +64,8 @@ pub struct App {
     rng: Arc<dyn Rng>,
     account: AccountId,
     functions: Functions,
+    /// As which this host's changes are recorded.
+    host_id: String,
     /// Wakes the scheduler.
     nudge: Notify,
     /// Wakes those who wait for events.
@@ -100,13 +102,15 @@ pub struct Parts {
     pub account: AccountId,
     /// The functions.
     pub functions: Functions,
+    /// This host's id.
+    pub host_id: String,
 }
 
 impl App {
     /// Joins the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, keyring, cache_bytes, clock, rng, account, functions } = parts;
+        let Parts { store, keyring, cache_bytes, clock, rng, account, functions, host_id } = parts;
         let cache = Arc::new(SealedCache::of_bytes(cache_bytes));
         let (turns, comparisons) = (Turns::default(), Arc::default());
         let (accessed, nudge, stream) = (AccessLog::default(), Notify::new(), EventStream::default());
@@ -123,6 +127,7 @@ impl App {
             rng,
             account,
             functions,
+            host_id,
             nudge,
             stream,
         }
@@ -206,6 +211,7 @@ impl App {
             Err(AppError::NoSuchSecret) => return Err(self.missing(caller, ask, id)),
             found => found?,
         };
+        caller.trail.about(held.secret.arn.as_str());
         authorise(self, caller, &ask, Some(&held))?;
         Ok(held)
     }
@@ -285,6 +291,7 @@ impl App {
             let Some(held) = found.filter(|held| must_be(id, &held.secret).is_ok()) else {
                 return Err(self.missing(caller, ask, id));
             };
+            caller.trail.about(held.secret.arn.as_str());
             if held.secret.is_replica() {
                 authorise(self, caller, &ask, Some(&*self.view(held).await?))?;
                 return Err(SecretError::Replica.into());
@@ -328,7 +335,8 @@ impl App {
     fn draft<'a>(&'a self, secret: Secret, before: Option<&'a Held>) -> Draft<'a> {
         let (now, keyring, rng) = (self.clock.now(), &*self.keyring, &*self.rng);
         let (sealer, keys) = (Sealer::Keyring, Vec::new());
-        Draft { secret, now, before, keyring, rng, sealer, keys, puts: Vec::new(), news: Vec::new() }
+        let (puts, news, steps) = (Vec::new(), Vec::new(), Vec::new());
+        Draft { secret, now, before, keyring, rng, sealer, keys, puts, news, steps }
     }
 
     /// Checks that an id is of this account and of the caller's region.

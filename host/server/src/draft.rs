@@ -32,6 +32,8 @@ pub struct Draft<'a> {
     pub(crate) keys: Vec<Arc<HeldKey>>,
     pub(crate) puts: Vec<SealedVersion>,
     pub(crate) news: Vec<News>,
+    /// Steps of a rotation that have ended, for the audit log.
+    pub(crate) steps: Vec<serde_json::Value>,
 }
 
 impl Draft<'_> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use pawl_audit::AuditLog;
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_iam::sigv4::SigningKey;
@@ -60,6 +61,8 @@ pub struct Host {
     pub(crate) issuers: Issuers,
     /// Whether it was told to end: it is not ready any more.
     pub is_ending: AtomicBool,
+    /// The audit log.
+    pub audit: AuditLog,
 }
 
 /// A clock that can be moved forward, and the file in which the next start finds how far.

@@ -21,6 +21,8 @@ use pawl_core::world::Rng;
 use pawl_keyring::{Keyring, SealContext, Sealed};
 use pawl_store::{EntityRow, Store, StoreError};
 
+use crate::audit::Trail;
+
 pub use self::directory::{Credential, Directory};
 pub use self::principal::Identity;
 pub use self::session::{Assumed, Issued, Session, Who, issue};
@@ -56,6 +58,8 @@ pub struct Caller {
     pub certificate: Option<Arc<str>>,
     /// What decides about a user or a session; none for the root identity and Pawl itself.
     pub identity: Option<Arc<Identity>>,
+    /// Where what is touched for it is noted.
+    pub(crate) trail: Trail,
 }
 
 /// In what capacity somebody calls. Two are Pawl itself, at work for a secret.
@@ -84,6 +88,7 @@ impl Caller {
             is_encrypted: false,
             certificate: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 
@@ -99,6 +104,7 @@ impl Caller {
             is_encrypted: false,
             certificate: None,
             identity: Some(identity),
+            trail: Trail::default(),
         }
     }
 
@@ -114,6 +120,7 @@ impl Caller {
             is_encrypted: false,
             certificate: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 
@@ -135,6 +142,7 @@ impl Caller {
             is_encrypted: false,
             certificate: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 
@@ -150,6 +158,7 @@ impl Caller {
             is_encrypted: false,
             certificate: None,
             identity: None,
+            trail: Trail::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! one function per operation, and `rotation` runs what is due.
 
 pub mod app;
+pub mod audit;
 pub mod backup;
 pub mod cache;
 mod draft;
@@ -32,5 +33,5 @@ pub use events::webhook::{WebhookError, WebhookSettings, WebhookUrl, WebhookUrlE
 pub use oidc::{KeySetError, OidcError, OidcSettings};
 pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
 pub use rotation::{Drill, DrillError, Ended, Opens, Ran};
-pub use settings::{DoorSettings, Settings};
+pub use settings::{AuditSettings, DoorSettings, Settings};
 pub use start::{Opened, Orders, ServeError, open, serve};

@@ -118,9 +118,24 @@ impl Metrics {
             "Worker processes that were killed in the middle of a step",
             workers.killed,
         );
+        let audit = host.audit.state();
+        count("pawl_audit_records", "Records that were written to the audit log", audit.records);
+        count("pawl_audit_writes", "Writes of the audit log to the disk, each of many records", audit.writes);
+        count("pawl_audit_failures", "How often the audit log could not be written", audit.failures);
+        count(
+            "pawl_audit_refused",
+            "Calls refused because the audit log could not be written",
+            audit.refused,
+        );
         let mut show = |name, help, figure: u64| {
             asked.register(name, help, ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX)));
         };
+        let failing = u64::from(audit.failure.is_some());
+        show(
+            "pawl_audit_failing",
+            "1 while the audit log cannot be written and no call is answered",
+            failing,
+        );
         show("pawl_cache_secrets", "Secrets whose sealed values are in memory", cache.secrets);
         let bytes = |figure: u64| ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
         let help = "Memory that sealed secrets take, roughly";

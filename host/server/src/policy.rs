@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use pawl_core::arn::{SecretArn, SecretId};
+use pawl_core::arn::SecretId;
 use pawl_core::names::{Label, SecretName, VersionId};
 use pawl_core::secret::Tag;
-use pawl_core::world::Timestamp;
 use pawl_iam::decision::{Decision, Denial, Policies, decide};
 use pawl_iam::policy::{AccessRequest, ConditionContext, PolicyDocument, Principal, Verdict};
-use serde::Serialize;
 
 use crate::app::App;
 use crate::cache::{Held, Policy};
@@ -18,7 +16,7 @@ use crate::identity::{Caller, Identity, Standing};
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $policy:literal;)*) => {
         /// What a caller wants to do; AWS's names.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Action {
             $($(#[$doc])* $name,)*
         }
@@ -28,6 +26,12 @@ macro_rules! actions {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $policy,)* }
+            }
+
+            /// Its own name, without the service's.
+            #[must_use]
+            pub const fn short_name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
             }
         }
     };
@@ -168,17 +172,6 @@ impl<'a> Ask<'a> {
             .extend(tags.iter().map(|tag| (format!("aws:RequestTag/{}", tag.key).into(), tag.value.clone())));
         self.with_each("aws:TagKeys", tags.iter().map(|tag| &tag.key))
     }
-}
-
-/// The record that is stored in one transaction with every change. Never a value.
-#[derive(Serialize)]
-pub(crate) struct AuditRecord<'a> {
-    pub(crate) at: Timestamp,
-    pub(crate) request_id: &'a str,
-    pub(crate) principal: &'a str,
-    pub(crate) action: Action,
-    pub(crate) arn: &'a SecretArn,
-    pub(crate) revision: u64,
 }
 
 /// As what a rotation appears to the policy of another secret.

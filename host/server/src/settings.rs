@@ -71,4 +71,19 @@ pub struct Settings {
     pub unconfined_workers: bool,
     /// Where no function may dial, whatever its grants.
     pub egress: Egress,
+    /// The audit log.
+    pub audit: AuditSettings,
+}
+
+/// How calls are recorded.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// Whether they are. Off is for benches, which measure what it costs.
+    pub is_on: bool,
+    /// Where; `audit` in the data directory when nothing is said.
+    pub dir: Option<PathBuf>,
+    /// Days for which segments are kept; none: for ever.
+    pub retention_days: Option<u32>,
+    /// Bytes of a segment.
+    pub segment_bytes: u64,
 }

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pawl_audit::{AuditKey, AuditLog};
 use pawl_core::limits;
 use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
+use pawl_keyring::Keyring;
 use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
@@ -33,9 +35,9 @@ use crate::oidc::{Issuers, OidcError};
 use crate::ops::PageTokens;
 use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
-use crate::settings::{DoorSettings, Settings};
+use crate::settings::{AuditSettings, DoorSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
-use crate::{edge, events, root_key};
+use crate::{audit, edge, events, root_key};
 
 use self::directory::DataDir;
 use self::vault::{StorePlace, Vault};
@@ -128,6 +130,9 @@ pub enum ServeError {
     /// The certificate authorities for databases.
     #[error(transparent)]
     DatabaseCa(#[from] TlsRootsError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] pawl_audit::LogError),
     /// The receiver of events.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
@@ -188,6 +193,8 @@ pub async fn serve(
     let keeping = tokio::spawn(root_key::keep(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     let renewing = terms.tls.clone().map(|tls| tokio::spawn(tls.watch(orders.reload, host.clock.clone())));
+    let (end_relay, relay_ending) = watch::channel(false);
+    let relaying = tokio::spawn(audit::relay(host.clone(), relay_ending));
     listening(bound);
     let shutdown = ending(host.clone(), orders.end, doors.drain);
     edge::serve(listener, host.clone(), terms, shutdown).await;
@@ -212,6 +219,8 @@ pub async fn serve(
     if scheduler.await.is_err() {
         tracing::error!("the scheduler ended badly; what it did is resumed at the next start");
     }
+    end_relay.send_replace(true);
+    close_audit(&host, relaying).await;
     let store = host.app.queue();
     if store.is_shared()
         && let Err(error) = store.break_leases(Some(&host.owner)).await
@@ -252,6 +261,18 @@ async fn ending(host: Arc<Host>, end: impl Future<Output = ()>, drain: Duration)
     host.app.stream().close();
 }
 
+/// Ends the audit log: what is left to be recorded first, then its last checkpoint, of which the store is told.
+async fn close_audit(host: &Arc<Host>, relaying: tokio::task::JoinHandle<()>) {
+    if tokio::time::timeout(limits::SHUTDOWN_GRACE, relaying).await.is_err() {
+        tracing::warn!("not everything in the store was recorded; the next start does it");
+    }
+    let closing = host.clone();
+    if tokio::task::spawn_blocking(move || closing.audit.close()).await.is_err() {
+        tracing::error!("the audit log could not be closed; the next start says so");
+    }
+    audit::note_anchor(host, &mut None).await;
+}
+
 /// A host that is ready to serve, and its directory, which is locked as long as this is there.
 pub struct Opened {
     /// The host.
@@ -289,9 +310,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         None => identity::root_key(dir.path(), &*rng)?,
     };
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
-    if let Some(time) = store.time().await? {
-        clock.agree_with(time);
-    }
+    store.time().await?.into_iter().for_each(|time| clock.agree_with(time));
     let metrics = Metrics::new(clock.wall());
     let gate = edge::Gate::new(&settings.doors, metrics.doors.clone());
     let runtime = Runtime::new(RuntimeConfig {
@@ -314,6 +333,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let keeper =
         Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
     let directory = Directory::open(shared, sealing, account.clone(), Arc::clone(&rng)).await?;
+    let audit = open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await?;
     let app = App::new(Parts {
         store,
         keyring,
@@ -322,8 +342,10 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         rng,
         account,
         functions,
+        host_id: dir.host_id().to_owned(),
     });
     let host = Host {
+        audit,
         app,
         metrics,
         runtime,
@@ -344,6 +366,42 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         is_ending: AtomicBool::new(false),
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
+}
+
+/// Opens the audit log, and tells what is wrong with its end.
+async fn open_audit(
+    settings: &AuditSettings,
+    (dir, clock): (&DataDir, &Arc<SystemClock>),
+    store: &dyn Store,
+    keyring: &Keyring,
+) -> Result<AuditLog, ServeError> {
+    let seed = keyring.subkey("audit checkpoints");
+    let Some(key) = AuditKey::from_seed(&seed).filter(|_| settings.is_on) else {
+        tracing::warn!("no call is recorded (--audit off): this is for benches only");
+        return Ok(AuditLog::off());
+    };
+    let anchor = audit::stored_anchor(store, dir.host_id()).await?;
+    let opened = AuditLog::open(pawl_audit::Options {
+        dir: settings.dir.clone().unwrap_or_else(|| dir.path().join("audit")),
+        host: dir.host_id().to_owned(),
+        key,
+        clock: clock.clone(),
+        retention_days: settings.retention_days,
+        segment_bytes: settings.segment_bytes,
+        anchor,
+    })?;
+    if opened.unfinished_bytes > 0 {
+        let bytes = opened.unfinished_bytes;
+        tracing::info!(bytes, "the audit log ended in the middle of a line, which nobody was answered for");
+    }
+    if let Some((written, found)) = opened.missing {
+        tracing::error!(
+            written,
+            found,
+            "the end of the audit log was cut off: lines that were written are missing; see `pawl audit verify`"
+        );
+    }
+    Ok(opened.log)
 }
 
 /// One for each kind of database.

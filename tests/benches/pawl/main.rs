@@ -9,6 +9,7 @@
 )]
 
 mod attack;
+mod audit;
 mod floor;
 mod hosts;
 mod instance;
@@ -46,9 +47,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("start", start::run),
     ("read", read::run),
+    ("audit", audit::run),
     ("write", write::run),
     ("overhead", overhead::run),
     ("rotation", rotation::run),

@@ -31,6 +31,12 @@ impl Parameters {
         Ok(first)
     }
 
+    /// All of them, in their order.
+    #[must_use]
+    pub fn fields(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// Every value of a member, in their order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(held, _)| held == name).map(|(_, value)| value.as_str())

@@ -24,6 +24,11 @@ impl Form {
         Ok(Self(fields))
     }
 
+    /// All fields, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The field of this name, as it came.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -23,6 +23,32 @@ enum Content {
     Nodes(Vec<Node>),
 }
 
+impl Node {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            Content::Nodes(_) => None,
+        }
+    }
+
+    /// Its parts, if it has any.
+    #[must_use]
+    pub fn as_nodes(&self) -> Option<&[Node]> {
+        match &self.content {
+            Content::Text(_) => None,
+            Content::Nodes(nodes) => Some(nodes),
+        }
+    }
+}
+
 /// A text.
 #[must_use]
 #[expect(

@@ -16,7 +16,7 @@ use pawl_core::limits;
 use pawl_core::names::{AccountId, Region};
 use pawl_core::value::SecretBytes;
 use pawl_runtime::port::Which;
-use pawl_server::{DoorSettings, Drill, Settings};
+use pawl_server::{AuditSettings, DoorSettings, Drill, Settings};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
@@ -176,6 +176,13 @@ fn settings(
         webhook: None,
         worker_program: worker_program.clone(),
         unconfined_workers,
+        // Nobody calls.
+        audit: AuditSettings {
+            is_on: false,
+            dir: None,
+            retention_days: None,
+            segment_bytes: limits::AUDIT_SEGMENT_BYTES,
+        },
     })
 }
 

@@ -105,7 +105,13 @@ impl App {
                 continue; // Another host has written it down.
             }
             let caller = Caller::scheduler(key.0.clone(), "dates of access".to_owned());
-            let edited = Edited { secret, now: self.clock.now(), puts: Vec::new(), news: Vec::new() };
+            let edited = Edited {
+                secret,
+                now: self.clock.now(),
+                puts: Vec::new(),
+                news: Vec::new(),
+                steps: Vec::new(),
+            };
             let (action, fence, fate) = (Action::NoteAccess, None, Fate::Kept);
             let commit = Commit { before: Some(before), action, began, fence, fate };
             prepared.push(self.prepare(&caller, edited, commit)?);

@@ -11,13 +11,14 @@ use tracing::Instrument as _;
 
 use super::rows::{self, encode, row};
 use super::{App, Fate, Fence};
+use crate::audit::{KeyUse, Row, events_of};
 use crate::cache::{Generation, Held, Key};
 use crate::draft::Draft;
 use crate::error::AppError;
 use crate::events::{self, EventStream, News};
 use crate::history;
 use crate::identity::Caller;
-use crate::policy::{Action, AuditRecord};
+use crate::policy::Action;
 
 /// What an edit has left: a draft without what it was made with.
 pub(super) struct Edited {
@@ -25,11 +26,14 @@ pub(super) struct Edited {
     pub(super) now: Timestamp,
     pub(super) puts: Vec<SealedVersion>,
     pub(super) news: Vec<News>,
+    /// Steps of a rotation that are to be recorded with the change.
+    pub(super) steps: Vec<serde_json::Value>,
 }
 
 impl From<Draft<'_>> for Edited {
     fn from(draft: Draft<'_>) -> Self {
-        Self { secret: draft.secret, now: draft.now, puts: draft.puts, news: draft.news }
+        let Draft { secret, now, puts, news, steps, .. } = draft;
+        Self { secret, now, puts, news, steps }
     }
 }
 
@@ -76,7 +80,7 @@ impl App {
         edited: Edited,
         commit: Commit,
     ) -> Result<Prepared, AppError> {
-        let Edited { mut secret, now, mut puts, mut news } = edited;
+        let Edited { mut secret, now, mut puts, mut news, steps } = edited;
         let Commit { before, action, began, fence, fate } = commit;
         secret.drop_deprecated(now);
         puts.retain(|put| secret.versions.contains_key(&put.version_id));
@@ -85,17 +89,20 @@ impl App {
         let remove_versions =
             before.map_or_else(Vec::new, |held| held.secret.versions.keys().filter(gone).cloned().collect());
         let revision = before.map_or(1, |held| held.revision.saturating_add(1));
-        let record = AuditRecord {
-            at: now,
-            request_id: &caller.request_id,
-            principal: &caller.principal,
-            action,
-            arn: &secret.arn,
-            revision,
-        };
         let former = before.map(|held| &held.secret);
         news.extend(events::of_change(former, &secret, fate));
-        let events = news.into_iter().map(|news| encode(&news.record(&secret, now, &*self.rng)));
+        let events: Vec<_> = news.into_iter().map(|news| news.record(&secret, now, &*self.rng)).collect();
+        let mut record = Row::of(&self.host_id, caller, now, action.short_name(), secret.arn.as_str());
+        record.revision = Some(revision);
+        if record.own {
+            record.events = steps.into_iter().chain(events_of(&events)).collect();
+        }
+        // Dates of access are of reads, and each of those has a record of its own.
+        let audit = if action == Action::NoteAccess { Vec::new() } else { vec![encode(&record)?] };
+        caller.trail.about(secret.arn.as_str());
+        for put in &puts {
+            self.note_sealing(caller, &secret, put);
+        }
         let change = Change {
             expect: before.map_or(Expect::New, |held| Expect::Revision(held.revision)),
             row: row(revision, &secret)?,
@@ -104,8 +111,8 @@ impl App {
             delete: fate == Fate::Purged,
             fence,
             release_lease: fate == Fate::Released,
-            audit: vec![encode(&record)?],
-            events: events.collect::<Result<_, _>>()?,
+            audit,
+            events: events.iter().map(encode).collect::<Result<_, _>>()?,
             rotations: history::ended_by(former, &secret, now)?,
         };
         let mut sealed = before.map(|held| held.sealed.clone()).unwrap_or_default();
@@ -126,6 +133,20 @@ impl App {
         let held = Arc::new(Held { revision, secret, sealed, policy, sealed_under: None, weight });
         let kept = fate != Fate::Purged && whole;
         Ok(Prepared { change, key, held, kept, began })
+    }
+
+    /// Notes that a value was sealed under a key of its own.
+    fn note_sealing(&self, caller: &Caller, secret: &Secret, put: &SealedVersion) {
+        let sealed = Sealed::from_bytes(put.sealed.clone()).ok();
+        if let Some(id) = sealed.and_then(|sealed| sealed.key_id()) {
+            caller.trail.used(|| KeyUse {
+                operation: "GenerateDataKey",
+                key: self.key_arn(&secret.region, id).to_string(),
+                secret: secret.arn.to_string(),
+                version: put.version_id.to_string(),
+                denied: false,
+            });
+        }
     }
 
     /// Commits several secrets' changes together or not at all.

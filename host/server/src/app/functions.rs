@@ -9,9 +9,9 @@ use pawl_core::limits;
 use pawl_core::names::SecretName;
 use pawl_core::world::Timestamp;
 use pawl_store::{ApprovalChange, StoreError, StoredCode};
-use serde::Serialize;
 
 use super::App;
+use crate::audit::Row;
 use crate::cache::Key;
 use crate::error::AppError;
 use crate::functions::{self, FunctionError, Stored};
@@ -54,18 +54,6 @@ impl FunctionAsk {
         self.keys.extend(taken.iter().map(|key| ("aws:TagKeys".into(), key.clone())));
         self
     }
-}
-
-/// The record that is stored in one transaction with every change.
-#[derive(Serialize)]
-struct Record<'a> {
-    at: Timestamp,
-    request_id: &'a str,
-    principal: &'a str,
-    action: &'a str,
-    arn: &'a FunctionArn,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<u64>,
 }
 
 impl App {
@@ -280,9 +268,8 @@ impl App {
         arn: &FunctionArn,
         revision: Option<u64>,
     ) -> Result<String, StoreError> {
-        let (request_id, principal) = (caller.request_id.as_str(), caller.principal.as_str());
-        let record = Record { at: self.clock.now(), request_id, principal, action, arn, revision };
-        serde_json::to_string(&record).map_err(|_| broken())
+        let row = Row::of(&self.host_id, caller, self.clock.now(), action, arn.as_str());
+        Row { revision, ..row }.text().map_err(|_| broken())
     }
 }
 

@@ -18,7 +18,6 @@ use pawl_core::world::{Rng, Timestamp};
 use pawl_iam::policy::PolicyDocument;
 use pawl_keyring::{Keyring, SealedMaterial, UnlockedKey};
 use pawl_store::{CommitError, EntityChange, EntityPut, EntityRow, Expect};
-use serde::Serialize;
 use tracing::Instrument as _;
 
 pub use self::authority::ConditionKey;
@@ -27,6 +26,7 @@ pub(super) use self::held::HeldKeys;
 pub use self::sealing::Sealer;
 pub(crate) use self::sealing::open_sealed;
 use super::App;
+use crate::audit::Row;
 use crate::cache;
 use crate::error::AppError;
 use crate::identity::Caller;
@@ -58,16 +58,6 @@ impl KeyDraft<'_> {
         self.sealed = self.keyring.add_material(self.key.arn.as_str(), number, held, self.rng)?;
         Ok(())
     }
-}
-
-/// The record that is stored in one transaction with every change. Never a material.
-#[derive(Serialize)]
-struct Record<'a> {
-    at: Timestamp,
-    request_id: &'a str,
-    principal: &'a str,
-    action: &'a str,
-    arn: &'a str,
 }
 
 impl App {
@@ -154,6 +144,7 @@ impl App {
         context: Option<&EncryptionContext>,
     ) -> Result<Arc<HeldKey>, AppError> {
         let held = self.key(&caller.region, id).await?.ok_or_else(|| self.no_key(&caller.region, id))?;
+        caller.trail.about(held.key.arn.as_str());
         self.may_use_key_for(caller, action, &held, authority::context_keys(context))?;
         Ok(held)
     }
@@ -449,8 +440,8 @@ impl App {
     }
 
     fn key_record(&self, caller: &Caller, action: &str, arn: &str) -> Result<String, AppError> {
-        let (at, request_id, principal) = (self.clock.now(), &*caller.request_id, &*caller.principal);
-        super::rows::encode(&Record { at, request_id, principal, action, arn })
+        caller.trail.about(arn);
+        super::rows::encode(&Row::of(&self.host_id, caller, self.clock.now(), action, arn))
     }
 
     fn no_key(&self, region: &Region, id: KeyId) -> AppError {
@@ -470,7 +461,7 @@ fn entity(kind: &str, region: &Region, name: &str, expect: Expect, put: Option<E
     EntityChange { kind, region, name, expect, put }
 }
 
-fn put(document: &impl Serialize) -> Result<EntityPut, AppError> {
+fn put(document: &impl serde::Serialize) -> Result<EntityPut, AppError> {
     Ok(EntityPut { document: super::rows::encode(document)?, sealed: None, keys: Vec::new() })
 }
 

@@ -115,7 +115,8 @@ impl App {
             secret.set_replica(Replica { region: region.clone(), kms_key_id: kms_key_id.clone(), status });
             if let Some(row) = there.held.as_ref().filter(|row| own && row.secret.kms_key_id != kms_key_id) {
                 let renewed = Secret { kms_key_id, ..row.secret.clone() };
-                let edited = Edited { secret: renewed, now, puts: Vec::new(), news: Vec::new() };
+                let edited =
+                    Edited { secret: renewed, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
                 let commit = commit(Some(row.clone()), ask.action, there.began);
                 prepared.push(self.prepare(caller, edited, commit)?);
                 continue;
@@ -131,14 +132,15 @@ impl App {
                 prepared.push(self.purge(caller, ask.action, &there, held)?);
             }
             let replica = Secret::replica(&secret, region.clone(), kms_key_id, now);
-            let edited = Edited { secret: replica, now, puts: Vec::new(), news: Vec::new() };
+            let edited =
+                Edited { secret: replica, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
             prepared.push(self.prepare(caller, edited, commit(None, ask.action, there.began))?);
         }
         if secret == before.secret {
             return Ok(before);
         }
         secret.touch(now);
-        let edited = Edited { secret, now, puts: Vec::new(), news: Vec::new() };
+        let edited = Edited { secret, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
         let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
         self.commit_with(main, prepared).await
     }
@@ -183,7 +185,7 @@ impl App {
             secret.replicas.retain(|replica| replica.region != *region);
         }
         secret.touch(now);
-        let edited = Edited { secret, now, puts: Vec::new(), news: Vec::new() };
+        let edited = Edited { secret, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
         let main = self.prepare(caller, edited, commit(Some(before), ask.action, primary.began))?;
         self.commit_with(main, prepared).await
     }
@@ -263,7 +265,7 @@ impl App {
         secret.replicas.retain(|held| held.region != caller.region);
         let now = draft.now;
         secret.touch(now);
-        let left = Edited { secret, now, puts: Vec::new(), news: Vec::new() };
+        let left = Edited { secret, now, puts: Vec::new(), news: Vec::new(), steps: Vec::new() };
         let alone = self.prepare(caller, draft.into(), commit(Some(row), ask.action, replica.began))?;
         let held = alone.held.clone();
         let primary = self.prepare(caller, left, commit(Some(whole), ask.action, primary.began))?;
@@ -308,8 +310,13 @@ impl App {
         slot: &Slot,
         held: &Arc<Held>,
     ) -> Result<Prepared, AppError> {
-        let edited =
-            Edited { secret: held.secret.clone(), now: self.clock.now(), puts: Vec::new(), news: Vec::new() };
+        let edited = Edited {
+            secret: held.secret.clone(),
+            now: self.clock.now(),
+            puts: Vec::new(),
+            news: Vec::new(),
+            steps: Vec::new(),
+        };
         let commit = Commit { fate: Fate::Purged, ..commit(Some(held.clone()), action, slot.began) };
         self.prepare(caller, edited, commit)
     }

@@ -23,6 +23,7 @@ pub(crate) async fn app(dir: &std::path::Path) -> (App, Arc<dyn Store>) {
     let clock = Arc::new(SystemClock::default());
     (
         App::new(Parts {
+            host_id: String::new(),
             store: store.clone(),
             keyring: Arc::new(keyring),
             cache_bytes: 1 << 20,

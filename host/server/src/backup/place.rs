@@ -44,7 +44,7 @@ impl Place {
     }
 
     /// Opens the store to read it, beside whoever serves it.
-    pub(super) async fn to_read(&self) -> Result<Arc<dyn Store>, BackupError> {
+    pub(crate) async fn to_read(&self) -> Result<Arc<dyn Store>, BackupError> {
         match self {
             Self::Directory(dir) => {
                 self.must_exist()?;

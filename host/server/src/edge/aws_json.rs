@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 
 use super::gate::admitted;
 use super::sign::must_be_for;
+use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
 use crate::metrics::Answered;
 use crate::{ops, spans};
@@ -27,11 +28,22 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     let request_id = host.request_ids.next();
     let (parts, body) = request.into_parts();
     let target = target(&parts);
-    counted.is_for(target.as_ref().ok().copied());
-    let span = spans::request(target.as_ref().ok().copied(), &request_id);
+    let known = target.as_ref().ok().copied();
+    counted.is_for(known);
+    let span = spans::request(known, &request_id);
     let answering = async {
-        let body = receive(body).await?;
-        answer(&host, &parts, target, &body, &request_id).await
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let call = Call::begin(&host, &parts, known, &request_id, peer).map_err(|_| ApiError::internal())?;
+        let body = receive(body).await;
+        let answer = match &body {
+            Ok(body) => answer(&host, &parts, target, body, &request_id, &call).await,
+            Err(error) => Err(error.clone()),
+        };
+        let body = body.as_ref().map_or(&[][..], |body| &body.0[..]);
+        let recorded =
+            call.ended(known, Done::Json(body, answer.as_ref().map(|answer| answer.as_slice()))).await;
+        recorded.map_err(|_| ApiError::internal())?;
+        answer
     };
     let answer = answering.instrument(span.clone()).await;
     let answered = answer.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
@@ -94,6 +106,7 @@ async fn answer(
     target: Result<Target, ApiError>,
     body: &Wiped,
     request_id: &str,
+    call: &Call<'_>,
 ) -> Result<ops::Body, ApiError> {
     let headers: Vec<(&str, &[u8])> =
         parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
@@ -104,11 +117,11 @@ async fn answer(
         headers: &headers,
     };
     let signed = admitted(host, &head, &body.0, request_id.to_owned(), &parts.extensions)?;
-    let caller = signed.caller;
-    spans::request_signed(&caller);
+    let caller = call.signed(signed.caller);
+    spans::request_signed(caller);
     let target = target?;
     must_be_for(target.signing_name(), &signed.service)?;
-    ops::perform(host, &caller, target, &body.0).await
+    ops::perform(host, caller, target, &body.0).await
 }
 
 fn refusal(error: &ApiError) -> Response<Body> {

@@ -15,10 +15,14 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store would take a change, and the host was not told to end.
+/// `GET /readyz`: the audit log can be written, the store would take a change, and the host was not told to end.
 pub(super) async fn ready(State(host): State<Arc<Host>>) -> (StatusCode, &'static str) {
     if host.is_ending.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "this host is ending\n");
+    }
+    if let Some(why) = host.audit.state().failure {
+        tracing::warn!(why, "not ready: the audit log cannot be written");
+        return (StatusCode::SERVICE_UNAVAILABLE, "the audit log cannot be written\n");
     }
     match timeout(limits::READY_TIMEOUT, host.app.queue().ready()).await {
         Ok(Ok(())) => (StatusCode::OK, "ok\n"),

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use super::aws_json::{ERROR_TYPE, REQUEST_ID, Wiped};
 use super::gate::admitted;
 use super::sign::{Signed, must_be_for, worth_a_body};
+use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
 use crate::identity::Caller;
 use crate::metrics::Answered;
@@ -39,7 +40,20 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     let target = route.as_ref().ok().map(|route| Target::Lambda(route.operation));
     counted.is_for(target);
     let span = spans::request(target, &request_id);
-    let answer = answer(&host, &parts, route, body, &request_id).instrument(span.clone()).await;
+    let answering = async {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let call = Call::begin(&host, &parts, target, &request_id, peer).map_err(|_| failed())?;
+        let mut received = None;
+        let answer = answer(&host, &parts, &route, (body, &mut received), &request_id, &call).await;
+        let fields = route.as_ref().map_or(&[][..], |route| route.parameters.fields());
+        // What takes code has nothing else that is told.
+        let body = received.as_ref().map_or(&[][..], |body| &body.0[..]);
+        let body = if body.len() > limits::BODY_BYTES_MAX { &[][..] } else { body };
+        let reply = answer.as_ref().map(|reply| reply.body.as_slice());
+        call.ended(target, Done::Rest(fields, body, reply)).await.map_err(|_| failed())?;
+        answer
+    };
+    let answer = answering.instrument(span.clone()).await;
     let answered = answer.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
     counted.answered(answered);
     let status = answer.as_ref().map_or_else(|error| lambda::status(error.code), |reply| reply.status);
@@ -57,13 +71,19 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     response
 }
 
+/// Nothing can be recorded, so nothing is done.
+fn failed() -> ApiError {
+    ApiError::new(ErrorCode::ServiceException, "An error occurred on the server side.")
+}
+
 /// Whoever did not sign a request is not told what is wrong with it.
 async fn answer(
     host: &Arc<Host>,
     parts: &Arc<request::Parts>,
-    route: Result<Route, ApiError>,
-    body: Body,
+    route: &Result<Route, ApiError>,
+    (body, received): (Body, &mut Option<Arc<Wiped>>),
     request_id: &str,
+    call: &Call<'_>,
 ) -> Result<Reply, ApiError> {
     host.gate.must_be_open(&parts.extensions).map_err(in_lambdas_words)?;
     with_head(parts, |head| worth_a_body(host, head, lambda::SIGNING_NAME))
@@ -77,12 +97,11 @@ async fn answer(
         true => UPLOADS.acquire().await.ok(),
         false => None,
     };
-    let body = Arc::new(receive(body, most, code).await?);
-    let caller = verified(host, parts, &body, request_id).await?;
-    spans::request_signed(&caller);
-    let route = route?;
-    let request =
-        ops::lambda::Request { host, caller: &caller, route: &route, headers: &parts.headers, body: &body.0 };
+    let body = &*received.insert(Arc::new(receive(body, most, code).await?));
+    let caller = call.signed(verified(host, parts, body, request_id).await?);
+    spans::request_signed(caller);
+    let route = route.as_ref().map_err(ApiError::clone)?;
+    let request = ops::lambda::Request { host, caller, route, headers: &parts.headers, body: &body.0 };
     perform(request).await
 }
 
@@ -105,8 +124,7 @@ async fn verified(
     if !long {
         return verify();
     }
-    let internal = |_| ApiError::new(ErrorCode::ServiceException, "An error occurred on the server side.");
-    tokio::task::spawn_blocking(verify).await.map_err(internal)?
+    tokio::task::spawn_blocking(verify).await.map_err(|_| failed())?
 }
 
 /// Lambda has another name than other services for who asks too often.

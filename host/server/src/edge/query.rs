@@ -17,6 +17,7 @@ use super::aws_json::REQUEST_ID;
 use super::gate::admitted;
 use super::listener::calling_from;
 use super::sign::must_be_for;
+use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
 use crate::identity::Caller;
 use crate::metrics::Answered;
@@ -103,12 +104,19 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     counted.is_for(target);
     let span = spans::request(target, &request_id);
     let namespace = service.unwrap_or(Service::Iam).namespace();
-    let done = match form {
-        Ok((form, bytes)) => {
-            respond(&host, &parts, service, (&form, &bytes), &request_id).instrument(span.clone()).await
-        }
-        Err(error) => Err(error),
+    let doing = async {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let call = Call::begin(&host, &parts, target, &request_id, peer).map_err(|_| ApiError::internal())?;
+        let done = match &form {
+            Ok((form, bytes)) => respond(&host, &parts, service, (form, bytes), &request_id, &call).await,
+            Err(error) => Err(error.clone()),
+        };
+        let nodes = done.as_ref().map(|(_, nodes)| nodes.as_deref().unwrap_or_default());
+        let form = form.as_ref().ok().map(|(form, _)| form);
+        call.ended(target, Done::Form(form, nodes)).await.map_err(|_| ApiError::internal())?;
+        done
     };
+    let done = doing.instrument(span.clone()).await;
     let answered = done.as_ref().map_or_else(|error| Answered::Error(error.code), |_| Answered::Ok);
     counted.answered(answered);
     let (status, body) = match done {
@@ -167,6 +175,7 @@ async fn respond(
     service: Option<Service>,
     (form, body): (&Form, &[u8]),
     request_id: &str,
+    call: &Call<'_>,
 ) -> Result<(Target, Option<Vec<Node>>), ApiError> {
     if is_unsigned(parts) && Service::Sts.target(form) == Ok(UNSIGNED) {
         let caller =
@@ -178,8 +187,8 @@ async fn respond(
     }
     let signed =
         with_head(parts, |head| admitted(host, head, body, request_id.to_owned(), &parts.extensions))?;
-    let caller = signed.caller;
-    spans::request_signed(&caller);
+    let caller = call.signed(signed.caller);
+    spans::request_signed(caller);
     let Some(service) = service else { return Err(other_service(&signed.service)) };
     let target = service.target(form)?;
     let nodes = match target {
@@ -189,9 +198,9 @@ async fn respond(
                     format!("Credential should be scoped to a valid region, not '{}'. ", caller.region);
                 return Err(ApiError::new(ErrorCode::InvalidSignatureException, message));
             }
-            ops::iam::perform(host, &caller, operation, form).await?
+            ops::iam::perform(host, caller, operation, form).await?
         }
-        Target::Sts(operation) => ops::sts::perform(host, &caller, operation, form).await?,
+        Target::Sts(operation) => ops::sts::perform(host, caller, operation, form).await?,
         Target::SecretsManager(_) | Target::Pawl(_) | Target::Lambda(_) | Target::Kms(_) => {
             return Err(ApiError::internal());
         }

@@ -5,6 +5,7 @@ mod drill;
 pub(crate) mod login;
 mod pinned;
 mod port;
+mod recorded;
 mod runner;
 mod scheduler;
 

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use super::ahead::Ahead;
 use super::pinned::{Pinned, permit};
 use super::port::RotationPort;
+use super::recorded::EndedSteps;
 use crate::app::{Action, Fate};
 use crate::error::AppError;
 use crate::functions::{Resolved, log};
@@ -46,6 +47,7 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
     let id = SecretId { name: claim.name.clone(), place: None, arn: Some(claim.arn.to_string()) };
     let scheduler = Caller::scheduler(claim.region.clone(), claim.name.to_string());
     let (moments, ahead, early) = (Moments::default(), Ahead::waiting(), EarlyLogin::default());
+    let ended = EndedSteps::default();
     let mut pinned = Pinned::default();
     let mut next = current(host, &scheduler, &id).await?;
     if next.is_none() {
@@ -61,13 +63,15 @@ async fn try_run(host: &Arc<Host>, claim: Claim) -> Result<(), AppError> {
         };
         let caller = Caller::rotation(&rotation.function, claim.region.clone(), &rotation.token);
         let function = pinned.of(host, rotation).await;
-        let (function, moments, ahead, early) = (&function, &moments, &ahead, &early);
-        let job = Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead, early };
+        let (function, moments, ahead, early, ended) = (&function, &moments, &ahead, &early, &ended);
+        let job =
+            Job { host, claim: &claim, id: &id, caller: &caller, function, moments, ahead, early, ended };
         let span = spans::step(rotation, step);
         let (outcome, run) = job.run(rotation, step).instrument(span.clone()).await;
         spans::step_ended(&span, &outcome);
         span.in_scope(|| tell(&claim, step, &outcome, &run));
         host.metrics.rotations.step_ended(job.function_name(), step, &outcome, run.took);
+        ended.note(function.as_ref().ok(), rotation, (step, &outcome), run.took);
         next = match job.goes_ahead(rotation, step, &outcome, &run).await {
             Some(next) => Some(next),
             None => job.commit(rotation, step, outcome, run).instrument(span).await?,
@@ -111,6 +115,7 @@ struct Job<'a> {
     moments: &'a Moments,
     ahead: &'a Ahead,
     early: &'a EarlyLogin,
+    ended: &'a EndedSteps,
 }
 
 impl Job<'_> {
@@ -248,11 +253,13 @@ impl Job<'_> {
                 if self.ahead.store(draft, &rotation.token, rng).is_ok() {
                     draft.secret.step_ended(&rotation.token, ended, run.clone(), now, rng);
                 }
+                draft.steps = self.ended.all();
                 let goes_on = self.goes_on(&draft.secret, rotation).is_some();
                 Ok(((), if goes_on { Fate::Kept } else { Fate::Released }))
             })
             .await?;
         self.ahead.clear();
+        self.ended.clear();
         if let Some(ended) = held.secret.rotation.as_ref().filter(|r| r.status.running().is_none()) {
             tell_end(&held.secret, ended);
             host.metrics.rotations.ended(self.function_name(), ended);

@@ -13,6 +13,7 @@ use pawl_keyring::{Keyring, OpenError, SealContext, Sealed};
 
 use super::HeldKey;
 use crate::app::App;
+use crate::audit::KeyUse;
 use crate::cache::Held;
 use crate::error::{AppError, refuse};
 use crate::identity::Caller;
@@ -203,7 +204,15 @@ impl App {
             || AppError::CannotDecrypt(format!("The key {} does not exist.", self.key_arn(&region, id)));
         let key = key.ok_or_else(gone)?;
         if let Some(caller) = caller {
-            self.may_open_with(caller, (held, context.version_id), &key).map_err(|_| kms_denied())?;
+            let allowed = self.may_open_with(caller, (held, context.version_id), &key);
+            caller.trail.used(|| KeyUse {
+                operation: "Decrypt",
+                key: key.key.arn.to_string(),
+                secret: context.arn.to_owned(),
+                version: context.version_id.to_owned(),
+                denied: allowed.is_err(),
+            });
+            allowed.map_err(|_| kms_denied())?;
         }
         key.key.must_be_enabled().map_err(|why| AppError::CannotDecrypt(why.to_string()))?;
         let opened = key.unlocked.open(context, sealed);

@@ -12,6 +12,7 @@ use pawl_core::world::Timestamp;
 use pawl_iam::policy::{PolicyDocument, PolicyError, PolicyKind, PrincipalKind};
 use pawl_store::{EntityChange, EntityPut, Expect};
 
+use crate::audit::Row;
 use crate::host::Host;
 use crate::identity::{Caller, GROUP, Kept, POLICY, PROVIDER, ROLE, Snapshot, USER};
 
@@ -171,14 +172,9 @@ impl<'a> IamRequest<'a> {
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), self.form.get(name)?.into())))
         .collect();
-        let record = serde_json::json!({
-            "at": self.now(),
-            "request_id": self.caller.request_id,
-            "principal": self.caller.principal,
-            "action": self.operation.name(),
-            "about": about,
-        });
-        vec![record.to_string()]
+        let (host, action) = (self.host.owner.as_str(), self.operation.action());
+        let row = Row { about, ..Row::of(host, self.caller, self.now(), action, "") };
+        row.text().into_iter().collect()
     }
 }
 

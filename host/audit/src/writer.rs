@@ -1,0 +1,362 @@
+//! The one thread that writes: many calls' records in one write and one `fdatasync`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pawl_core::limits;
+use pawl_core::world::Timestamp;
+
+use crate::chain::{self, Hash};
+use crate::log::Options;
+use crate::note::{Anchor, Note, moment};
+use crate::place::{Segment, day, segments};
+use crate::queue::{Records, Shared};
+
+/// Where the log ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) segment: u64,
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+    /// Bytes of the segment so far.
+    pub(crate) len: u64,
+    pub(crate) day: String,
+    /// Lines that no checkpoint covers.
+    pub(crate) uncovered: u64,
+}
+
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    options: Options,
+    dir: PathBuf,
+    /// Where the log ends on the disk.
+    head: Head,
+    file: Option<(File, Segment)>,
+    out: Vec<u8>,
+    checkpointed: Instant,
+    looked_for_old: Option<Instant>,
+    failed_at: Option<Timestamp>,
+    /// Refused calls of which a line tells.
+    refused_noted: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, options: Options, dir: PathBuf, head: Head) -> Self {
+        Self {
+            shared,
+            options,
+            dir,
+            head,
+            file: None,
+            out: Vec::new(),
+            checkpointed: Instant::now(),
+            looked_for_old: None,
+            failed_at: None,
+            refused_noted: 0,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.options.clock.wall()
+    }
+
+    /// Begins the first segment of this process.
+    pub(crate) fn begin(&mut self, unfinished: u64, missing: Option<(u64, u64)>) -> io::Result<()> {
+        self.next_segment("start", unfinished)?;
+        if let Some((written_through, found_through)) = missing {
+            let at = moment(self.now());
+            self.write_notes(&[Note::Missing { written_through, found_through, at }])?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut records = Records::default();
+        loop {
+            let taken = self.shared.take(&mut records, self.patience());
+            if self.failed_at.is_some() {
+                taken.batch.finish(false);
+                self.recover();
+            } else {
+                let written = self.write_all(&records, taken.closing);
+                taken.batch.finish(written.is_ok());
+                match written {
+                    Ok(()) => self.retire_old(),
+                    Err(error) => self.fail(&error),
+                }
+            }
+            if taken.closing {
+                return;
+            }
+        }
+    }
+
+    /// How long nothing has to be done when nobody asks for it.
+    fn patience(&self) -> Duration {
+        if self.failed_at.is_some() {
+            return limits::AUDIT_RETRY_EVERY;
+        }
+        if self.head.uncovered == 0 && self.shared.suppressed.load(Ordering::Relaxed) == 0 {
+            return limits::AUDIT_RETENTION_EVERY;
+        }
+        limits::AUDIT_CHECKPOINT_EVERY.saturating_sub(self.checkpointed.elapsed())
+    }
+
+    fn write_all(&mut self, records: &Records, closing: bool) -> io::Result<()> {
+        self.look_at_file()?;
+        let full = self.head.len >= self.options.segment_bytes;
+        if self.file.is_none() || full || self.head.day != day(self.now()) {
+            let because = if full { "size" } else { "day" };
+            self.close_segment()?;
+            self.next_segment(because, 0)?;
+        }
+        let mut head = self.head.clone();
+        self.out.clear();
+        for record in records.iter() {
+            self.line(&mut head, record);
+            if head.uncovered >= limits::AUDIT_CHECKPOINT_RECORDS {
+                self.checkpoint(&mut head, false);
+            }
+        }
+        if closing || self.checkpointed.elapsed() >= limits::AUDIT_CHECKPOINT_EVERY {
+            let calls = self.shared.suppressed.swap(0, Ordering::Relaxed);
+            if calls > 0 {
+                let note = Note::Suppressed { calls, at: moment(self.now()) };
+                self.line(&mut head, &note.to_json());
+            }
+            if head.uncovered > 0 || closing {
+                self.checkpoint(&mut head, closing);
+            }
+            self.checkpointed = Instant::now();
+        }
+        self.put(head)?;
+        let count = u64::try_from(records.ends.len()).unwrap_or(u64::MAX);
+        self.shared.records.fetch_add(count, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn line(&mut self, head: &mut Head, record: &[u8]) {
+        head.seq += 1;
+        head.hash = chain::append(&mut self.out, record, head.seq, &head.hash);
+        head.uncovered += 1;
+    }
+
+    fn checkpoint(&mut self, head: &mut Head, closed: bool) {
+        let (host, at, hash) = (self.options.host.clone(), moment(self.now()), hex::encode(head.hash));
+        let text = Note::signed_text(&host, head.segment, head.seq, &hash, &at, closed);
+        let signature = self.options.key.sign(text.as_bytes());
+        let (segment, through) = (head.segment, head.seq);
+        let note = Note::Checkpoint { host, segment, through, head: hash, at, closed, signature };
+        self.line(head, &note.to_json());
+        head.uncovered = 0;
+    }
+
+    /// Writes what was put together, and makes it durable; only then is the log's end where `head` says.
+    fn put(&mut self, mut head: Head) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let Some((file, _)) = &mut self.file else { return Err(io::Error::from(ErrorKind::NotFound)) };
+        let began = Instant::now();
+        self.shared.writing_since.store(self.options.clock.wall().millis(), Ordering::Relaxed);
+        let written = file.write_all(&self.out).and_then(|()| file.sync_data());
+        self.shared.writing_since.store(0, Ordering::Relaxed);
+        written?;
+        let bytes = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
+        head.len = head.len.saturating_add(bytes);
+        let shared = &self.shared;
+        shared.writes.fetch_add(1, Ordering::Relaxed);
+        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        shared.write_micros.fetch_add(took, Ordering::Relaxed);
+        if head.uncovered == 0 {
+            shared.set_anchor(Anchor::of(head.segment, head.seq, &head.hash));
+        }
+        shared.seq.store(head.seq, Ordering::Release);
+        shared.segment.store(head.segment, Ordering::Release);
+        self.head = head;
+        Ok(())
+    }
+
+    /// Writes notes and a checkpoint after them.
+    fn write_notes(&mut self, notes: &[Note]) -> io::Result<()> {
+        self.out.clear();
+        let mut head = self.head.clone();
+        for note in notes {
+            self.line(&mut head, &note.to_json());
+        }
+        self.checkpoint(&mut head, false);
+        self.put(head)
+    }
+
+    /// Ends the segment with a checkpoint that says so.
+    fn close_segment(&mut self) -> io::Result<()> {
+        if self.file.is_some() {
+            self.out.clear();
+            let mut head = self.head.clone();
+            self.checkpoint(&mut head, true);
+            self.put(head)?;
+            self.file = None;
+        }
+        Ok(())
+    }
+
+    /// Makes the next segment's file, with its first line.
+    fn next_segment(&mut self, because: &str, unfinished_bytes: u64) -> io::Result<()> {
+        let now = self.now();
+        let segment = Segment::new(&self.dir, self.head.segment + 1, now);
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create_new(true).mode(0o600).open(&segment.path)?;
+        let mut head = Head {
+            segment: segment.number,
+            len: 0,
+            day: segment.day.clone(),
+            uncovered: 0,
+            ..self.head.clone()
+        };
+        let note = Note::Segment {
+            version: 1,
+            host: self.options.host.clone(),
+            segment: segment.number,
+            at: moment(now),
+            previous_hash: hex::encode(head.hash),
+            public_key: self.options.key.public().hex(),
+            because: because.to_owned(),
+            unfinished_bytes,
+        };
+        let path = segment.path.clone();
+        self.file = Some((file, segment));
+        self.out.clear();
+        self.line(&mut head, &note.to_json());
+        let begun = self.put(head).and_then(|()| File::open(&self.dir)?.sync_all());
+        if begun.is_err() {
+            // Nothing was recorded in it; the next try makes it again.
+            self.file = None;
+            let _ = std::fs::remove_file(path);
+        }
+        begun
+    }
+
+    /// Whether the file is still what was written: removed, replaced, cut or added to by somebody else, it is left as it is, and
+    /// the log goes on in a new segment, which says so.
+    fn look_at_file(&mut self) -> io::Result<()> {
+        let Some((file, segment)) = &self.file else { return Ok(()) };
+        let ours = file.metadata()?;
+        let what = match std::fs::metadata(&segment.path) {
+            Ok(there) if there.ino() != ours.ino() || there.dev() != ours.dev() => {
+                "another file is in its place".to_owned()
+            }
+            Ok(_) if ours.len() != self.head.len => {
+                format!("it has {} bytes, and {} were written", ours.len(), self.head.len)
+            }
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => "it was removed".to_owned(),
+            Err(error) => return Err(error),
+        };
+        let path = segment.path.display().to_string();
+        tracing::error!(path, what, "a segment of the audit log was changed by somebody else");
+        self.file = None;
+        self.next_segment("disturbed", 0)?;
+        let at = moment(self.now());
+        self.write_notes(&[Note::Disturbed {
+            what: format!("segment {}: {what}", self.head.segment - 1),
+            at,
+        }])
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        tracing::error!(%error, "the audit log cannot be written: no call is answered until it can");
+        self.shared.failures.fetch_add(1, Ordering::Relaxed);
+        self.shared.unrecorded.store(true, Ordering::Release);
+        self.shared.fail(error.to_string());
+        self.failed_at = Some(self.now());
+        self.cut_back();
+    }
+
+    /// Takes away what was written only in part.
+    fn cut_back(&mut self) {
+        if let Some((file, _)) = &self.file
+            && file.metadata().is_ok_and(|there| there.len() > self.head.len)
+            && let Err(error) = file.set_len(self.head.len)
+        {
+            tracing::warn!(%error, "a part of a line stays in the audit log; the next segment says so");
+        }
+    }
+
+    /// Tries to write again: a note of what was not recorded.
+    fn recover(&mut self) {
+        let Some(failed_at) = self.failed_at else { return };
+        self.cut_back();
+        if !self.has_room() {
+            return;
+        }
+        let total = self.shared.refused.load(Ordering::Relaxed);
+        let refused = total.saturating_sub(self.refused_noted);
+        let written = match &self.file {
+            Some(_) => self.look_at_file(),
+            None => self.next_segment("failure", 0),
+        };
+        let written = written.and_then(|()| {
+            let (at, failed_at) = (moment(self.now()), moment(failed_at));
+            self.write_notes(&[Note::Resumed { failed_at, at, refused }])
+        });
+        match written {
+            Ok(()) => {
+                tracing::warn!(
+                    calls = refused,
+                    "the audit log can be written again; calls were refused meanwhile"
+                );
+                self.refused_noted = total;
+                self.failed_at = None;
+                self.shared.recovered();
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the audit log cannot be written yet");
+                self.shared.fail(error.to_string());
+                self.cut_back();
+            }
+        }
+    }
+
+    /// Whether the disk has room for more than the next line: else it would fail again at once.
+    fn has_room(&self) -> bool {
+        let free = rustix::fs::statvfs(&self.dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        free.is_ok_and(|free| free >= limits::AUDIT_ROOM_BYTES)
+    }
+
+    /// Deletes segments that were kept for long enough: first the line that says so, then they.
+    fn retire_old(&mut self) {
+        let Some(days) = self.options.retention_days else { return };
+        if self.looked_for_old.is_some_and(|at| at.elapsed() < limits::AUDIT_RETENTION_EVERY) {
+            return;
+        }
+        self.looked_for_old = Some(Instant::now());
+        let oldest_kept = day(self.now().plus_days(-i64::from(days)));
+        let old = match segments(&self.dir) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "old segments of the audit log cannot be looked for");
+                return;
+            }
+        };
+        let current = self.head.segment;
+        let is_old = |segment: &Segment| segment.number < current && segment.day < oldest_kept;
+        let old: Vec<Segment> = old.into_iter().take_while(is_old).collect();
+        let Some(last) = old.last() else { return };
+        let note = Note::Retired { through: last.number, at: moment(self.now()), days };
+        if let Err(error) = self.write_notes(&[note]) {
+            return self.fail(&error);
+        }
+        for segment in &old {
+            if let Err(error) = std::fs::remove_file(&segment.path) {
+                tracing::warn!(%error, path = %segment.path.display(), "an old segment stays");
+            }
+        }
+        tracing::info!(segments = old.len(), days, "old segments of the audit log were deleted");
+    }
+}

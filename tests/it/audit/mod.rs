@@ -1,0 +1,7 @@
+//! The audit log: every call of every service leaves its line, and no line can be changed unseen.
+
+mod disk;
+mod kill;
+mod log;
+mod records;
+mod whole;
