@@ -310,7 +310,7 @@ impl Client {
             ureq::Error::Io(why) => {
                 match why.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                     Some(why) => ClientError::Distrust { url: url(), why: tls::told(why) },
-                    None => ClientError::Unreachable { url: url(), why: why.to_string() },
+                    None => ClientError::Unreachable { url: url(), why: self.cut_off(&why) },
                 }
             }
             ureq::Error::HostNotFound => {
@@ -333,6 +333,18 @@ impl Client {
             .read_to_vec()
             .map_err(|error| ClientError::Broken { url: url(), why: error.to_string() })?;
         Ok(Answer { status, code, body: Zeroizing::new(body) })
+    }
+
+    /// What a broken connection may mean: a server that wants a certificate may have hung up before it was heard saying so.
+    fn cut_off(&self, why: &std::io::Error) -> String {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let is_cut = matches!(why.kind(), BrokenPipe | ConnectionAborted | ConnectionReset);
+        if self.scheme == "https" && is_cut {
+            return format!(
+                "{why}: if it wants a certificate of its clients, give one with --client-cert FILE --client-key FILE"
+            );
+        }
+        why.to_string()
     }
 
     fn refusal(&self, answer: &Answer, source: &Source) -> ClientError {

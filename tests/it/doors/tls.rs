@@ -139,7 +139,7 @@ fn what_is_not_right_is_refused_in_words() {
     };
     for old in ["-tls1_1", "-tls1"] {
         let ran = openssl(&[old, "-cipher", "ALL:@SECLEVEL=0"]);
-        assert!(!ran.stdout.contains("Verify return code: 0") && ran.code != Some(0), "{old}: {ran:?}");
+        assert!(ran.code != Some(0) && ran.stdout.contains("Cipher is (NONE)"), "{old}: {ran:?}");
     }
     let authority = ground.authority.file.to_str().unwrap();
     for (arguments, protocol) in [(["-tls1_2"], "TLSv1.2"), (["-tls1_3"], "TLSv1.3")] {
