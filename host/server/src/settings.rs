@@ -11,8 +11,8 @@ use pawl_store::DatabaseUrl;
 
 use crate::edge::TlsSettings;
 use crate::events::webhook::WebhookSettings;
-use crate::root_key::{ProviderSecrets, Source};
 use crate::oidc::OidcSettings;
+use crate::root_key::{ProviderSecrets, Source};
 
 /// What stands before the first request: TLS, limits, and how a host ends.
 #[derive(Clone, Debug, Default)]

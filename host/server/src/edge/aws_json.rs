@@ -12,6 +12,7 @@ use pawl_iam::sigv4::Head;
 use tracing::Instrument as _;
 
 use super::gate::admitted;
+use super::listener::peer_address;
 use super::sign::must_be_for;
 use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
@@ -32,7 +33,7 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     counted.is_for(known);
     let span = spans::request(known, &request_id);
     let answering = async {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let peer = peer_address(&parts.extensions);
         let call = Call::begin(&host, &parts, known, &request_id, peer).map_err(|_| ApiError::internal())?;
         let body = receive(body).await;
         let answer = match &body {

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use super::aws_json::{ERROR_TYPE, REQUEST_ID, Wiped};
 use super::gate::admitted;
+use super::listener::peer_address;
 use super::sign::{Signed, must_be_for, worth_a_body};
 use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
@@ -41,7 +42,7 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     counted.is_for(target);
     let span = spans::request(target, &request_id);
     let answering = async {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let peer = peer_address(&parts.extensions);
         let call = Call::begin(&host, &parts, target, &request_id, peer).map_err(|_| failed())?;
         let mut received = None;
         let answer = answer(&host, &parts, &route, (body, &mut received), &request_id, &call).await;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::aws_json::REQUEST_ID;
 use super::gate::admitted;
-use super::listener::calling_from;
+use super::listener::{calling_from, peer_address};
 use super::sign::must_be_for;
 use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
@@ -105,7 +105,7 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     let span = spans::request(target, &request_id);
     let namespace = service.unwrap_or(Service::Iam).namespace();
     let doing = async {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let peer = peer_address(&parts.extensions);
         let call = Call::begin(&host, &parts, target, &request_id, peer).map_err(|_| ApiError::internal())?;
         let done = match &form {
             Ok((form, bytes)) => respond(&host, &parts, service, (form, bytes), &request_id, &call).await,

@@ -265,7 +265,9 @@ impl IamRequest<'_> {
             Subject::NewGroup => of("group", Some(path), named),
             Subject::NewRole => of("role", Some(path), named),
             Subject::NewPolicy => of("policy", Some(path), named),
-            Subject::Provider | Subject::NewProvider => self.provider(subject).unwrap_or_else(|| "*".to_owned()),
+            Subject::Provider | Subject::NewProvider => {
+                self.provider(subject).unwrap_or_else(|| "*".to_owned())
+            }
         }
     }
 
@@ -305,7 +307,9 @@ impl IamRequest<'_> {
         if name.starts_with("Attach") || name.starts_with("Detach") {
             keys.extend(self.form.get("PolicyArn").map(|arn| ("iam:PolicyARN".into(), arn.to_owned())));
         }
-        if subject.tagging().is_some() || matches!(operation, O::TagUser | O::TagRole | O::TagPolicy | O::TagOpenIDConnectProvider) {
+        if subject.tagging().is_some()
+            || matches!(operation, O::TagUser | O::TagRole | O::TagPolicy | O::TagOpenIDConnectProvider)
+        {
             keys.extend(request_tags(self.form.pairs("Tags", "Key", "Value")));
         }
         if matches!(operation, O::UntagUser | O::UntagRole | O::UntagPolicy | O::UntagOpenIDConnectProvider) {
