@@ -279,7 +279,7 @@ impl RootKeys {
         let (key, data) = match source {
             Source::File(path) => (next_in_file(path, current, rng).map_err(failed)?, None),
             Source::Environment => {
-                let key = self.from_environment().map_err(failed)?;
+                let key = self.environment_key().map_err(failed)?;
                 if Some(key.id()) == current {
                     return Err(RootKeyError::NothingNew(
                         "PAWL_ROOT_KEY holds the root key that the store is under: restart the host with the new key in \
@@ -390,7 +390,7 @@ impl RootKeys {
                 let source = std::io::ErrorKind::NotFound.into();
                 RootFileError::Io { path: path.clone(), deed: "open", source }
             })?,
-            Source::Environment => vec![self.from_environment()?],
+            Source::Environment => vec![self.environment_key()?],
             // A store of the first format was made with a file.
             _ if slot.is_none() => Vec::new(),
             Source::Passphrase(from) => {
@@ -406,7 +406,7 @@ impl RootKeys {
         })
     }
 
-    fn from_environment(&self) -> Result<RootKey, ProviderError> {
+    fn environment_key(&self) -> Result<RootKey, ProviderError> {
         let line = self.secrets.root_key.as_ref();
         let line = line
             .ok_or(ProviderError::Missing("PAWL_ROOT_KEY is not set: give it 32 random bytes in base64"))?;

@@ -18,6 +18,7 @@ use pawl_keyring::Keyring;
 use pawl_runtime::database::mysql::MysqlDriver;
 use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
+use pawl_runtime::dial::Egress;
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
 use pawl_store::Store;
 use tokio::net::TcpListener;
@@ -290,10 +291,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let dir = DataDir::open(&settings.data_dir, &*rng).await?;
     let place = StorePlace::of(settings.database_url, &dir);
-    let mut sources = settings.root_key_sources;
-    if sources.is_empty() {
-        sources.push(Source::File(dir.path().join("root-key")));
-    }
+    let sources = root_key_sources(settings.root_key_sources, &dir);
     let root_keys = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
     let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
@@ -313,26 +311,16 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     store.time().await?.into_iter().for_each(|time| clock.agree_with(time));
     let metrics = Metrics::new(clock.wall());
     let gate = edge::Gate::new(&settings.doors, metrics.doors.clone());
-    let runtime = Runtime::new(RuntimeConfig {
-        worker_program: settings.worker_program,
-        unconfined_workers: settings.unconfined_workers,
-        artifact_dir: dir.path().join("artifacts"),
-        artifact_key: keyring.subkey("artifacts"),
-        limits: StepLimits::default(),
-        drivers: Arc::new(Drivers::new(drivers(&roots).map(|driver| metrics.metered_driver(driver)))),
-        egress: Arc::new(settings.egress),
-        tls: roots.clone(),
-        rng: rng.clone(),
-    });
+    let workers = (settings.worker_program, settings.unconfined_workers, settings.egress);
+    let runtime = runtime(workers, (&dir, &keyring), (roots, &metrics), rng.clone());
     let request_ids = RequestIds::new(&*rng);
     let pages = PageTokens::new(keyring.subkey("page tokens"));
     let account = settings.account;
     let store = metrics.metered_store(store);
     let keyring = Arc::new(keyring);
-    let (shared, sealing) = (Arc::clone(&store), Arc::clone(&keyring));
     let keeper =
         Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
-    let directory = Directory::open(shared, sealing, account.clone(), Arc::clone(&rng)).await?;
+    let directory = Directory::open(store.clone(), keyring.clone(), account.clone(), rng.clone()).await?;
     let audit = open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await?;
     let app = App::new(Parts {
         store,
@@ -366,6 +354,34 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         is_ending: AtomicBool::new(false),
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
+}
+
+/// The file in the data directory, where nothing is said of the root key.
+fn root_key_sources(mut said: Vec<Source>, dir: &DataDir) -> Vec<Source> {
+    if said.is_empty() {
+        said.push(Source::File(dir.path().join("root-key")));
+    }
+    said
+}
+
+/// What runs rotators.
+fn runtime(
+    (worker_program, unconfined_workers, egress): (PathBuf, bool, Egress),
+    (dir, keyring): (&DataDir, &Keyring),
+    (tls, metrics): (TlsRoots, &Metrics),
+    rng: Arc<dyn Rng>,
+) -> Runtime {
+    Runtime::new(RuntimeConfig {
+        worker_program,
+        unconfined_workers,
+        artifact_dir: dir.path().join("artifacts"),
+        artifact_key: keyring.subkey("artifacts"),
+        limits: StepLimits::default(),
+        drivers: Arc::new(Drivers::new(drivers(&tls).map(|driver| metrics.metered_driver(driver)))),
+        egress: Arc::new(egress),
+        tls,
+        rng,
+    })
 }
 
 /// Opens the audit log, and tells what is wrong with its end.

@@ -23,6 +23,7 @@ mod functions;
 mod health;
 mod import;
 mod journal;
+mod order;
 mod passfile;
 mod primary;
 mod rows;
@@ -318,7 +319,7 @@ impl Store for PostgresStore {
                 },
             };
             let page = || {
-                sqlx::query(sql::list(query.order))
+                sqlx::query(order::list(query.order))
                     .bind(query.region.as_str())
                     .bind(moment)
                     .bind(name)

@@ -168,7 +168,7 @@ fn a_certificate_that_makes_no_sense_does_not_start() {
     let [one, other] = [0; 2].map(|_| authority.certify(&["127.0.0.1"], Term::Running));
     let empty = Pair { certificate: String::new(), key: String::new() };
     let words = [
-        (Pair { key: other.key.clone(), ..one.clone() }, "is not that of the certificate"),
+        (Pair { key: other.key, ..one.clone() }, "is not that of the certificate"),
         (empty, "holds no certificate in PEM form"),
         (Pair { key: "none".to_owned(), ..one.clone() }, "holds no private key in PEM form"),
         (Pair { certificate: one.certificate.replacen("MI", "MA", 1), ..one.clone() }, "certificate"),

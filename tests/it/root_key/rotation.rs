@@ -205,7 +205,7 @@ fn a_rotation_waits_for_a_host_that_does_not_have_the_new_root_key() {
     };
     let mut first = Pawl::start(on(None));
     let file = first.root_key();
-    let mut second = Pawl::start(on(file.clone()));
+    let mut second = Pawl::start(on(file));
     let _ = first.create("kept", "value");
     eventually("both have said that they are there", SOON, || {
         (status(&first)["Hosts"].as_array().unwrap().len() == 2).then_some(())

@@ -71,7 +71,7 @@ impl Doors {
 
     /// Whether a complaint about those who are turned away is due: the first, and then each 1,000th.
     pub(crate) fn complains(&self) -> bool {
-        self.slow.fetch_add(1, Ordering::Relaxed) % COMPLAIN_EVERY == 0
+        self.slow.fetch_add(1, Ordering::Relaxed).is_multiple_of(COMPLAIN_EVERY)
     }
 }
 

@@ -144,8 +144,8 @@ fn read(key: WireKey) -> Option<Key> {
     };
     let material = match (key.kty.as_str(), key.crv.as_deref()) {
         ("RSA", _) => rsa(bytes(key.n)?, bytes(key.e)?)?,
-        ("EC", Some("P-256")) => Material::P256(point(bytes(key.x)?, bytes(key.y)?, 32)?),
-        ("EC", Some("P-384")) => Material::P384(point(bytes(key.x)?, bytes(key.y)?, 48)?),
+        ("EC", Some("P-256")) => Material::P256(point(&bytes(key.x)?, &bytes(key.y)?, 32)?),
+        ("EC", Some("P-384")) => Material::P384(point(&bytes(key.x)?, &bytes(key.y)?, 48)?),
         ("OKP", Some("Ed25519")) => Material::Ed25519(bytes(key.x).filter(|x| x.len() == 32)?),
         _ => return None,
     };
@@ -162,8 +162,8 @@ fn rsa(modulus: Vec<u8>, exponent: Vec<u8>) -> Option<Material> {
 }
 
 /// A point that is not compressed.
-fn point(x: Vec<u8>, y: Vec<u8>, size: usize) -> Option<Vec<u8>> {
-    (x.len() == size && y.len() == size).then(|| [&[4][..], &x, &y].concat())
+fn point(x: &[u8], y: &[u8], size: usize) -> Option<Vec<u8>> {
+    (x.len() == size && y.len() == size).then(|| [&[4][..], x, y].concat())
 }
 
 impl Material {

@@ -116,7 +116,7 @@ fn signed(
     let head = Head { method: "POST", path: "/", query: "", headers: &headers };
     let mut all = sign(&head, body, &credentials.id, &credentials.secret, &key.region, "kms", at);
     all.push(("content-type".to_owned(), CONTENT_TYPE.to_owned()));
-    all.push(("x-amz-target".to_owned(), target.clone()));
+    all.push(("x-amz-target".to_owned(), target));
     if !token.is_empty() {
         all.push(("x-amz-security-token".to_owned(), token.to_owned()));
     }

@@ -94,7 +94,7 @@ async fn claim(host: &Arc<Host>, running: &mut JoinSet<()>) -> Result<(), AppErr
     let (now, wall) = (host.app.clock().now(), host.app.clock().wall());
     for claim in host.app.queue().claim_rotations(now, wall, &host.owner, limits::LEASE, room).await? {
         let (beside, host) = (host.clone(), host.clone());
-        running.spawn(async move { beside.runtime.beside(runner::run(host, claim)).await });
+        running.spawn(async move { Box::pin(beside.runtime.beside(runner::run(host, claim))).await });
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Every statement, in PostgreSQL's dialect. Those for many rows take them as arrays: one text, however many there are.
 
-use crate::record::{Direction, Order, SortBy};
-
 /// The columns of a [`SecretRow`](crate::SecretRow), in no order that matters: rows are read by name.
 macro_rules! head {
     () => {
@@ -489,18 +487,4 @@ declare! {
     LOCK_SCHEMA = ["SELECT id FROM pawl_migrating FOR UPDATE"];
     /// The history of a primary: the higher, the later it was promoted.
     TIMELINE = ["SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline"];
-}
-
-/// The statement that lists in this order.
-pub(super) const fn list(order: Order) -> &'static str {
-    match (order.by, order.direction) {
-        (SortBy::Created, Direction::Ascending) => LIST_CREATED_UP,
-        (SortBy::Created, Direction::Descending) => LIST_CREATED_DOWN,
-        (SortBy::Name, Direction::Ascending) => LIST_NAME_UP,
-        (SortBy::Name, Direction::Descending) => LIST_NAME_DOWN,
-        (SortBy::LastChanged, Direction::Ascending) => LIST_CHANGED_UP,
-        (SortBy::LastChanged, Direction::Descending) => LIST_CHANGED_DOWN,
-        (SortBy::LastAccessed, Direction::Ascending) => LIST_ACCESSED_UP,
-        (SortBy::LastAccessed, Direction::Descending) => LIST_ACCESSED_DOWN,
-    }
 }

@@ -358,7 +358,7 @@ async fn lists_are_read_off_an_index() {
             (SortBy::LastAccessed, "by_accessed"),
         ] {
             for direction in [Direction::Ascending, Direction::Descending] {
-                let statement = sql::list(Order { by, direction });
+                let statement = order::list(Order { by, direction });
                 let plan = plan_of_page(&mut connection, statement).await;
                 assert_eq!(statement.matches(&format!("LIMIT {})", limits::STORE_ROWS_MAX)).count(), 2);
                 let is_right = plan.contains(&format!("live_{index}"))
