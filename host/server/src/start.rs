@@ -1,5 +1,6 @@
 //! From an empty or used data directory to a serving host.
 
+mod audited;
 pub(crate) mod directory;
 mod vault;
 
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pawl_audit::{AuditKey, AuditLog};
 use pawl_core::limits;
 use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
@@ -36,10 +36,11 @@ use crate::oidc::{Issuers, OidcError};
 use crate::ops::PageTokens;
 use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
-use crate::settings::{AuditSettings, DoorSettings, Settings};
+use crate::settings::{DoorSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
 use crate::{audit, edge, events, root_key};
 
+use self::audited::{close_audit, open_audit};
 use self::directory::DataDir;
 use self::vault::{StorePlace, Vault};
 
@@ -262,18 +263,6 @@ async fn ending(host: Arc<Host>, end: impl Future<Output = ()>, drain: Duration)
     host.app.stream().close();
 }
 
-/// Ends the audit log: what is left to be recorded first, then its last checkpoint, of which the store is told.
-async fn close_audit(host: &Arc<Host>, relaying: tokio::task::JoinHandle<()>) {
-    if tokio::time::timeout(limits::SHUTDOWN_GRACE, relaying).await.is_err() {
-        tracing::warn!("not everything in the store was recorded; the next start does it");
-    }
-    let closing = host.clone();
-    if tokio::task::spawn_blocking(move || closing.audit.close()).await.is_err() {
-        tracing::error!("the audit log could not be closed; the next start says so");
-    }
-    audit::note_anchor(host, &mut None).await;
-}
-
 /// A host that is ready to serve, and its directory, which is locked as long as this is there.
 pub struct Opened {
     /// The host.
@@ -382,42 +371,6 @@ fn runtime(
         tls,
         rng,
     })
-}
-
-/// Opens the audit log, and tells what is wrong with its end.
-async fn open_audit(
-    settings: &AuditSettings,
-    (dir, clock): (&DataDir, &Arc<SystemClock>),
-    store: &dyn Store,
-    keyring: &Keyring,
-) -> Result<AuditLog, ServeError> {
-    let seed = keyring.subkey("audit checkpoints");
-    let Some(key) = AuditKey::from_seed(&seed).filter(|_| settings.is_on) else {
-        tracing::warn!("no call is recorded (--audit off): this is for benches only");
-        return Ok(AuditLog::off());
-    };
-    let anchor = audit::stored_anchor(store, dir.host_id()).await?;
-    let opened = AuditLog::open(pawl_audit::Options {
-        dir: settings.dir.clone().unwrap_or_else(|| dir.path().join("audit")),
-        host: dir.host_id().to_owned(),
-        key,
-        clock: clock.clone(),
-        retention_days: settings.retention_days,
-        segment_bytes: settings.segment_bytes,
-        anchor,
-    })?;
-    if opened.unfinished_bytes > 0 {
-        let bytes = opened.unfinished_bytes;
-        tracing::info!(bytes, "the audit log ended in the middle of a line, which nobody was answered for");
-    }
-    if let Some((written, found)) = opened.missing {
-        tracing::error!(
-            written,
-            found,
-            "the end of the audit log was cut off: lines that were written are missing; see `pawl audit verify`"
-        );
-    }
-    Ok(opened.log)
 }
 
 /// One for each kind of database.

@@ -56,11 +56,13 @@ pub(crate) fn run() -> Vec<Row> {
     }
     let (ours, theirs) = (median(ours), median(theirs));
     let history = pawl.cli(&["rotate", "pawls", "--history", "--last", "30", "--output", "json"]).json();
-    let gaps: Vec<f64> = history["Rotations"]
+    let gaps: Vec<f64> = history
+        .get("Rotations")
+        .unwrap()
         .as_array()
         .unwrap()
         .iter()
-        .map(|rotation| rotation["GapMicroseconds"].as_f64().unwrap() / 1e3)
+        .map(|rotation| rotation.get("GapMicroseconds").unwrap().as_f64().unwrap() / 1e3)
         .collect();
     assert_eq!(gaps.len(), ROTATIONS);
     vec![

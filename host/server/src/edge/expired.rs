@@ -11,7 +11,8 @@ use pawl_runtime::dial::Egress;
 
 use super::*;
 use crate::identity::{Issued, Who};
-use crate::settings::Settings;
+use crate::root_key::ProviderSecrets;
+use crate::settings::{AuditSettings, DoorSettings, Settings};
 use crate::start::open;
 
 const SECONDS: u32 = 900;
@@ -95,7 +96,10 @@ async fn a_session_that_is_over_is_refused_in_the_words_of_each_protocol() {
         cache_bytes: 1 << 20,
         dev_clock: false,
         bootstrap: None,
-        root_key_file: None,
+        doors: DoorSettings::default(),
+        root_key_sources: Vec::new(),
+        root_key_secrets: ProviderSecrets::default(),
+        audit: AuditSettings { is_on: true, dir: None, retention_days: None, segment_bytes: 1 << 20 },
         webhook: None,
         worker_program: PathBuf::from("/bin/true"),
         unconfined_workers: true,

@@ -282,7 +282,14 @@ mod tests {
     fn may(user: &User, groups: Vec<EntityRow>) -> bool {
         let (keyring, _) = Keyring::create(&RootKey::generate(&SystemRng), &SystemRng).unwrap();
         let users = vec![row(USER, &user.name, user)];
-        let rows = Rows { version: 1, users, groups, roles: Vec::new(), policies: Vec::new() };
+        let rows = Rows {
+            version: 1,
+            users,
+            groups,
+            roles: Vec::new(),
+            policies: Vec::new(),
+            providers: Vec::new(),
+        };
         let account = "000000000000".parse().unwrap();
         let snapshot = Snapshot::new(rows, &Snapshot::default(), &keyring, &account);
         let identity = snapshot.identity(&user.name).unwrap();

@@ -155,7 +155,8 @@ mod tests {
         let (near, mut far) = duplex(64);
         let mut near = Flowing::new(near, LONG);
         let all = limits::ANSWER_PROGRESS_BYTES + 1_024;
-        let (written, read) = tokio::join!(near.write_all(&vec![0; all]), async {
+        let whole = vec![0; all];
+        let (written, read) = tokio::join!(near.write_all(&whole), async {
             let mut some = vec![0; limits::ANSWER_PROGRESS_BYTES + 512];
             far.read_exact(&mut some).await.map(|_| ())?;
             far.read_exact(&mut some[..512]).await.map(|_| ())
