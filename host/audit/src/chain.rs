@@ -103,7 +103,7 @@ mod tests {
             format!("{text} "),
             text.replace("{\"a\"", "\"a\""),
             String::new(),
-            text[10..].to_owned(),
+            text.get(10..).unwrap().to_owned(),
         ] {
             assert_eq!(split(wrong.as_bytes()), None, "{wrong}");
         }

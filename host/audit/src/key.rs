@@ -101,7 +101,7 @@ mod tests {
         let public = key.public();
         assert_eq!(PublicKey::parse(&public.pem()), Ok(public));
         assert_eq!(PublicKey::parse(&public.hex()), Ok(public));
-        for wrong in ["", "x", &public.hex()[2..], &public.pem()[..60]] {
+        for wrong in ["", "x", public.hex().get(2..).unwrap(), public.pem().get(..60).unwrap()] {
             assert_eq!(PublicKey::parse(wrong), Err(BadPublicKey), "{wrong}");
         }
         let signature = key.sign(b"this");
