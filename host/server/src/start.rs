@@ -287,7 +287,6 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         clock.agree_with(time);
     }
     let metrics = Metrics::new(clock.wall());
-    let gate = edge::Gate::new(&settings.doors, metrics.doors.clone());
     let runtime = Runtime::new(RuntimeConfig {
         worker_program: settings.worker_program,
         unconfined_workers: settings.unconfined_workers,
@@ -317,6 +316,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     });
     let host = Host {
         app,
+        gate: edge::Gate::new(&settings.doors, metrics.doors.clone()),
         metrics,
         runtime,
         pages,
@@ -331,7 +331,6 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         signing_keys: SigningKeys::default(),
         epoch,
         issuers,
-        gate,
         is_ending: AtomicBool::new(false),
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
