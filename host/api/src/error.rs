@@ -287,6 +287,10 @@ mod tests {
              400 Message UnmodifiableEntity\n\
              409 Message ConcurrentModification\n\
              400 Message PackedPolicyTooLarge\n\
+             400 Message ExpiredIdentityToken\n\
+             400 Message InvalidIdentityToken\n\
+             400 Message IDPCommunicationError\n\
+             403 Message IDPRejectedClaim\n\
              400 message ValidationError\n\
              400 message NotFoundException\n\
              400 message DisabledException\n\
