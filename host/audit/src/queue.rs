@@ -45,6 +45,8 @@ impl Batch {
 pub(crate) struct Records {
     pub(crate) bytes: Vec<u8>,
     pub(crate) ends: Vec<usize>,
+    /// Whether somebody waits until they are on the disk; else until the system has them.
+    pub(crate) durable: bool,
 }
 
 impl Records {
@@ -56,6 +58,7 @@ impl Records {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.durable = false;
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -139,7 +142,7 @@ impl Shared {
     }
 
     /// Hands records in as one; none when they cannot be written now.
-    pub(crate) fn submit(&self, records: &[&[u8]]) -> Option<Arc<Batch>> {
+    pub(crate) fn submit(&self, records: &[&[u8]], durable: bool) -> Option<Arc<Batch>> {
         let mut waiting = lock(&self.waiting);
         let full = waiting.records.bytes.len() > limits::AUDIT_WAITING_BYTES_MAX;
         if full || waiting.closing || self.failing.load(Ordering::Relaxed) {
@@ -151,6 +154,7 @@ impl Shared {
         for record in records {
             waiting.records.push(record);
         }
+        waiting.records.durable |= durable;
         let batch = Arc::clone(&waiting.batch);
         if mem::take(&mut waiting.idle) {
             drop(waiting);

@@ -39,6 +39,8 @@ pub(crate) struct Writer {
     file: Option<(File, Segment)>,
     out: Vec<u8>,
     checkpointed: Instant,
+    /// Since when the system has lines that the disk may not have.
+    unsynced: Option<Instant>,
     looked_for_old: Option<Instant>,
     failed_at: Option<Timestamp>,
     /// Refused calls of which a line tells.
@@ -55,6 +57,7 @@ impl Writer {
             file: None,
             out: Vec::new(),
             checkpointed: Instant::now(),
+            unsynced: None,
             looked_for_old: None,
             failed_at: None,
             refused_noted: 0,
@@ -101,6 +104,9 @@ impl Writer {
         if self.failed_at.is_some() {
             return limits::AUDIT_RETRY_EVERY;
         }
+        if let Some(since) = self.unsynced {
+            return limits::AUDIT_SYNC_EVERY.saturating_sub(since.elapsed());
+        }
         if self.head.uncovered == 0 && self.shared.suppressed.load(Ordering::Relaxed) == 0 {
             return limits::AUDIT_RETENTION_EVERY;
         }
@@ -134,7 +140,10 @@ impl Writer {
             }
             self.checkpointed = Instant::now();
         }
-        self.put(head)?;
+        let late = self.unsynced.is_some_and(|since| since.elapsed() >= limits::AUDIT_SYNC_EVERY);
+        // The store is told of a checkpoint, and must not know of an end that the disk does not have.
+        let signed = head.uncovered == 0 && !self.out.is_empty();
+        self.put(head, records.durable || late || signed || closing)?;
         let count = u64::try_from(records.ends.len()).unwrap_or(u64::MAX);
         self.shared.records.fetch_add(count, Ordering::Relaxed);
         Ok(())
@@ -156,15 +165,16 @@ impl Writer {
         head.uncovered = 0;
     }
 
-    /// Writes what was put together, and makes it durable; only then is the log's end where `head` says.
-    fn put(&mut self, mut head: Head) -> io::Result<()> {
-        if self.out.is_empty() {
+    /// Writes what was put together, and makes it durable where that is asked for; only then is the log's end where `head` says.
+    fn put(&mut self, mut head: Head, durable: bool) -> io::Result<()> {
+        if self.out.is_empty() && !(durable && self.unsynced.is_some()) {
             return Ok(());
         }
         let Some((file, _)) = &mut self.file else { return Err(io::Error::from(ErrorKind::NotFound)) };
         let began = Instant::now();
         self.shared.writing_since.store(self.options.clock.wall().millis(), Ordering::Relaxed);
-        let written = file.write_all(&self.out).and_then(|()| file.sync_data());
+        let written =
+            file.write_all(&self.out).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
         self.shared.writing_since.store(0, Ordering::Relaxed);
         written?;
         let bytes = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
@@ -177,8 +187,13 @@ impl Writer {
         if head.uncovered == 0 {
             shared.set_anchor(Anchor::of(head.segment, head.seq, &head.hash));
         }
-        shared.seq.store(head.seq, Ordering::Release);
-        shared.segment.store(head.segment, Ordering::Release);
+        if durable {
+            shared.seq.store(head.seq, Ordering::Release);
+            shared.segment.store(head.segment, Ordering::Release);
+            self.unsynced = None;
+        } else {
+            self.unsynced.get_or_insert(began);
+        }
         self.head = head;
         Ok(())
     }
@@ -191,7 +206,7 @@ impl Writer {
             self.line(&mut head, &note.to_json());
         }
         self.checkpoint(&mut head, false);
-        self.put(head)
+        self.put(head, true)
     }
 
     /// Ends the segment with a checkpoint that says so.
@@ -200,7 +215,7 @@ impl Writer {
             self.out.clear();
             let mut head = self.head.clone();
             self.checkpoint(&mut head, true);
-            self.put(head)?;
+            self.put(head, true)?;
             self.file = None;
         }
         Ok(())
@@ -233,7 +248,7 @@ impl Writer {
         self.file = Some((file, segment));
         self.out.clear();
         self.line(&mut head, &note.to_json());
-        let begun = self.put(head).and_then(|()| File::open(&self.dir)?.sync_all());
+        let begun = self.put(head, true).and_then(|()| File::open(&self.dir)?.sync_all());
         if begun.is_err() {
             // Nothing was recorded in it; the next try makes it again.
             self.file = None;

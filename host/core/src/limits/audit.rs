@@ -8,6 +8,8 @@ pub const AUDIT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 pub const AUDIT_CHECKPOINT_RECORDS: u64 = 4_096;
 /// Time after which records are covered by a checkpoint.
 pub const AUDIT_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// How long the records of calls that changed nothing may be with the system and not on the disk.
+pub const AUDIT_SYNC_EVERY: Duration = Duration::from_millis(10);
 /// Time between two tries to write again, when writing has failed.
 pub const AUDIT_RETRY_EVERY: Duration = Duration::from_millis(250);
 /// Bytes that must be free on the disk before writing is tried again, when it has failed.

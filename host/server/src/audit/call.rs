@@ -202,7 +202,9 @@ impl<'a> Call<'a> {
             lines.push(line);
         }
         let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        self.host.audit.submit(&lines)
+        // What changed something, or gave somebody credentials, is on the disk before it is answered, whatever becomes of the machine.
+        let reads = self.target.is_none_or(is_read_only) && !self.is_assumption();
+        if reads { self.host.audit.submit_read(&lines) } else { self.host.audit.submit(&lines) }
     }
 }
 
