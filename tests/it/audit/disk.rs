@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::log::{lines, must_be_whole, of_event};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// A small disk of its own, in memory; gone with its owner.
 struct Disk<'a>(&'a Path);
