@@ -19,6 +19,7 @@ pub mod identity;
 pub mod metrics;
 mod oidc;
 pub mod ops;
+mod outbound;
 mod policy;
 pub mod root_key;
 mod rotation;

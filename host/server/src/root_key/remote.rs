@@ -9,6 +9,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use super::ProviderError;
+use crate::outbound::told;
 
 /// A client for one service.
 pub(super) struct Remote {
@@ -82,19 +83,6 @@ fn is_local(url: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => error.kind().to_string(),
-        ureq::Error::HostNotFound => "there is no such host".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-            "its certificate is not one that can be trusted, or TLS failed".to_owned()
-        }
-        _ => "it did not answer properly".to_owned(),
-    }
 }
 
 fn roots(operator: Option<&PathBuf>) -> Result<Vec<Certificate<'static>>, ProviderError> {

@@ -14,6 +14,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use super::signature::SigningSecrets;
+use crate::outbound::told;
 
 /// The address of a receiver. What comes after the host may be a secret, and is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -184,20 +185,6 @@ impl Receiver {
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Receiver({})", self.url)
-    }
-}
-
-/// An error in words that hold no address: a path may be a secret.
-fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => error.kind().to_string(),
-        ureq::Error::HostNotFound => "there is no such host".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-            "its certificate is not one that can be trusted, or TLS failed".to_owned()
-        }
-        _ => "it did not answer properly".to_owned(),
     }
 }
 
