@@ -4,8 +4,9 @@ use pawl_api::kms::{Operation as KmsOperation, shapes as kms};
 use pawl_api::pawl::Operation as PawlOperation;
 use pawl_api::pawl::{
     AdvanceClockRequest, ApproveFunctionRequest, CheckSecretRequest, DescribeFunctionGrantsRequest,
-    DescribeHostRequest, DescribeRotationRequest, ListEventsRequest, ListFunctionLogsRequest,
-    ListRotationsRequest, PlanRotationsRequest,
+    DescribeHostRequest, DescribeRootKeyRequest, DescribeRotationRequest, ForgetRootKeysRequest,
+    ListEventsRequest, ListFunctionLogsRequest, ListRotationsRequest, PlanRotationsRequest,
+    RotateRootKeyRequest,
 };
 use pawl_api::secrets_manager::Operation;
 use pawl_api::secrets_manager::shapes::{
@@ -131,6 +132,9 @@ fn check_own(operation: PawlOperation, target: Target, body: &[u8]) -> bool {
         PawlOperation::ListRotations => check_shape::<ListRotationsRequest>(target, body),
         PawlOperation::CheckSecret => check_shape::<CheckSecretRequest>(target, body),
         PawlOperation::PlanRotations => check_shape::<PlanRotationsRequest>(target, body),
+        PawlOperation::DescribeRootKey => check_shape::<DescribeRootKeyRequest>(target, body),
+        PawlOperation::RotateRootKey => check_shape::<RotateRootKeyRequest>(target, body),
+        PawlOperation::ForgetRootKeys => check_shape::<ForgetRootKeysRequest>(target, body),
     }
 }
 
