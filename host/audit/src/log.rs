@@ -1,8 +1,8 @@
 //! The log as calls see it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use pawl_core::world::Clock;
 use crate::chain::{ZERO_HASH, split};
 use crate::key::{AuditKey, PublicKey};
 use crate::note::Anchor;
-use crate::place::{PUBLIC_KEY_FILE, segments};
+use crate::place::{PUBLIC_KEY_FILE, read_line, segments};
 use crate::queue::{Batch, Shared};
 use crate::writer::{Head, Writer};
 
@@ -46,6 +46,20 @@ pub enum LogError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Where it leads could be changed without touching it.
+    #[error("the audit log: `{path}` is a symbolic link; name the directory that holds all hosts' logs with --audit-dir")]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Anybody could rename and remove segments.
+    #[error("the audit log: everybody may write to `{path}` (mode {mode:03o}); run `chmod o-w` on it")]
+    TooOpen {
+        /// The directory.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
     },
 }
 
@@ -79,7 +93,8 @@ pub struct Opened {
     pub log: AuditLog,
     /// Bytes of a line that was never finished.
     pub unfinished_bytes: u64,
-    /// What is missing, if the store knows of more than was found: up to which line there were lines, and up to which there are.
+    /// What is missing, if the store knows of a line that was not found: that line's number, and up to which there are lines. Where
+    /// there are as many, another line has its number.
     pub missing: Option<(u64, u64)>,
 }
 
@@ -155,17 +170,19 @@ impl AuditLog {
             let path = path.to_owned();
             move |source| LogError::Io { path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io(&dir))?;
+        make(&options.dir, &dir)?;
         let public = options.key.public();
         publish(&options.dir, &public).map_err(io(&options.dir.join(PUBLIC_KEY_FILE)))?;
         let found = last_line(&dir)?;
         let (mut seq, mut segment) = (found.seq, found.segment);
-        let missing = options.anchor.as_ref().filter(|anchor| anchor.seq > found.seq);
-        let missing = missing.map(|anchor| {
-            // Numbers are never given twice.
-            (seq, segment) = (anchor.seq, segment.max(anchor.segment));
-            (anchor.seq, found.seq)
-        });
+        let missing = match &options.anchor {
+            Some(anchor) if !holds(&dir, anchor).map_err(io(&dir))? => {
+                // Numbers are never given twice.
+                (seq, segment) = (seq.max(anchor.seq), segment.max(anchor.segment));
+                Some((anchor.seq, found.seq))
+            }
+            _ => None,
+        };
         let head = Head { segment, seq, hash: found.hash, len: 0, day: String::new(), uncovered: 0 };
         let shared = Arc::new(Shared::new());
         let (clock, dir_kept, path) = (Arc::clone(&options.clock), options.dir.clone(), dir.clone());
@@ -356,6 +373,54 @@ fn last_line(dir: &Path) -> Result<LastLine, LogError> {
     Ok(LastLine { segment, seq: 0, hash: ZERO_HASH, unfinished_bytes })
 }
 
+/// Whether the line is there that the store knows. Were only its number looked for, an end that was written anew would get the
+/// next checkpoint's signature. A line of a segment that is gone cannot be looked for; that it is gone is what `verify` says.
+fn holds(dir: &Path, anchor: &Anchor) -> io::Result<bool> {
+    let found = segments(dir)?;
+    if found.first().is_some_and(|first| first.number > anchor.segment) {
+        return Ok(true);
+    }
+    for segment in found.iter().rev() {
+        let mut file = BufReader::with_capacity(1 << 18, File::open(&segment.path)?);
+        let (mut bytes, mut first) = (Vec::new(), None);
+        while read_line(&mut file, &mut bytes)? {
+            let Some(line) = bytes.strip_suffix(b"\n").and_then(split) else { continue };
+            if line.seq == anchor.seq {
+                return Ok(hex::encode(line.hash) == anchor.hash);
+            }
+            first.get_or_insert(line.seq);
+        }
+        if first.is_some_and(|first| first < anchor.seq) {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+/// Makes the directories, whose names are on the disk when this returns, and looks whether they are a log's.
+fn make(all: &Path, own: &Path) -> Result<(), LogError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| LogError::Io { path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(own).map_err(io(own))?;
+    if std::fs::symlink_metadata(own).map_err(io(own))?.file_type().is_symlink() {
+        return Err(LogError::Link { path: own.to_owned() });
+    }
+    for path in [all, own] {
+        let mode = std::fs::metadata(path).map_err(io(path))?.mode() & 0o777;
+        if mode & 0o002 != 0 {
+            return Err(LogError::TooOpen { path: path.to_owned(), mode });
+        }
+    }
+    // Else a power cut could take the directory, with everything in it that was answered for.
+    let parent = all.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for path in [all, parent] {
+        File::open(path).and_then(|dir| dir.sync_all()).map_err(io(path))?;
+    }
+    Ok(())
+}
+
 /// The number and hash of a file's last line, and the bytes that come after its last line feed.
 #[expect(clippy::type_complexity, reason = "a pair of what there is and what is too much")]
 fn end_of(path: &Path) -> io::Result<(Option<(u64, [u8; 32])>, u64)> {
@@ -383,8 +448,14 @@ fn end_of(path: &Path) -> io::Result<(Option<(u64, [u8; 32])>, u64)> {
 /// Writes the public key where an auditor finds it.
 fn publish(dir: &Path, key: &PublicKey) -> io::Result<()> {
     let path = dir.join(PUBLIC_KEY_FILE);
-    if std::fs::read_to_string(&path).is_ok_and(|text| text == key.pem()) {
-        return Ok(());
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text == key.pem() => return Ok(()),
+        Ok(_) => tracing::warn!(
+            path = %path.display(),
+            "another public key of the audit log was here than this store's: somebody has changed it, or it is another store; \
+             verify by the copy that you keep elsewhere"
+        ),
+        Err(_) => {}
     }
     let partial = dir.join("public-key.partial");
     let mut options = OpenOptions::new();

@@ -92,11 +92,15 @@ struct Reader<'a> {
     file: PathBuf,
     line: u64,
     segment: u64,
+    /// The day that the segment's name says.
+    day: String,
     /// The segment that should come next.
     next_segment: Option<u64>,
     /// Bytes at the end of the segment before that are no whole line.
     unfinished: u64,
     uncovered: u64,
+    /// Lines that are not the log's own.
+    records: u64,
     retired_through: u64,
 }
 
@@ -115,9 +119,11 @@ impl<'a> Reader<'a> {
             file: PathBuf::new(),
             line: 0,
             segment: 0,
+            day: String::new(),
             next_segment: None,
             unfinished: 0,
             uncovered: 0,
+            records: 0,
             retired_through: 0,
         }
     }
@@ -158,7 +164,7 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        (self.file, self.segment) = (segment.path.clone(), segment.number);
+        (self.file, self.segment, self.day) = (segment.path.clone(), segment.number, segment.day.clone());
         self.next_segment = Some(segment.number + 1);
         self.report.segments += 1;
         let mut file = BufReader::with_capacity(1 << 18, File::open(&segment.path)?);
@@ -240,6 +246,7 @@ impl<'a> Reader<'a> {
             }
         } else {
             self.uncovered += 1;
+            self.records += 1;
         }
         if self.uncovered == limits::AUDIT_CHECKPOINT_RECORDS + 64 {
             self.here("no checkpoint has come for so long that some must have been taken out");
@@ -265,7 +272,10 @@ impl<'a> Reader<'a> {
 
     /// The first line of a segment.
     fn header(&mut self, line: &Sealed<'_>, note: Option<&Note>, unfinished_before: u64) {
-        let Some(Note::Segment { version, host, segment, previous_hash, unfinished_bytes, .. }) = note else {
+        let Some(Note::Segment {
+            version, host, segment, at, previous_hash, public_key, unfinished_bytes, ..
+        }) = note
+        else {
             return self.here("is not the beginning of a segment: lines before it are missing");
         };
         if self.report.segments == 1 && self.segment != 1 {
@@ -280,6 +290,13 @@ impl<'a> Reader<'a> {
         }
         if *segment != self.segment || *host != self.report.host {
             self.here(format!("is the beginning of segment {segment} of host {host}, not of this file"));
+        }
+        // Segments are deleted by the day in their names: who renames one has the host itself delete it.
+        if at.get(..10).is_none_or(|day| day.replace('-', "") != self.day) {
+            self.here(format!("was begun at {at}, and the name of its file says another day: it was renamed"));
+        }
+        if !self.keys.is_empty() && !self.keys.iter().any(|key| key.hex() == *public_key) {
+            self.here("names another public key than the one that it is verified by");
         }
         let truly: Vec<String> = self.before.iter().map(hex::encode).collect();
         if !truly.is_empty() && !truly.contains(previous_hash) {
@@ -316,6 +333,12 @@ impl<'a> Reader<'a> {
                 self.uncovered = 0;
             }
             Note::Retired { through, .. } => self.retired_through = self.retired_through.max(through),
+            Note::Missing { written_through, found_through, at } if found_through >= written_through => {
+                self.here(format!(
+                    "says that at a start ({at}) line number {written_through} was not the one that the store knew: the end of \
+                     the log was written anew while the host did not run"
+                ));
+            }
             Note::Missing { written_through, found_through, at } => self.here(format!(
                 "says that at a start ({at}) the log ended with line number {found_through}, though {written_through} had been \
                  written: the end was cut off while the host did not run"
@@ -335,6 +358,13 @@ impl<'a> Reader<'a> {
     fn end(&mut self) {
         let dir = self.chain.dir.clone();
         let first = self.chain.segments.first().map_or(1, |first| first.number);
+        if self.chain.segments.is_empty() {
+            // A host begins its first segment with its directory.
+            self.found_in(&dir, None, "holds no segment of a log");
+        }
+        if self.records > 0 && self.report.signed_through == 0 {
+            self.found_in(&dir, None, "not one line is signed: whoever can write files can have written all of them");
+        }
         if self.chain.whole && first > 1 && self.retired_through + 1 < first {
             let what = format!("segments {} to {} are missing", self.retired_through + 1, first - 1);
             self.found_in(

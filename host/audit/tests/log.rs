@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use pawl_audit::{
-    Anchor, AuditKey, AuditLog, Finding, Opened, Options, PublicKey, Report, chains_in, segments, verify,
+    Anchor, AuditKey, AuditLog, Finding, Opened, Options, PublicKey, Report, chains_in, segments, split,
+    verify,
 };
 use pawl_core::value::SecretBytes;
 use pawl_core::world::{Clock, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 const HOST: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -329,4 +331,133 @@ fn many_callers_share_writes_and_each_finds_its_record() {
     let text: String = files(dir.path()).iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     assert!((0..1_600).all(|number| text.contains(&format!("\"r{number}\""))));
     assert_eq!(checked(dir.path(), log.anchor().as_ref()).1, []);
+}
+
+/// Lines of these records after `previous`, as somebody makes them who has no key.
+fn chained(records: &[Vec<u8>], mut seq: u64, mut previous: [u8; 32]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for record in records {
+        let hashed = [record.strip_suffix(b"}").unwrap(), format!(",\"chain\":{{\"seq\":{seq}").as_bytes()].concat();
+        previous = Sha256::new().chain_update(previous).chain_update(&hashed).finalize().into();
+        out.extend_from_slice(&hashed);
+        out.extend_from_slice(format!(",\"hash\":\"{}\"}}}}\n", hex::encode(previous)).as_bytes());
+        seq += 1;
+    }
+    out
+}
+
+#[test]
+fn an_end_that_was_written_anew_gets_no_signature_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let Opened { log, .. } = AuditLog::open(options(dir.path(), &clock)).unwrap();
+    write(&log, 0..9);
+    log.close();
+    let anchor = log.anchor().unwrap();
+    drop(log);
+    let file = files(dir.path()).pop().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let first = whole.split_inclusive(|byte| *byte == b'\n').next().unwrap();
+    let before = split(first.strip_suffix(b"\n").unwrap()).unwrap();
+    // The same numbers and more, of other records.
+    let forged: Vec<Vec<u8>> = (100..120).map(record).collect();
+    std::fs::write(&file, [first, &chained(&forged, before.seq + 1, before.hash)].concat()).unwrap();
+    let again = Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) };
+    let opened = AuditLog::open(again).unwrap();
+    assert_eq!(opened.missing, Some((anchor.seq, 21)));
+    write(&opened.log, 9..12);
+    opened.log.close();
+    let (report, findings) = checked(dir.path(), opened.log.anchor().as_ref());
+    assert!(report.chains[0].signed_through > 21, "the forged lines are before a checkpoint now: {report:?}");
+    assert!(
+        findings.iter().any(|found| found.what.contains("written anew while the host did not run")),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn what_nobody_has_signed_is_not_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let anchor = sample(dir.path());
+    drop(anchor);
+    let host = dir.path().join(HOST);
+    let header = std::fs::read(&files(dir.path())[0]).unwrap();
+    let header = header.split_inclusive(|byte| *byte == b'\n').next().unwrap().to_vec();
+    let head = split(header.strip_suffix(b"\n").unwrap()).unwrap();
+    let forged: Vec<Vec<u8>> = (0..50).map(record).collect();
+    let text = [&header[..], &chained(&forged, 2, head.hash)].concat();
+    let name = files(dir.path())[0].clone();
+    std::fs::remove_dir_all(&host).unwrap();
+    std::fs::create_dir(&host).unwrap();
+    let told = |dir: &Path| checked(dir, None).1.iter().map(|found| found.what.clone()).collect::<String>();
+    assert!(told(dir.path()).contains("holds no segment of a log"), "{}", told(dir.path()));
+    std::fs::write(&name, text).unwrap();
+    assert!(told(dir.path()).contains("not one line is signed"), "{}", told(dir.path()));
+}
+
+#[test]
+fn a_segment_that_was_renamed_to_another_day_or_names_another_key_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let anchor = sample(dir.path());
+    let file = files(dir.path())[0].clone();
+    let old = file.with_file_name("000000001-20200101.jsonl");
+    std::fs::rename(&file, &old).unwrap();
+    let (_, findings) = checked(dir.path(), Some(&anchor));
+    assert!(findings.len() == 1 && findings[0].what.contains("it was renamed"), "{findings:?}");
+    std::fs::rename(&old, &file).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = AuditKey::from_seed(&SecretBytes::new(vec![4; 32])).unwrap().public().hex();
+    std::fs::write(&file, text.replace(&key().public().hex(), &other)).unwrap();
+    let (_, findings) = checked(dir.path(), Some(&anchor));
+    assert!(findings.iter().any(|found| found.what.contains("another public key")), "{findings:?}");
+}
+
+#[test]
+fn a_directory_that_leads_elsewhere_or_that_anybody_may_write_to_is_no_log() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    symlink(elsewhere.path(), dir.path().join(HOST)).unwrap();
+    let refused = AuditLog::open(options(dir.path(), &clock())).unwrap_err().to_string();
+    assert!(refused.contains("is a symbolic link"), "{refused}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let refused = AuditLog::open(options(dir.path(), &clock())).unwrap_err().to_string();
+    assert!(refused.contains("everybody may write"), "{refused}");
+}
+
+#[test]
+fn the_directories_of_two_hosts_that_were_swapped_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = "22222222-2222-4333-8444-555555555555";
+    for host in [HOST, other] {
+        let own = Options { host: host.to_owned(), ..options(dir.path(), &clock()) };
+        let Opened { log, .. } = AuditLog::open(own).unwrap();
+        write(&log, 0..4);
+    }
+    assert_eq!(checked(dir.path(), None).1, []);
+    let [one, two, aside] = [HOST, other, "aside"].map(|name| dir.path().join(name));
+    for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
+        std::fs::rename(from, to).unwrap();
+    }
+    let (_, findings) = checked(dir.path(), None);
+    assert!(findings.iter().filter(|found| found.what.contains("not of this file")).count() == 2, "{findings:?}");
+}
+
+#[test]
+fn a_checkpoint_of_another_place_is_no_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let anchor = sample(dir.path());
+    let file = files(dir.path())[0].clone();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let checkpoint = text.lines().find(|line| line.starts_with("{\"pawlAudit\":\"checkpoint\"")).unwrap().to_owned();
+    let checkpoint = checkpoint.split(",\"chain\":").next().unwrap().to_owned() + "}";
+    // Everything of the first segment anew, with the signature that there was.
+    let first = text.split_inclusive('\n').next().unwrap();
+    let head = split(first.trim_end().as_bytes()).unwrap();
+    let mut forged: Vec<Vec<u8>> = (100..104).map(record).collect();
+    forged.push(checkpoint.into_bytes());
+    std::fs::write(&file, [first.as_bytes(), &chained(&forged, 2, head.hash)].concat()).unwrap();
+    let (_, findings) = checked(dir.path(), Some(&anchor));
+    assert!(findings.iter().any(|found| found.what.contains("checkpoint of other lines")), "{findings:?}");
 }
