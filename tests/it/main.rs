@@ -34,6 +34,7 @@ mod mariadb;
 mod matrix;
 mod model;
 mod observability;
+mod patience;
 mod plans;
 mod refusals;
 mod replicas;

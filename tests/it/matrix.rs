@@ -3,7 +3,7 @@
 //! `PAWL_TEST_MATRIX='--runs 50 --fault host'` runs another; `cargo xtask crash-matrix` runs many.
 
 #[path = "../matrix/mod.rs"]
-mod crashes;
+pub(crate) mod crashes;
 
 use pawl_tests::process::children_of;
 use serde_json::Value;

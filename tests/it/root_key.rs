@@ -1,7 +1,9 @@
 //! Where root keys come from, and moving a store from one to another while it is read.
 
+mod crash;
 mod openbao;
 mod providers;
+mod records;
 mod rotation;
 
 use std::fs::File;

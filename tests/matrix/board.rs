@@ -51,6 +51,9 @@ enum Word {
 
 const TRACE_AT: u64 = 72;
 const TRACE_BYTES: usize = 1024;
+const LINE_AT: u64 = LINE_ARMED_AT + 8;
+const LINE_ARMED_AT: u64 = TRACE_AT + TRACE_BYTES as u64;
+const LINE_BYTES: usize = 64;
 
 /// One host's board.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ impl Board {
             .truncate(true)
             .open(&path)
             .expect("a board's file");
-        file.set_len(TRACE_AT + TRACE_BYTES as u64).unwrap();
+        file.set_len(LINE_AT + LINE_BYTES as u64).unwrap();
         Self { path, file }
     }
 
@@ -112,10 +115,22 @@ impl Board {
         self.put(Word::Countdown, nth);
     }
 
+    /// Has the process kill itself when it is about to write a line with this text to its log.
+    #[cfg(test)]
+    pub(crate) fn arm_line(&self, text: &str) {
+        self.disarm();
+        self.put(Word::Fired, 0);
+        let mut line = [0; LINE_BYTES];
+        line[..text.len()].copy_from_slice(text.as_bytes());
+        self.file.write_all_at(&line, LINE_AT).unwrap();
+        self.file.write_all_at(&1_i64.to_ne_bytes(), LINE_ARMED_AT).unwrap();
+    }
+
     /// Nothing is to happen any more, who stands still goes on, and there is room on the disk.
     pub(crate) fn disarm(&self) {
         self.put(Word::Countdown, 0);
         self.put(Word::FullCalls, 0);
+        self.file.write_all_at(&0_i64.to_ne_bytes(), LINE_ARMED_AT).unwrap();
         self.go_on();
     }
 

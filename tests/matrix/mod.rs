@@ -3,7 +3,7 @@
 //! No login that the store knows may be dead at any moment, one rotation makes one password, and it ends well by itself.
 
 mod arguments;
-mod board;
+pub(crate) mod board;
 mod command;
 mod draw;
 pub(crate) mod engine;

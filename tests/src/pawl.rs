@@ -255,6 +255,12 @@ impl Pawl {
         &self.data_dir
     }
 
+    /// Where its log is, for those who read it while it starts.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.log_path()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.scratch.path().join("stderr")
     }

@@ -160,7 +160,9 @@ fn ask() -> std::io::Result<SecretBytes> {
 /// Wipes what was read of the environment out of it, so that neither `/proc/PID/environ` nor a child has it. To be called while this
 /// process has one thread.
 pub(crate) fn scrub() {
-    for name in [c"PAWL_ROOT_KEY", c"PAWL_PKCS11_PIN"] {
+    let providers = [c"VAULT_TOKEN", c"BAO_TOKEN", c"AWS_SECRET_ACCESS_KEY", c"AWS_SESSION_TOKEN"];
+    let own = [c"PAWL_ROOT_KEY", c"PAWL_PKCS11_PIN", c"PAWL_BOOTSTRAP_SECRET_ACCESS_KEY"];
+    for name in providers.into_iter().chain(own) {
         wipe(name);
     }
 }

@@ -23,6 +23,7 @@ mod record;
 mod root;
 pub mod root_file;
 mod sealed;
+mod transition;
 mod unlocked_key;
 
 pub use ciphertext::{Ciphertext, NoCiphertext};
@@ -33,6 +34,7 @@ pub use keyring::{KekId, Keyring, OpenError, SealContext, SealError};
 pub use record::{Ended, KeyRecord, KeyState, Phase, RootRotation, Slot, StepRefused, UnlockedRecord};
 pub use root::{NoRootId, RootId, RootKey};
 pub use sealed::{Sealed, SealedForm};
+pub use transition::Transition;
 pub use unlocked_key::{Refused, UnlockedKey};
 
 #[cfg(test)]

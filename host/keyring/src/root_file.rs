@@ -17,6 +17,8 @@ use crate::root::RootKey;
 
 const COMMENT: &str = "# Pawl's root key: it opens every secret of its store, and without it none opens. Back it up apart from the store.";
 const FORMER: &str = "\n# Former root keys, the newest first: backups from before the rotation need them. `pawl key forget` removes them.";
+/// What stands before a draft's mark in its name's extension.
+const DRAFT: &str = "draft-";
 /// Permissions of anybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -113,7 +115,7 @@ pub fn create(path: &Path, rng: &dyn Rng) -> Result<RootKey, RootFileError> {
     let mut mark = [0; 8];
     rng.fill(&mut mark);
     // Whole or not there: a crash in the middle leaves a draft that nobody reads, and never half a key under the real name.
-    let draft = path.with_extension(format!("draft-{:016x}", u64::from_le_bytes(mark)));
+    let draft = path.with_extension(format!("{DRAFT}{:016x}", u64::from_le_bytes(mark)));
     let made = write(&draft, std::slice::from_ref(&key)).and_then(|()| std::fs::hard_link(&draft, path));
     let _ = std::fs::remove_file(&draft);
     match made.and_then(|()| sync_directory(path)) {
@@ -133,7 +135,8 @@ pub fn create(path: &Path, rng: &dyn Rng) -> Result<RootKey, RootFileError> {
 pub fn replace(path: &Path, keys: &[RootKey], rng: &dyn Rng) -> Result<(), RootFileError> {
     let mut mark = [0; 8];
     rng.fill(&mut mark);
-    let draft = path.with_extension(format!("draft-{:016x}", u64::from_le_bytes(mark)));
+    sweep_drafts(path)?;
+    let draft = path.with_extension(format!("{DRAFT}{:016x}", u64::from_le_bytes(mark)));
     let replaced = write(&draft, keys).and_then(|()| std::fs::rename(&draft, path));
     if replaced.is_err() {
         let _ = std::fs::remove_file(&draft);
@@ -141,6 +144,26 @@ pub fn replace(path: &Path, keys: &[RootKey], rng: &dyn Rng) -> Result<(), RootF
     replaced
         .and_then(|()| sync_directory(path))
         .map_err(|source| io_error(path, "replace what is in", source))
+}
+
+/// Removes what a crash has left of a file that was being written: it holds keys, those that were forgotten since among them.
+///
+/// # Errors
+/// When the directory cannot be read, or a draft not be removed.
+pub fn sweep_drafts(path: &Path) -> Result<(), RootFileError> {
+    let unswept = |source| io_error(path, "remove an old draft of", source);
+    let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { return Ok(()) };
+    for entry in std::fs::read_dir(directory_of(path)).map_err(unswept)? {
+        let name = entry.map_err(unswept)?.file_name();
+        let mark = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.')?.strip_prefix(DRAFT));
+        if mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            match std::fs::remove_file(directory_of(path).join(&name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unswept(error)),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The key of a line of base64, as it stands in a root key file.
@@ -228,11 +251,14 @@ fn write(path: &Path, keys: &[RootKey]) -> io::Result<()> {
 
 /// Without it the file's name may be lost in a power failure, though its bytes are not.
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
+    File::open(directory_of(path))?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+    }
 }
 
 fn io_error(path: &Path, deed: &'static str, source: io::Error) -> RootFileError {

@@ -12,11 +12,12 @@ mod outbox;
 mod parameters;
 mod record;
 mod relay;
+mod sweep;
 mod trail;
 
 pub use self::anchor::{AnchorError, anchors};
 pub(crate) use self::anchor::{note_anchor, stored_anchor};
 pub(crate) use self::call::{Answered, Call};
-pub(crate) use self::outbox::{Row, events_of};
+pub(crate) use self::outbox::{Asker, Row, events_of, root_key_deed};
 pub(crate) use self::relay::relay;
 pub(crate) use self::trail::{KeyUse, Trail};

@@ -3,11 +3,13 @@
 mod files;
 mod keeper;
 mod kms;
+mod ledger;
 mod pkcs11;
 mod remote;
 mod rewrap;
 mod source;
 mod transit;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +23,9 @@ use pawl_keyring::{KeyRecord, Keyring, RootId, RootKey, SealError, Slot, UnlockE
 
 use files::{first_line, next_in_file, profile, read};
 pub(crate) use keeper::keep;
-pub use keeper::{Keeper, KeeperError, Standing, Word};
+pub use keeper::{Keeper, KeeperError, Standing};
 pub use rewrap::Work;
+pub use words::Word;
 pub use source::{KmsKey, PassphraseFrom, Pkcs11Key, Source, SourceError, TransitKey};
 
 /// What providers need of the environment; whoever reads that hands it over.
@@ -218,6 +221,12 @@ impl RootKeys {
                             }
                         }
                     }
+                    // One that may answer in a moment is what is asked again.
+                    Err(error @ ProviderError::Unreachable(_))
+                        if !matches!(failed, Some((_, ProviderError::Unreachable(_)))) =>
+                    {
+                        failed = Some((source, error));
+                    }
                     Err(error) => failed = failed.or(Some((source, error))),
                 }
             }
@@ -315,54 +324,15 @@ impl RootKeys {
                 made.map(|(key, data)| (key, Some(data))).map_err(failed)?
             }
         };
-        self.keep(&key);
         let slot = Slot { root: key.id(), provider: source.kind().to_owned(), data, created_at: now };
+        // Before anything is sealed by it: who may have a key made, and not have it opened, would lock everybody out with the next start.
+        let wraps = matches!(source, Source::Kms(_) | Source::Transit(_) | Source::Pkcs11(_));
+        let comes_back = |opened: &[RootKey]| opened.iter().any(|key| key.id() == slot.root);
+        if wraps && !comes_back(&self.open(source, Some(&slot)).map_err(failed)?) {
+            return Err(failed(ProviderError::Unexpected("the key that it made does not come back from it")));
+        }
+        self.keep(&key);
         Ok((key, slot))
-    }
-
-    /// Puts a root key that another host has made into this host's file, in front of the others. False when the first source is
-    /// no file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn take_over(&self, key: &RootKey, rng: &dyn Rng) -> Result<bool, ProviderError> {
-        let Some(Source::File(path)) = self.first() else { return Ok(false) };
-        let mut keys = root_file::load_all(path)?.unwrap_or_default();
-        if !keys.iter().any(|held| held.id() == key.id()) {
-            keys.insert(0, key.duplicate());
-            root_file::replace(path, &keys, rng)?;
-        }
-        self.keep(key);
-        Ok(true)
-    }
-
-    /// Removes all root keys but `keep` from this host's files; answers which.
-    ///
-    /// # Errors
-    /// When a file does not hold `keep`, or cannot be written.
-    pub fn forget_all_but(&self, keep: &[RootId], rng: &dyn Rng) -> Result<Vec<RootId>, ProviderError> {
-        let mut gone = Vec::new();
-        for source in &self.sources {
-            let Source::File(path) = source else { continue };
-            let Some(keys) = root_file::load_all(path)? else { continue };
-            let (kept, former): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| keep.contains(&key.id()));
-            if !former.is_empty() && !kept.is_empty() {
-                root_file::replace(path, &kept, rng)?;
-                gone.extend(former.iter().map(RootKey::id));
-            }
-        }
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).retain(|key| keep.contains(&key.id()));
-        Ok(gone)
-    }
-
-    /// Root keys in this host's files, those of before included.
-    #[must_use]
-    pub fn in_files(&self) -> Vec<RootId> {
-        let files = self.sources.iter().filter_map(|source| match source {
-            Source::File(path) => root_file::load_all(path).ok().flatten(),
-            _ => None,
-        });
-        files.flatten().map(|key| key.id()).collect()
     }
 
     fn known(&self) -> Vec<RootKey> {

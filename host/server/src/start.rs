@@ -2,6 +2,7 @@
 
 mod audited;
 pub(crate) mod directory;
+mod patience;
 mod vault;
 
 use std::future::Future;
@@ -42,6 +43,7 @@ use crate::{audit, edge, events, root_key};
 
 use self::audited::{close_audit, open_audit};
 use self::directory::DataDir;
+use self::patience::Patience;
 use self::vault::{StorePlace, Vault};
 
 /// Why the host does not serve.
@@ -174,7 +176,12 @@ pub async fn serve(
     let address = settings.listen;
     let doors = settings.doors.clone();
     let receiver = settings.webhook.as_ref().map(Receiver::new).transpose()?;
-    let opened = open(settings).await?;
+    let mut end = Box::pin(orders.end);
+    let opened = tokio::select! {
+        opened = open(settings) => opened?,
+        // A start that waits for its store, or for who has the root key, can be ended as well.
+        () = &mut end => return Ok(()),
+    };
     let listener =
         TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
     let bound = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
@@ -198,7 +205,7 @@ pub async fn serve(
     let (end_relay, relay_ending) = watch::channel(false);
     let relaying = tokio::spawn(audit::relay(host.clone(), relay_ending));
     listening(bound);
-    let shutdown = ending(host.clone(), orders.end, doors.drain);
+    let shutdown = ending(host.clone(), end, doors.drain);
     edge::serve(listener, host.clone(), terms, shutdown).await;
     if let Some(renewing) = renewing {
         renewing.abort();
@@ -282,22 +289,25 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let place = StorePlace::of(settings.database_url, &dir);
     let sources = root_key_sources(settings.root_key_sources, &dir);
     let root_keys = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
-    let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
-    let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
+    let patience = Patience::begin();
+    let Vault { store, keyring } = patience.with(async || vault::open(&place, &dir, &root_keys, &rng).await).await?;
+    let epoch = patience.with(async || StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await).await?;
     tell(&epoch, &epoch.verdict());
-    same_account(&*store, &settings.account, &place).await?;
+    patience.with(async || same_account(&*store, &settings.account, &place).await).await?;
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever
     // held one in this host's name is.
     let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
-    store.break_leases(dead).await?;
+    patience.with(async || store.break_leases(dead).await).await?;
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
     let root_key = match settings.bootstrap {
         Some((id, secret)) => AccessKey { id, secret },
-        None if store.is_shared() => shared_root_key(dir.path(), &*store, &keyring, &*rng).await?,
+        None if store.is_shared() => {
+            patience.with(async || shared_root_key(dir.path(), &*store, &keyring, &*rng).await).await?
+        }
         None => identity::root_key(dir.path(), &*rng)?,
     };
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
-    store.time().await?.into_iter().for_each(|time| clock.agree_with(time));
+    patience.with(async || store.time().await).await?.into_iter().for_each(|time| clock.agree_with(time));
     let metrics = Metrics::new(clock.wall());
     let gate = edge::Gate::new(&settings.doors, metrics.doors.clone());
     let workers = (settings.worker_program, settings.unconfined_workers, settings.egress);
@@ -309,8 +319,14 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let keyring = Arc::new(keyring);
     let keeper =
         Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
-    let directory = Directory::open(store.clone(), keyring.clone(), account.clone(), rng.clone()).await?;
-    let audit = open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await?;
+    let parts = || (store.clone(), keyring.clone(), account.clone(), rng.clone());
+    let directory = async || {
+        let (store, keyring, account, rng) = parts();
+        Directory::open(store, keyring, account, rng).await
+    };
+    let directory = patience.with(directory).await?;
+    let audit = async || open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await;
+    let audit = patience.with(audit).await?;
     let app = App::new(Parts {
         store,
         keyring,

@@ -1102,9 +1102,15 @@ pub async fn the_keyring_is_stored_once(backend: &impl Backend) {
     assert!(store.store_keyring(b"first").await.unwrap());
     assert!(!store.store_keyring(b"second").await.unwrap());
     assert_eq!(store.keyring().await.unwrap().unwrap(), b"first");
-    assert!(!store.swap_keyring(b"second", b"third").await.unwrap());
-    assert!(store.swap_keyring(b"first", b"\x02second\xff").await.unwrap());
+    let told = ["{\"a\":1}".to_owned(), "{\"a\":2}".to_owned()];
+    assert!(!store.swap_keyring(b"second", b"third", &told).await.unwrap());
+    assert_eq!(store.audit(0, 10).await.unwrap(), []);
+    assert!(store.swap_keyring(b"first", b"\x02second\xff", &told).await.unwrap());
     assert_eq!(store.keyring().await.unwrap().unwrap(), b"\x02second\xff");
+    let audit = store.audit(0, 10).await.unwrap();
+    assert_eq!(audit.into_iter().map(|entry| entry.record).collect::<Vec<_>>(), told);
+    assert!(store.swap_keyring(b"\x02second\xff", b"fourth", &[]).await.unwrap());
+    assert_eq!(store.audit(0, 10).await.unwrap().len(), 2);
 }
 
 /// A setting has its last value.
@@ -1142,6 +1148,17 @@ pub async fn records_keep_their_text_and_order(backend: &impl Backend) {
     assert_eq!(seen, records);
     let events: Vec<_> = store.events(0, 10).await.unwrap().into_iter().map(|entry| entry.record).collect();
     assert_eq!(events, records[5..8]);
+    // What is elsewhere by now is forgotten, but the latest, and the numbers go on.
+    let all: Vec<u64> = store.audit(0, 1000).await.unwrap().into_iter().map(|entry| entry.seq).collect();
+    let last = all[all.len() - 1];
+    assert_eq!(store.forget_audit(&[]).await.unwrap(), 0);
+    assert_eq!(store.forget_audit(&[all[0], all[2], all[0], last, last + 5, u64::MAX]).await.unwrap(), 2);
+    let left: Vec<u64> = store.audit(0, 1000).await.unwrap().into_iter().map(|entry| entry.seq).collect();
+    assert_eq!(left, [&all[1..2], &all[3..]].concat());
+    assert_eq!(store.forget_audit(&left).await.unwrap(), u64::try_from(left.len()).unwrap() - 1);
+    store.append_audit(&["{}".to_owned()]).await.unwrap();
+    let left = store.audit(0, 1000).await.unwrap();
+    assert!(left.len() == 2 && left[0].seq == last && left[1].seq > last, "{left:?}");
     assert_eq!(store.audit(u64::MAX, 10).await.unwrap(), []);
 }
 

@@ -57,6 +57,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same may succeed in a moment, without anybody doing anything about it.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(
+                Outage::Unreachable
+                    | Outage::NotPrimary
+                    | Outage::TooSlow
+                    | Outage::TooManyConnections
+                    | Outage::Busy
+                    | Outage::Locked
+                    | Outage::Unknown
+            )
+        )
+    }
+
     /// Whether it fails whatever the store is asked to write, and not only what was just asked.
     pub(crate) const fn is_of_the_store(&self) -> bool {
         match self {

@@ -133,8 +133,13 @@ pub trait Store: Send + Sync {
     /// Keeps the wrapped data keys if there are none yet. False, and nothing changed, when there are.
     fn store_keyring<'a>(&'a self, wrapped: &'a [u8]) -> Answer<'a, bool>;
 
-    /// Replaces the wrapped data keys if they are `expected`. False, and nothing changed, when they are not.
-    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool>;
+    /// Replaces the wrapped data keys if they are `expected`, with these audit records. False, and nothing changed, when they are not.
+    fn swap_keyring<'a>(
+        &'a self,
+        expected: &'a [u8],
+        wrapped: &'a [u8],
+        audit: &'a [String],
+    ) -> Answer<'a, bool>;
 
     /// What sealed the values, in an order of the store's own, after a place: for who seals them anew. Costs what it answers.
     fn sealed_heads<'a>(&'a self, after: Option<&'a HeadPlace>, limit: u32) -> Answer<'a, Vec<SealedHead>>;
@@ -161,6 +166,10 @@ pub trait Store: Send + Sync {
 
     /// Audit records after number `after`, oldest first.
     fn audit(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>>;
+
+    /// Forgets the audit records of these numbers, as far as they are there, but never the latest one: numbers go on from there. How
+    /// many were forgotten.
+    fn forget_audit<'a>(&'a self, numbers: &'a [u64]) -> Answer<'a, u64>;
 
     /// Events after number `after`, oldest first.
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>>;

@@ -464,9 +464,14 @@ impl Store for PostgresStore {
         )
     }
 
-    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool> {
+    fn swap_keyring<'a>(
+        &'a self,
+        expected: &'a [u8],
+        wrapped: &'a [u8],
+        audit: &'a [String],
+    ) -> Answer<'a, bool> {
         Box::pin(async move {
-            let swap = || sqlx::query(sql::SWAP_KEYRING).bind(expected).bind(wrapped);
+            let swap = || sqlx::query(sql::SWAP_KEYRING).bind(expected).bind(wrapped).bind(audit);
             Ok(self.write(swap).await?.len() == 1)
         })
     }
@@ -541,6 +546,14 @@ impl Store for PostgresStore {
 
     fn audit(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
         Box::pin(self.entries(Journal::Audit, after, limit))
+    }
+
+    fn forget_audit<'a>(&'a self, numbers: &'a [u64]) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let numbers: Vec<i64> = numbers.iter().filter_map(|number| i64::try_from(*number).ok()).collect();
+            let forgotten = self.write(|| sqlx::query(sql::FORGET_AUDIT).bind(&numbers)).await?.len();
+            Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+        })
     }
 
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {

@@ -352,11 +352,22 @@ impl Store for SqliteStore {
         )
     }
 
-    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool> {
-        let (expected, wrapped) = (expected.to_vec(), wrapped.to_vec());
+    fn swap_keyring<'a>(
+        &'a self,
+        expected: &'a [u8],
+        wrapped: &'a [u8],
+        audit: &'a [String],
+    ) -> Answer<'a, bool> {
+        let (expected, wrapped, audit) = (expected.to_vec(), wrapped.to_vec(), audit.to_vec());
         Box::pin(self.writer.with(move |connection| {
-            let values = [Value::Blob(&expected), Value::Blob(&wrapped)];
-            Ok(run(connection, sql::SWAP_KEYRING, &values)? == 1)
+            transact(connection, |connection| {
+                let values = [Value::Blob(&expected), Value::Blob(&wrapped)];
+                let swapped = run(connection, sql::SWAP_KEYRING, &values)? == 1;
+                if swapped {
+                    commit::append(connection, sql::APPEND_AUDIT, &audit)?;
+                }
+                Ok(swapped)
+            })
         }))
     }
 
@@ -426,6 +437,21 @@ impl Store for SqliteStore {
 
     fn audit(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
         Box::pin(self.entries(sql::AUDIT_AFTER, "audit", after, limit))
+    }
+
+    fn forget_audit<'a>(&'a self, numbers: &'a [u64]) -> Answer<'a, u64> {
+        let numbers = numbers.to_vec();
+        Box::pin(self.writer.with(move |connection| {
+            transact(connection, |connection| {
+                let mut forgotten = 0;
+                for number in numbers {
+                    let Ok(number) = i64::try_from(number) else { continue };
+                    let gone = run(connection, sql::FORGET_AUDIT, &[Value::Integer(number)])?;
+                    forgotten += u64::try_from(gone).unwrap_or(u64::MAX);
+                }
+                Ok(forgotten)
+            })
+        }))
     }
 
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {

@@ -35,7 +35,7 @@ impl Drop for Disk<'_> {
     }
 }
 
-fn ready(pawl: &Pawl) -> (u16, String) {
+pub(super) fn ready(pawl: &Pawl) -> (u16, String) {
     let request = Request {
         method: "GET".to_owned(),
         path: "/readyz".to_owned(),
@@ -46,7 +46,7 @@ fn ready(pawl: &Pawl) -> (u16, String) {
     (answer.status, answer.body)
 }
 
-fn metric(pawl: &Pawl, name: &str) -> u64 {
+pub(super) fn metric(pawl: &Pawl, name: &str) -> u64 {
     let request = Request {
         method: "GET".to_owned(),
         path: "/metrics".to_owned(),

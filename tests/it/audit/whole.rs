@@ -133,3 +133,38 @@ fn tail_follows_what_is_recorded() {
     let shown = pawl.cli(&["audit", "tail", "-n", "1", "--data-dir", dir]).ok();
     assert!(shown.contains("after") && !shown.contains("before"), "{shown}");
 }
+
+#[test]
+fn a_log_of_which_the_store_knows_nothing_and_one_that_is_not_there_are_told() {
+    let embedded = || Options { store: Store::Embedded, ..Options::default() };
+    let mut pawl = Pawl::start(embedded());
+    assert_eq!(pawl.terminate(), Some(0));
+    pawl.resume();
+    let _ = pawl.create("one", "x");
+    assert_eq!(pawl.terminate(), Some(0));
+    let _ = must_be_whole(&pawl);
+    let told = |pawl: &Pawl, wanted: &str| {
+        let ran = verify(pawl);
+        assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(wanted), "{}", ran.stdout);
+    };
+    // All that is known of the end is taken out of the store, and the end cut off.
+    let store = rusqlite::Connection::open(pawl.data_dir().join("pawl.db")).unwrap();
+    let head: (String, Vec<u8>) = store
+        .query_row("SELECT key, value FROM meta WHERE key LIKE 'audit head %'", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    store.execute("DELETE FROM meta WHERE key = ?1", [&head.0]).unwrap();
+    told(&pawl, "the store knows nothing of this log");
+    store.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", (&head.0, &head.1)).unwrap();
+    drop(store);
+    let _ = must_be_whole(&pawl);
+    // Another host's log in the place of this one's: whole, and not what is asked for.
+    let other = Pawl::start(embedded());
+    let _ = other.create("two", "x");
+    assert_eq!(other.terminate(), Some(0));
+    let id = |pawl: &Pawl| std::fs::read_to_string(pawl.data_dir().join("host-id")).unwrap().trim().to_owned();
+    let [mine, theirs] = [&pawl, &other].map(|pawl| pawl.data_dir().join("audit").join(id(pawl)));
+    std::fs::rename(&mine, pawl.data_dir().join("aside")).unwrap();
+    std::fs::rename(&theirs, pawl.data_dir().join("audit").join(id(&other))).unwrap();
+    told(&pawl, "is not there, and the store knows of its line number");
+}

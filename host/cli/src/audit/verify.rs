@@ -34,7 +34,8 @@ pub(super) fn run(
             chains_of(&args.files).map_err(wrong)?
         }
     };
-    let anchors = anchors(args, environment, &found, &mut remarks)?;
+    let own = own_host(args, environment);
+    let asked = anchors(args, environment, &found, own.as_ref(), &mut remarks)?;
     // What was begun meanwhile belongs to it.
     let found = match &dir {
         Some(dir) => chains(dir)?,
@@ -51,15 +52,22 @@ pub(super) fn run(
             findings.push(finding.clone());
         }
     };
-    let report = verify(&found, &keys, &|host| anchors.get(host).cloned(), &mut tell);
-    let report = report.map_err(|error| failed(dir.as_deref().unwrap_or(Path::new("FILES")), &error))?;
+    let anchor = |host: &str| asked.as_ref().and_then(|anchors| anchors.get(host).cloned());
+    let report = verify(&found, &keys, &anchor, &mut tell);
+    let mut report = report.map_err(|error| failed(dir.as_deref().unwrap_or(Path::new("FILES")), &error))?;
+    if let (Some(anchors), Some(dir)) = (&asked, &dir) {
+        for what in unknown(dir, &report, anchors, own.as_deref()) {
+            report.findings += 1;
+            tell(&what);
+        }
+    }
     if let Some(error) = broken {
         return Err(error.into());
     }
     if text {
-        summary(&report, &remarks, printer)?;
+        summary(&report, &remarks, asked.is_some(), printer)?;
     } else {
-        whole(&report, &findings, &remarks, printer)?;
+        whole(&report, &findings, &remarks, asked.is_some(), printer)?;
     }
     if report.findings > 0 { Err(CommandError::Reported) } else { Ok(()) }
 }
@@ -75,7 +83,44 @@ fn told(finding: &Finding) -> String {
     }
 }
 
-fn summary(report: &Report, remarks: &[String], printer: &mut Printer) -> Result<(), CommandError> {
+/// The id of the host whose data directory this is.
+fn own_host(args: &VerifyArgs, environment: &Environment<'_>) -> Option<String> {
+    let dir = args.log.data_dir(environment).filter(|_| args.files.is_empty())?;
+    Some(std::fs::read_to_string(dir.join("host-id")).ok()?.trim().to_owned())
+}
+
+/// What the store and the files do not agree on: a log of which the store knows nothing, though every host tells it each second, and
+/// this host's log, where it is not there at all.
+fn unknown(
+    dir: &Path,
+    report: &Report,
+    anchors: &HashMap<String, Anchor>,
+    own: Option<&str>,
+) -> Vec<Finding> {
+    let finding = |file: std::path::PathBuf, what: String| Finding { file, line: None, what };
+    let mut found = Vec::new();
+    for chain in &report.chains {
+        // The first second of a host's first start is before that.
+        if chain.segments > 1 && !anchors.contains_key(&chain.host) {
+            let what = "the store knows nothing of this log: what it knew was removed, or it is another store";
+            found.push(finding(dir.join(&chain.host), what.to_owned()));
+        }
+    }
+    if let Some((host, anchor)) = own.and_then(|host| Some((host, anchors.get(host)?)))
+        && !report.chains.iter().any(|chain| chain.host == host)
+    {
+        let what = format!("is not there, and the store knows of its line number {}", anchor.seq);
+        found.push(finding(dir.join(host), what));
+    }
+    found
+}
+
+fn summary(
+    report: &Report,
+    remarks: &[String],
+    asked: bool,
+    printer: &mut Printer,
+) -> Result<(), CommandError> {
     for chain in &report.chains {
         printer.line(&format!(
             "host {}: {} lines in {} segments, the last is number {}, signed through {}",
@@ -89,7 +134,8 @@ fn summary(report: &Report, remarks: &[String], printer: &mut Printer) -> Result
         printer.line(&format!("note: {remark}"))?;
     }
     let verdict = match report.findings {
-        0 => "the audit log is whole".to_owned(),
+        0 if asked => "the audit log is whole".to_owned(),
+        0 => "the audit log is whole, as far as that can be known without the store".to_owned(),
         count => format!("THE AUDIT LOG IS NOT WHAT WAS WRITTEN: {count} findings"),
     };
     Ok(printer.line(&verdict)?)
@@ -99,6 +145,7 @@ fn whole(
     report: &Report,
     findings: &[Finding],
     remarks: &[String],
+    asked: bool,
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
     let chains = report.chains.iter().map(|chain| {
@@ -112,6 +159,7 @@ fn whole(
     });
     printer.json(&json!({
         "Whole": report.findings == 0,
+        "StoreAsked": asked,
         "FindingCount": report.findings,
         "Findings": findings.collect::<Vec<_>>(),
         "Hosts": chains.collect::<Vec<_>>(),
@@ -154,30 +202,34 @@ fn keys(
     Ok(keys)
 }
 
-/// What the store knows of the ends of these logs.
+/// What the store knows of the ends of these logs; none when it was not asked.
 fn anchors(
     args: &VerifyArgs,
     environment: &Environment<'_>,
     chains: &[Chain],
+    own: Option<&String>,
     remarks: &mut Vec<String>,
-) -> Result<HashMap<String, Anchor>, CommandError> {
+) -> Result<Option<HashMap<String, Anchor>>, CommandError> {
     if !args.files.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(None);
     }
     let database =
         settings::database_url(*environment, args.database_url.as_deref(), None)?.map(Place::Database);
     let embedded = args.log.data_dir(environment).map(Place::Directory);
     let Some(place) = database.or(embedded) else {
         remarks.push(UNASKED.to_owned());
-        return Ok(HashMap::new());
+        return Ok(None);
     };
-    let hosts: Vec<String> =
-        chains.iter().filter_map(|chain| Some(chain.dir.file_name()?.to_str()?.to_owned())).collect();
+    let there = chains.iter().filter_map(|chain| Some(chain.dir.file_name()?.to_str()?.to_owned()));
+    let hosts: Vec<String> = there.chain(own.cloned()).collect();
     let asked = place::wait(pawl_server::audit::anchors(&place, &hosts));
-    Ok(asked.unwrap_or_else(|error| {
-        remarks.push(format!("{UNASKED} ({error})"));
-        HashMap::new()
-    }))
+    Ok(match asked {
+        Ok(anchors) => Some(anchors),
+        Err(error) => {
+            remarks.push(format!("{UNASKED} ({error})"));
+            None
+        }
+    })
 }
 
 const UNASKED: &str = "the store was not asked how far the log goes: an end that was cut off is not noticed";

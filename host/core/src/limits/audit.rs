@@ -38,6 +38,8 @@ pub const AUDIT_RELAY_EVERY: Duration = Duration::from_secs(1);
 pub const AUDIT_CURSOR_EVERY: Duration = Duration::from_secs(15);
 /// Rows of the store that are looked at together.
 pub const AUDIT_RELAY_ROWS: u32 = 1_000;
+/// Pages of such rows of which those that are in the log are forgotten at once, when that was noted.
+pub const AUDIT_SWEEP_PAGES: u32 = 20;
 /// Characters of a User-Agent that a record holds.
 pub const AUDIT_AGENT_CHARS_MAX: usize = 512;
 /// How long calls that are under way are waited for before it is noted how far the log is.

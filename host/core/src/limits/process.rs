@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// How long a start waits for a store that is slow, or away.
+pub const START_STORE_WAIT: Duration = Duration::from_secs(30);
+/// Time between two tries meanwhile.
+pub const START_STORE_PAUSE: Duration = Duration::from_millis(500);
 /// How long a host that stops waits for the steps that are under way.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long a start waits for the lock on its data directory: that of a host which was killed a moment ago goes with the last of its

@@ -67,6 +67,50 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The action of rows about the root key.
+pub(super) const ROOT_KEY: &str = "pawl:RootKey";
+
+/// Who had something done to the root key; for what a host does by itself, nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asker<'a> {
+    pub(crate) principal: &'a str,
+    pub(crate) request_id: &'a str,
+}
+
+impl<'a> Asker<'a> {
+    /// The caller.
+    pub(crate) fn of(caller: &'a Caller) -> Self {
+        Self { principal: &caller.principal, request_id: &caller.request_id }
+    }
+}
+
+/// A row about the root key: ids of keys and numbers, never a key.
+pub(crate) fn root_key_deed(
+    host: &str,
+    asker: Asker<'_>,
+    at: Timestamp,
+    name: &str,
+    mut told: Map<String, Value>,
+) -> Result<String, serde_json::Error> {
+    told.insert("name".to_owned(), json!(name));
+    if !asker.principal.is_empty() {
+        told.insert("askedBy".to_owned(), json!(asker.principal));
+    }
+    let row = Row {
+        at,
+        request_id: Cow::Borrowed(asker.request_id),
+        principal: Cow::Borrowed(asker.principal),
+        action: Cow::Borrowed(ROOT_KEY),
+        arn: Cow::Borrowed(""),
+        revision: None,
+        host: Some(Cow::Borrowed(host)),
+        own: true,
+        about: Map::new(),
+        events: vec![Value::Object(told)],
+    };
+    row.text()
+}
+
 /// What is told of a secret's change, for the record of Pawl's own deeds.
 pub(crate) fn events_of(events: &[EventRecord]) -> Vec<Value> {
     let told = |event: &EventRecord| {

@@ -19,8 +19,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::anchor::note_anchor;
-use super::outbox::Row;
+use super::outbox::{ROOT_KEY, Row};
 use super::record::{SERVICE, ServiceEvent};
+use super::sweep::Sweep;
 use crate::host::Host;
 
 /// The setting of the store, before the host's id.
@@ -54,11 +55,14 @@ struct Known {
     rows: HashSet<u64>,
     /// Of rows up to this one: whoever made them has ended before the lines were read.
     through: u64,
+    /// A place in the log before the lines of all later rows: the segment, and the number of a line.
+    from: (u64, u64),
 }
 
 /// Relays until it is ended, and once more at the end.
 pub(crate) async fn relay(host: Arc<Host>, mut stopping: tokio::sync::watch::Receiver<bool>) {
-    let mut relay = Relay { host, cursor: None, at: 0, known: None, noted: Instant::now(), anchor: None };
+    let (noted, sweep) = (Instant::now(), Sweep::default());
+    let mut relay = Relay { host, cursor: None, at: 0, known: None, noted, anchor: None, sweep };
     loop {
         let ending = *stopping.borrow();
         if let Err(error) = relay.turn(ending).await {
@@ -84,6 +88,7 @@ struct Relay {
     known: Option<Known>,
     noted: Instant,
     anchor: Option<pawl_audit::Anchor>,
+    sweep: Sweep,
 }
 
 impl Relay {
@@ -108,7 +113,9 @@ impl Relay {
             self.note_cursor(cursor).await?;
         }
         note_anchor(&self.host, &mut self.anchor).await;
-        Ok(())
+        // Only what the store knows to be in the log: after a kill nothing is looked for before that.
+        let through = self.cursor.map_or(0, |cursor| cursor.row);
+        Ok(self.sweep.turn(&self.host, through).await?)
     }
 
     async fn begin(&mut self) -> Result<Cursor, Halt> {
@@ -124,6 +131,7 @@ impl Relay {
     /// Begins anew at the cursor, with what the log has since. The calls that are under way are waited for: none of them is to be
     /// taken for one that was forgotten.
     async fn look_back(&mut self, cursor: Cursor) -> Result<(), Halt> {
+        let from = self.host.audit.position();
         let mut through = cursor.row;
         loop {
             let rows = self.host.app.queue().audit(through, limits::AUDIT_RELAY_ROWS).await?;
@@ -134,7 +142,7 @@ impl Relay {
             return Err(Halt::Busy);
         }
         let mut known = self.read_log(cursor).await?;
-        known.through = through;
+        (known.through, known.from) = (through, from);
         self.known = Some(known);
         self.at = cursor.row;
         Ok(())
@@ -199,6 +207,7 @@ impl Relay {
         if service == "kms" {
             return vec![self.line(seq, row, (service, name), row.about.clone(), None)];
         }
+        let source = if row.action == ROOT_KEY { "pawl" } else { "secretsmanager" };
         let told = |event: &Value| {
             let mut details = event.as_object().cloned().unwrap_or_default();
             let name = details.remove("name").and_then(|name| name.as_str().map(str::to_owned))?;
@@ -207,7 +216,7 @@ impl Relay {
             let failed = ["Failed", "Stranded", "CircuitOpened"].iter().any(|end| name.ends_with(end))
                 || details.get("outcome").is_some_and(|outcome| outcome != "Done");
             let error = failed.then(|| reason.unwrap_or_default());
-            Some(self.line(seq, row, ("secretsmanager", name.as_str()), details, error.as_deref()))
+            Some(self.line(seq, row, (source, name.as_str()), details, error.as_deref()))
         };
         row.events.iter().filter_map(told).collect()
     }
@@ -229,7 +238,9 @@ impl Relay {
         details.insert("storeRecord".to_owned(), json!(seq));
         let details = serde_json::to_vec(&details).unwrap_or_else(|_| b"{}".to_vec());
         let source = match service {
-            "pawl" | "secretsmanager" => SERVICE.to_owned(),
+            "secretsmanager" => SERVICE.to_owned(),
+            // Not AWS's, so not under AWS's name.
+            "pawl" => service.to_owned(),
             service => format!("{service}.amazonaws.com"),
         };
         let mut line = Vec::with_capacity(1_024);
@@ -252,22 +263,24 @@ impl Relay {
 
     /// Notes how far it is, once every call that was under way has ended with its record.
     async fn note_cursor(&mut self, before: Cursor) -> Result<(), Halt> {
-        // First the place in the log: lines of rows that come after are behind it.
-        let (segment, seq) = self.host.audit.position();
-        self.rows().await?;
-        let cursor = Cursor { row: self.at, segment, seq };
         self.noted = Instant::now();
-        if cursor.row == before.row && self.known.is_none() {
-            return Ok(());
-        }
-        if !self.calls_have_ended().await {
-            return Ok(());
-        }
-        if self.known.is_none() && self.host.audit.take_unrecorded() {
-            // Looked for with the next turn, from the old cursor.
-            self.host.audit.note_unrecorded();
-            return Ok(());
-        }
+        let cursor = if let Some(known) = &self.known {
+            // All of these were looked at with care. Of later ones a call may have ended without its record meanwhile.
+            Cursor { row: known.through, segment: known.from.0, seq: known.from.1 }
+        } else {
+            // First the place in the log: lines of rows that come after are behind it.
+            let (segment, seq) = self.host.audit.position();
+            self.rows().await?;
+            if self.at == before.row || !self.calls_have_ended().await {
+                return Ok(());
+            }
+            if self.host.audit.take_unrecorded() {
+                // Looked for with the next turn, from the old cursor.
+                self.host.audit.note_unrecorded();
+                return Ok(());
+            }
+            Cursor { row: self.at, segment, seq }
+        };
         let Ok(bytes) = serde_json::to_vec(&cursor) else { return Ok(()) };
         self.host.app.queue().put_meta(&format!("{CURSOR}{}", self.host.owner), &bytes).await?;
         self.cursor = Some(cursor);

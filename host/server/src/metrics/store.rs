@@ -263,8 +263,13 @@ impl Store for MeteredStore {
         self.watched(self.store.store_keyring(wrapped))
     }
 
-    fn swap_keyring<'a>(&'a self, expected: &'a [u8], wrapped: &'a [u8]) -> Answer<'a, bool> {
-        self.watched(self.store.swap_keyring(expected, wrapped))
+    fn swap_keyring<'a>(
+        &'a self,
+        expected: &'a [u8],
+        wrapped: &'a [u8],
+        audit: &'a [String],
+    ) -> Answer<'a, bool> {
+        self.watched(self.store.swap_keyring(expected, wrapped, audit))
     }
 
     fn sealed_heads<'a>(&'a self, after: Option<&'a HeadPlace>, limit: u32) -> Answer<'a, Vec<SealedHead>> {
@@ -302,6 +307,10 @@ impl Store for MeteredStore {
 
     fn audit(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {
         self.watched(self.store.audit(after, limit))
+    }
+
+    fn forget_audit<'a>(&'a self, numbers: &'a [u64]) -> Answer<'a, u64> {
+        self.watched(self.store.forget_audit(numbers))
     }
 
     fn events(&self, after: u64, limit: u32) -> Answer<'_, Vec<Entry>> {

@@ -10,6 +10,7 @@ use pawl_core::limits;
 use pawl_keyring::{KeyState, Phase};
 
 use super::Answer;
+use crate::audit::Asker;
 use crate::error::{AppError, refuse};
 use crate::host::Host;
 use crate::identity::Caller;
@@ -99,10 +100,10 @@ pub(super) async fn rotate_root_key(
 ) -> Answer<RotateRootKeyRequest> {
     host.app.administer(caller)?;
     if input.cancel == Some(true) {
-        host.keeper.cancel().await.map_err(told)?;
+        host.keeper.cancel(Asker::of(caller)).await.map_err(told)?;
         return Ok(RotateRootKeyResponse::default());
     }
-    let (from, to) = host.keeper.rotate().await.map_err(told)?;
+    let (from, to) = host.keeper.rotate(Asker::of(caller)).await.map_err(told)?;
     Ok(RotateRootKeyResponse { from: Some(from.to_string()), to: Some(to.to_string()) })
 }
 
@@ -113,7 +114,7 @@ pub(super) async fn forget_root_keys(
     _input: ForgetRootKeysRequest,
 ) -> Answer<ForgetRootKeysRequest> {
     host.app.administer(caller)?;
-    let forgotten = host.keeper.forget().await.map_err(told)?;
+    let forgotten = host.keeper.forget(Asker::of(caller)).await.map_err(told)?;
     Ok(ForgetRootKeysResponse { forgotten: forgotten.iter().map(ToString::to_string).collect() })
 }
 
@@ -125,6 +126,7 @@ fn told(error: KeeperError) -> AppError {
         error @ (KeeperError::RootKey(_)
         | KeeperError::Provider(_)
         | KeeperError::Step(_)
+        | KeeperError::Words
         | KeeperError::Busy
         | KeeperError::Broken) => refuse(ErrorCode::InvalidRequestException, error.to_string()),
     }

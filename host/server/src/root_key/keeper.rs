@@ -10,19 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pawl_core::limits;
 use pawl_core::world::{Clock as _, Rng, Timestamp};
-use pawl_keyring::{KeyState, Keyring, Phase, RootId, StepRefused, UnlockError};
+use pawl_keyring::{KeyState, Keyring, Phase, RootId, StepRefused, Transition, UnlockError};
 use pawl_store::{Store, StoreError};
-use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use super::ledger::Ledger;
 use super::rewrap::{self, Work};
+use super::words::{self, Word};
 use super::{ProviderError, RootKeyError, RootKeys, Unlocked};
+use crate::audit::{Asker, root_key_deed};
 use crate::error::AppError;
 use crate::host::Host;
 use crate::world::SystemClock;
-
-/// The setting of a shared store in which hosts say that they are there.
-const WORDS: &str = "key hosts";
 
 /// Why the store's keys could not be looked at or changed.
 #[derive(Debug, thiserror::Error)]
@@ -42,23 +42,15 @@ pub enum KeeperError {
     /// What is sealed could not be sealed anew.
     #[error("what is stored could not be sealed anew: {0}")]
     Rewrap(AppError),
+    /// What hosts have said of themselves cannot be read.
+    #[error("what the store holds of its hosts' keys is damaged; the hosts say it anew within moments")]
+    Words,
     /// Others are always faster.
     #[error("other hosts change the store's keys at this moment; try again")]
     Busy,
     /// A part of the program broke off.
     #[error("a part of it broke off")]
     Broken,
-}
-
-/// What a host has said of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Word {
-    /// When.
-    pub seen: Timestamp,
-    /// The key record that it knows.
-    pub serial: u64,
-    /// The root keys that it has.
-    pub roots: Vec<RootId>,
 }
 
 /// How the store's keys stand.
@@ -75,12 +67,14 @@ pub struct Standing {
 
 /// A host's hold on the store's keys.
 pub struct Keeper {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Ledger,
     pub(super) keyring: Arc<Keyring>,
     roots: Arc<RootKeys>,
     pub(super) host: String,
     pub(super) rng: Arc<dyn Rng>,
     state: Mutex<State>,
+    /// Held while root keys come into this host's files or go out of them, and while it is found out which.
+    files: tokio::sync::Mutex<()>,
     nudge: Notify,
 }
 
@@ -105,7 +99,8 @@ impl Keeper {
         host: String,
         rng: Arc<dyn Rng>,
     ) -> Self {
-        Self { store, keyring, roots, host, rng, state: Mutex::default(), nudge: Notify::new() }
+        let (store, state, files) = (Ledger::new(store), Mutex::default(), tokio::sync::Mutex::default());
+        Self { store, keyring, roots, host, rng, state, files, nudge: Notify::new() }
     }
 
     /// The providers of this host.
@@ -126,15 +121,16 @@ impl Keeper {
     /// When the store fails, or this host's root key does not open its record any more.
     pub async fn standing(&self) -> Result<Standing, KeeperError> {
         let unlocked = self.learn().await?;
-        let (now, hosts) = (self.now().await?, self.words().await?.1);
-        Ok(Standing { unlocked, hosts, work: rewrap::load(&*self.store).await?, now })
+        let (now, hosts) = (self.now().await?, words::all(&self.store).await?);
+        Ok(Standing { unlocked, hosts, work: rewrap::load(&self.store).await?, now })
     }
 
     /// Begins a rotation of the root key, to a new key of this host's first provider.
     ///
     /// # Errors
     /// When one is under way, there is no other root key to go to, or the provider or the store fails. Nothing has changed then.
-    pub async fn rotate(&self) -> Result<(RootId, RootId), KeeperError> {
+    pub(crate) async fn rotate(&self, asker: Asker<'_>) -> Result<(RootId, RootId), KeeperError> {
+        let _turn = self.files.lock().await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
             let before = self.record().await?;
             let now = self.now().await?;
@@ -150,7 +146,9 @@ impl Keeper {
                 Ok((record.to_bytes().map_err(RootKeyError::Seal)?, root.id(), new.id()))
             });
             let (after, from, to) = begun.await?;
-            if self.store.swap_keyring(&before, &after).await? {
+            let told = of([("from", json!(from.to_string())), ("to", json!(to.to_string()))]);
+            let told = self.deed(asker, now, "RootKeyRotationStarted", told)?;
+            if self.store.swap_record(Transition::Begun, &before, &after, &[told]).await? {
                 tracing::info!(%from, %to, "a rotation of the root key has begun");
                 self.nudge.notify_one();
                 return Ok((from, to));
@@ -163,8 +161,9 @@ impl Keeper {
     ///
     /// # Errors
     /// When there is none, or it is further.
-    pub async fn cancel(&self) -> Result<(), KeeperError> {
-        self.step(|unlocked, _| Ok(unlocked.record.cancel()?)).await?;
+    pub(crate) async fn cancel(&self, asker: Asker<'_>) -> Result<(), KeeperError> {
+        let deed = ("RootKeyRotationCancelled", Map::new());
+        self.step(Transition::Cancelled, asker, deed, |unlocked, _| Ok(unlocked.record.cancel()?)).await?;
         tracing::info!("the rotation of the root key was taken back");
         Ok(())
     }
@@ -173,27 +172,59 @@ impl Keeper {
     ///
     /// # Errors
     /// When a rotation is under way, or a file cannot be written.
-    pub async fn forget(&self) -> Result<Vec<RootId>, KeeperError> {
+    pub(crate) async fn forget(&self, asker: Asker<'_>) -> Result<Vec<RootId>, KeeperError> {
+        // A key that a rotation brings between the look and the deed would be forgotten as well.
+        let _turn = self.files.lock().await;
         let unlocked = self.learn().await?;
         if unlocked.record.rotation().is_some() {
             return Err(StepRefused::UnderWay.into());
         }
         let keep: Vec<RootId> = unlocked.record.slots().iter().map(|slot| slot.root).collect();
+        let roots = self.roots.clone();
+        let held = blocking(move || Ok(roots.in_files())).await?;
+        let former = held.iter().filter(|id| !keep.contains(id));
+        let former: Vec<String> = former.map(RootId::to_string).collect();
+        if !former.is_empty() {
+            let now = self.now().await?;
+            let told = of([("rootKeys", json!(former))]);
+            self.store.tell(self.deed(asker, now, "RootKeysForgotten", told)?).await?;
+        }
         let (roots, rng) = (self.roots.clone(), self.rng.clone());
         blocking(move || Ok(roots.forget_all_but(&keep, &*rng)?)).await
     }
 
-    /// Changes the record by one step, whoever else changes it.
+    /// What the audit log is to say of the root key.
+    fn deed(
+        &self,
+        asker: Asker<'_>,
+        now: Timestamp,
+        name: &str,
+        told: Map<String, Value>,
+    ) -> Result<String, KeeperError> {
+        root_key_deed(&self.host, asker, now, name, told).map_err(|_| KeeperError::Broken)
+    }
+
+    /// Changes the record by one step, whoever else changes it, and has that told.
     async fn step(
         &self,
+        transition: Transition,
+        asker: Asker<'_>,
+        (name, told): (&str, Map<String, Value>),
         step: impl Fn(&mut Unlocked, Timestamp) -> Result<(), KeeperError>,
     ) -> Result<(), KeeperError> {
         for _ in 0..limits::CHANGE_TRIES_MAX {
             let before = self.record().await?;
             let mut unlocked = self.unlock(before.clone()).await?;
-            step(&mut unlocked, self.now().await?)?;
+            let now = self.now().await?;
+            let mut told = told.clone();
+            if let Some(rotation) = unlocked.record.rotation() {
+                told.insert("from".to_owned(), json!(rotation.from.to_string()));
+                told.insert("to".to_owned(), json!(rotation.to.to_string()));
+            }
+            step(&mut unlocked, now)?;
             let after = unlocked.record.to_bytes().map_err(RootKeyError::Seal)?;
-            if self.store.swap_keyring(&before, &after).await? {
+            let told = self.deed(asker, now, name, told)?;
+            if self.store.swap_record(transition, &before, &after, &[told]).await? {
                 self.learn().await?;
                 return Ok(());
             }
@@ -201,14 +232,22 @@ impl Keeper {
         Err(KeeperError::Busy)
     }
 
-    /// As [`Keeper::step`], for a step that another host may do at the same moment.
+    /// As [`Keeper::step`], for a step that another host may do at the same moment, of the record with this number and no other: what was
+    /// found out of one rotation does not hold for the next. True when it was this host that did it.
     async fn step_once(
         &self,
+        transition: Transition,
+        deed: (&str, Map<String, Value>),
+        serial: u64,
         step: impl Fn(&mut Unlocked, Timestamp) -> Result<(), KeeperError>,
-    ) -> Result<(), KeeperError> {
-        match self.step(step).await {
-            Err(KeeperError::Step(StepRefused::NotThere)) => self.learn().await.map(drop),
-            done => done,
+    ) -> Result<bool, KeeperError> {
+        let step = |unlocked: &mut Unlocked, now: Timestamp| match unlocked.record.serial() {
+            current if current == serial => step(unlocked, now),
+            _ => Err(StepRefused::NotThere.into()),
+        };
+        match self.step(transition, Asker::default(), deed, step).await {
+            Err(KeeperError::Step(StepRefused::NotThere)) => self.learn().await.map(|_| false),
+            done => done.map(|()| true),
         }
     }
 
@@ -219,6 +258,11 @@ impl Keeper {
             return Ok(known);
         }
         let unlocked = Arc::new(self.unlock(bytes.clone()).await?);
+        let known = self.state(|state| state.unlocked.as_ref().map_or(0, |known| known.record.serial()));
+        let found = unlocked.record.serial();
+        if found < known {
+            self.tell_older(found, known).await;
+        }
         let keyring = unlocked.record.keyring().map_err(RootKeyError::Record)?;
         if !self.keyring.renew(&keyring) {
             return Err(RootKeyError::Record(UnlockError::Altered).into());
@@ -231,7 +275,7 @@ impl Keeper {
     }
 
     async fn record(&self) -> Result<Vec<u8>, KeeperError> {
-        let bytes = self.store.keyring().await?;
+        let bytes = self.store.record().await?;
         Ok(bytes.ok_or(RootKeyError::Record(UnlockError::Damaged))?)
     }
 
@@ -250,42 +294,55 @@ impl Keeper {
         let unlocked = self.learn().await?;
         let now = self.now().await?;
         let roots = self.own_roots(&unlocked).await?;
+        let serial = unlocked.record.serial();
         if self.store.is_shared() {
             self.say(Word { seen: now, serial: unlocked.record.serial(), roots: roots.clone() }).await?;
         }
         match unlocked.record.rotation() {
             Some(rotation) if rotation.phase == Phase::Publishing => {
                 if self.all_have(rotation.to, unlocked.record.serial(), &roots, now).await? {
-                    self.step_once(|unlocked, now| {
+                    let deed = ("RootKeyRotationActivated", Map::new());
+                    let activate = |unlocked: &mut Unlocked, now: Timestamp| {
                         let until = now.plus_seconds(limits::KEK_FORMER_SECONDS);
                         Ok(unlocked.record.activate(until)?)
-                    })
-                    .await?;
-                    tracing::info!(root_key = %rotation.to, "every host has the new root key; what is stored is sealed anew");
+                    };
+                    if self.step_once(Transition::Activated, deed, serial, activate).await? {
+                        tracing::info!(root_key = %rotation.to, "every host has the new root key; what is stored is sealed anew");
+                    }
                 }
             }
             Some(rotation) => {
                 if rewrap::go_on(self, host, false).await?
                     && self.all_have(rotation.to, unlocked.record.serial(), &roots, now).await?
                 {
-                    self.step_once(|unlocked, now| Ok(unlocked.record.finish(now)?)).await?;
-                    tracing::info!(
-                        from = %rotation.from,
-                        to = %rotation.to,
-                        "the rotation of the root key has ended; nothing in the store is under the old one"
-                    );
+                    let work = rewrap::load(&self.store).await?;
+                    let counted = |count: fn(&Work) -> u64| json!(work.as_ref().map_or(0, count));
+                    let told = of([
+                        ("resealed", counted(|work| work.resealed)),
+                        ("unreadable", counted(|work| work.unreadable)),
+                    ]);
+                    let deed = ("RootKeyRotationSucceeded", told);
+                    let finish = |unlocked: &mut Unlocked, now: Timestamp| Ok(unlocked.record.finish(now)?);
+                    if self.step_once(Transition::Finished, deed, serial, finish).await? {
+                        tracing::info!(
+                            from = %rotation.from,
+                            to = %rotation.to,
+                            "the rotation of the root key has ended; nothing in the store is under the old one"
+                        );
+                    }
                 }
             }
             None => {
-                let over = |state| matches!(state, KeyState::Former { until } if until <= now);
-                if unlocked.record.keys().any(|(_, state, _)| over(state))
-                    && rewrap::go_on(self, host, true).await?
-                {
-                    self.step(|unlocked, now| {
-                        unlocked.record.forget_former(now);
-                        Ok(())
-                    })
-                    .await?;
+                let over = |state: &KeyState| matches!(state, KeyState::Former { until } if *until <= now);
+                let former = unlocked.record.keys().filter(|(_, state, _)| over(state));
+                let former: Vec<String> = former.map(|(id, ..)| id.to_string()).collect();
+                if !former.is_empty() && rewrap::go_on(self, host, true).await? {
+                    let deed = ("KeyEncryptionKeysForgotten", of([("keys", json!(former))]));
+                    let forget = |unlocked: &mut Unlocked, _: Timestamp| match unlocked.record.forget_former(now) {
+                        true => Ok(()),
+                        false => Err(StepRefused::NotThere.into()),
+                    };
+                    let _ours = self.step_once(Transition::FormerForgotten, deed, serial, forget).await?;
                 }
             }
         }
@@ -295,6 +352,7 @@ impl Keeper {
     /// The root keys of the record that this host has. One that is handed over is taken.
     async fn own_roots(&self, unlocked: &Arc<Unlocked>) -> Result<Vec<RootId>, KeeperError> {
         let Some(rotation) = unlocked.record.rotation() else { return Ok(vec![unlocked.root.id()]) };
+        let _turn = self.files.lock().await;
         let to = rotation.to;
         let Some(slot) = unlocked.record.slots().iter().find(|slot| slot.root == to).cloned() else {
             return Ok(vec![unlocked.root.id()]);
@@ -329,16 +387,7 @@ impl Keeper {
         if !self.store.is_shared() {
             return Ok(true);
         }
-        let hosts = self.words().await?.1;
-        let there = |word: &&Word| word.seen + limits::KEY_HOST_GONE > now;
-        Ok(hosts.values().filter(there).all(|word| word.serial >= serial && word.roots.contains(&root)))
-    }
-
-    /// What hosts have said, and the bytes that say it.
-    async fn words(&self) -> Result<(Option<Vec<u8>>, BTreeMap<String, Word>), KeeperError> {
-        let held = self.store.meta(WORDS).await?;
-        let words = held.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
-        Ok((held, words))
+        words::all_have(&self.store, root, serial, now).await
     }
 
     /// Says that this host is there, when that is news or some time ago.
@@ -350,34 +399,53 @@ impl Keeper {
                 || said.seen + limits::KEY_HOST_EVERY <= word.seen
                 || word.seen < said.seen
         });
-        if !is_news {
-            return Ok(());
+        if is_news {
+            words::say(&self.store, &self.host, &word).await?;
+            self.state(|state| state.word = Some(word));
         }
-        for _ in 0..limits::CHANGE_TRIES_MAX {
-            let (held, mut words) = self.words().await?;
-            words.insert(self.host.clone(), word.clone());
-            let forgotten = |other: &Word| other.seen + limits::KEY_HOST_GONE * 10 < word.seen;
-            words.retain(|host, other| *host == self.host || !forgotten(other));
-            while words.len() > limits::KEY_HOSTS_MAX {
-                let oldest = words.iter().min_by_key(|(_, word)| word.seen).map(|(host, _)| host.clone());
-                let Some(oldest) = oldest else { break };
-                words.remove(&oldest);
-            }
-            let text = serde_json::to_vec(&words).map_err(|_| KeeperError::Broken)?;
-            if self.store.swap_meta(WORDS, held.as_deref(), &text).await? {
-                self.state(|state| state.word = Some(word));
-                return Ok(());
-            }
+        Ok(())
+    }
+
+    /// An older record was put in the place of the newer one: a failover that lost something, or somebody who has the root key of then and
+    /// wants to read what is sealed from now on. It is taken all the same: what this host sealed by keys that are in no record would be lost.
+    async fn tell_older(&self, found: u64, known: u64) {
+        tracing::error!(
+            found,
+            known,
+            "the store's key record is older than the one that this host knew: find out who put it there; if nobody rolled the store \
+             back, rotate the root key"
+        );
+        let told = of([("found", json!(found)), ("known", json!(known))]);
+        self.tell_audit("KeyRecordRolledBack", told).await;
+    }
+
+    async fn tell_failure(&self, problem: &str) {
+        let known = self.state(|state| state.unlocked.clone());
+        let Some(rotation) = known.as_ref().and_then(|known| known.record.rotation()) else { return };
+        let reason: String = problem.chars().take(limits::AUDIT_TEXT_CHARS_MAX).collect();
+        let told = of([
+            ("from", json!(rotation.from.to_string())),
+            ("to", json!(rotation.to.to_string())),
+            ("reason", json!(reason)),
+        ]);
+        self.tell_audit("RootKeyRotationFailed", told).await;
+    }
+
+    /// Has the audit log told, where the store can take that at this moment.
+    async fn tell_audit(&self, name: &str, told: Map<String, Value>) {
+        let Ok(told) = self.deed(Asker::default(), SystemClock::default().wall(), name, told) else { return };
+        if let Err(error) = self.store.tell(told).await {
+            tracing::debug!(%error, name, "the audit log was not told");
         }
-        Err(KeeperError::Busy)
     }
 
     fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
         with(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells what is wrong once, and that it is over.
-    fn tell(&self, outcome: &Result<(), KeeperError>) {
+    /// Tells what is wrong once, and that it is over. What keeps a rotation from going on is told in the audit log as well, where the
+    /// store can take that.
+    async fn tell(&self, outcome: &Result<(), KeeperError>) {
         let problem = outcome.as_ref().err().map(ToString::to_string);
         let before = self.state(|state| std::mem::replace(&mut state.problem, problem.clone()));
         match (before, problem) {
@@ -386,6 +454,7 @@ impl Keeper {
                     error = problem,
                     "the store's keys cannot be looked after; this host goes on with those it has"
                 );
+                self.tell_failure(&problem).await;
             }
             (Some(_), None) => tracing::info!("the store's keys can be looked after again"),
             _ => {}
@@ -393,12 +462,17 @@ impl Keeper {
     }
 }
 
+/// An object of these members.
+fn of<const COUNT: usize>(members: [(&str, Value); COUNT]) -> Map<String, Value> {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Looks after the store's keys, for ever.
 pub(crate) async fn keep(host: Arc<Host>) {
     let keeper = &host.keeper;
     loop {
         let outcome = keeper.tick(&host).await;
-        keeper.tell(&outcome);
+        keeper.tell(&outcome).await;
         tokio::select! {
             () = tokio::time::sleep(limits::KEY_RECORD_EVERY) => {}
             () = keeper.nudge.notified() => {}

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
-use pawl_keyring::{KekId, Sealed};
-use pawl_store::{HeadPlace, Store, StoreError};
+use pawl_keyring::{KekId, Sealed, Transition};
+use pawl_store::{HeadPlace, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::keeper::{Keeper, KeeperError};
+use super::ledger::{Ledger, named};
 use crate::app::Resealed;
 use crate::cache::Key;
 use crate::host::Host;
@@ -42,8 +43,8 @@ pub struct Work {
 }
 
 /// How far it is, if there ever was any.
-pub(super) async fn load(store: &dyn Store) -> Result<Option<Work>, StoreError> {
-    Ok(store.meta(PLACE).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+pub(super) async fn load(store: &Ledger) -> Result<Option<Work>, StoreError> {
+    Ok(store.setting(PLACE).await?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// Goes on for a while, unless another host does. True when nothing is left to be sealed anew; `once_more` when that is to be looked
@@ -52,7 +53,7 @@ pub(super) async fn go_on(keeper: &Keeper, host: &Host, once_more: bool) -> Resu
     let began = Instant::now();
     let active = keeper.keyring.active();
     let is_done = |work: Work| work.key == active && work.done;
-    if !once_more && load(&*keeper.store).await?.is_some_and(is_done) {
+    if !once_more && load(&keeper.store).await?.is_some_and(is_done) {
         return Ok(true);
     }
     let Some((mut held, mut work)) = claim(keeper, active).await? else { return Ok(false) };
@@ -64,7 +65,9 @@ pub(super) async fn go_on(keeper: &Keeper, host: &Host, once_more: bool) -> Resu
             page.iter().filter(stale).map(|head| (head.region.clone(), head.name.clone())).collect();
         for (region, name) in secrets {
             let took = Instant::now();
-            let resealed = host.app.reseal(&Key(region, name)).await.map_err(KeeperError::Rewrap)?;
+            let key = Key(region, name);
+            let resealed = named(Transition::SecretResealed, host.app.reseal(&key)).await;
+            let resealed = resealed.map_err(KeeperError::Rewrap)?;
             count(&mut work, resealed);
             rest(took.elapsed()).await;
         }
@@ -81,7 +84,8 @@ pub(super) async fn go_on(keeper: &Keeper, host: &Host, once_more: bool) -> Resu
                 (work.after, work.in_pass, work.looked, work.unreadable) = (None, 0, 0, 0);
             }
         }
-        held = match save(keeper, &held, &mut work).await? {
+        let noted = if ended { Transition::PassEnded } else { Transition::PlaceKept };
+        held = match swap(keeper, noted, Some(&held), &mut work).await? {
             Some(held) => held,
             // Another host has taken it over.
             None => return Ok(false),
@@ -115,7 +119,8 @@ async fn beside_values(keeper: &Keeper, host: &Host) -> Result<Resealed, KeeperE
         after = [last.kind.clone(), last.region.clone(), last.name.clone()];
         for row in page {
             let took = Instant::now();
-            let resealed = host.app.reseal_entity(&row).await.map_err(KeeperError::Rewrap)?;
+            let resealed = named(Transition::EntityResealed, host.app.reseal_entity(&row)).await;
+            let resealed = resealed.map_err(KeeperError::Rewrap)?;
             if resealed.values > 0 {
                 rest(took.elapsed()).await;
             }
@@ -123,7 +128,7 @@ async fn beside_values(keeper: &Keeper, host: &Host) -> Result<Resealed, KeeperE
             all.unreadable = all.unreadable.saturating_add(resealed.unreadable);
         }
     }
-    match identity::reseal_shared_root_key(&*keeper.store, &keeper.keyring, &*keeper.rng).await? {
+    match keeper.store.reseal_access_key(&keeper.keyring, &*keeper.rng).await? {
         identity::RootKeySeal::Renewed => all.values = all.values.saturating_add(1),
         identity::RootKeySeal::Current => {}
         identity::RootKeySeal::Unreadable => all.unreadable = all.unreadable.saturating_add(1),
@@ -133,7 +138,7 @@ async fn beside_values(keeper: &Keeper, host: &Host) -> Result<Resealed, KeeperE
 
 /// Takes the work for a while; none when another host has it.
 async fn claim(keeper: &Keeper, active: KekId) -> Result<Option<(Vec<u8>, Work)>, KeeperError> {
-    let held = keeper.store.meta(PLACE).await?;
+    let held = keeper.store.setting(PLACE).await?;
     let known: Option<Work> = held.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let now = keeper.now().await?;
     let mut work = match known {
@@ -152,15 +157,17 @@ async fn claim(keeper: &Keeper, active: KekId) -> Result<Option<(Vec<u8>, Work)>
         },
     };
     work.host.clone_from(&keeper.host);
-    Ok(swap(keeper, held.as_deref(), &mut work).await?.map(|bytes| (bytes, work)))
+    let claimed = swap(keeper, Transition::Claimed, held.as_deref(), &mut work).await?;
+    Ok(claimed.map(|bytes| (bytes, work)))
 }
 
-async fn save(keeper: &Keeper, held: &[u8], work: &mut Work) -> Result<Option<Vec<u8>>, KeeperError> {
-    swap(keeper, Some(held), work).await
-}
-
-async fn swap(keeper: &Keeper, held: Option<&[u8]>, work: &mut Work) -> Result<Option<Vec<u8>>, KeeperError> {
+async fn swap(
+    keeper: &Keeper,
+    transition: Transition,
+    held: Option<&[u8]>,
+    work: &mut Work,
+) -> Result<Option<Vec<u8>>, KeeperError> {
     work.until = keeper.now().await? + limits::REWRAP_HELD;
     let bytes = serde_json::to_vec(work).map_err(|_| KeeperError::Broken)?;
-    Ok(keeper.store.swap_meta(PLACE, held, &bytes).await?.then_some(bytes))
+    Ok(keeper.store.swap_setting(transition, PLACE, held, &bytes).await?.then_some(bytes))
 }

@@ -55,9 +55,16 @@ pub(super) async fn close_audit(host: &Arc<Host>, relaying: tokio::task::JoinHan
     if tokio::time::timeout(limits::SHUTDOWN_GRACE, relaying).await.is_err() {
         tracing::warn!("not everything in the store was recorded; the next start does it");
     }
+    let (done, closed) = tokio::sync::oneshot::channel();
     let closing = host.clone();
-    if tokio::task::spawn_blocking(move || closing.audit.close()).await.is_err() {
-        tracing::error!("the audit log could not be closed; the next start says so");
+    // A thread for which nobody waits at the end: on a disk that hangs, it would keep this host, and its leases, for as long.
+    let thread = std::thread::Builder::new().name("audit end".to_owned()).spawn(move || {
+        closing.audit.close();
+        let _gone = done.send(());
+    });
+    let is_closed = thread.is_ok() && matches!(tokio::time::timeout(limits::SHUTDOWN_GRACE, closed).await, Ok(Ok(())));
+    if !is_closed {
+        tracing::error!("the audit log could not be closed: a write to it does not end; the next start says so");
     }
     audit::note_anchor(host, &mut None).await;
 }

@@ -198,6 +198,9 @@ declare! {
     NUMBER_AUDIT = [number!("audit")];
     NUMBER_EVENTS = [number!("events")];
     AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    FORGET_AUDIT = [
+        "DELETE FROM audit WHERE seq = ANY($1::bigint[]) AND seq < (SELECT max(seq) FROM audit) RETURNING 1"
+    ];
     EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
 
     LAST_EVENT = ["SELECT numbered FROM counters WHERE name = 'events'"];
@@ -277,7 +280,13 @@ declare! {
 
     KEYRING = ["SELECT wrapped FROM keyring WHERE id = 1"];
     STORE_KEYRING = ["INSERT INTO keyring (id, wrapped) VALUES (1, $1) ON CONFLICT (id) DO NOTHING RETURNING 1"];
-    SWAP_KEYRING = ["UPDATE keyring SET wrapped = $2 WHERE id = 1 AND wrapped = $1 RETURNING 1"];
+    SWAP_KEYRING = [
+        "WITH swapped AS (UPDATE keyring SET wrapped = $2 WHERE id = 1 AND wrapped = $1 RETURNING 1 AS done), \
+         audited AS ( \
+             INSERT INTO audit (record) SELECT added.record \
+             FROM swapped, unnest($3::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place) \
+         SELECT done FROM swapped"
+    ];
     SEALED_HEADS = [
         "SELECT v.secret_id, s.region, s.name, v.version_id, substring(v.sealed FROM 1 FOR $4) AS head \
          FROM versions v JOIN secrets s ON s.id = v.secret_id WHERE (v.secret_id, v.version_id) > ($1, $2) \

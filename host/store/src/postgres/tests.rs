@@ -321,6 +321,7 @@ async fn queries_cost_what_they_answer() {
         (sql::NUMBER_AUDIT, "audit_unnumbered"),
         (sql::NUMBER_EVENTS, "events_unnumbered"),
         (sql::FORGET_EVENTS, "events_seq_key"),
+        (sql::FORGET_AUDIT, "audit_seq_key"),
         (sql::ROTATIONS_BEFORE, "rotations_pkey"),
         (sql::KEEP_ROTATION, "rotations_pkey"),
         (sql::FORGET_ROTATIONS, "rotations_pkey"),

@@ -133,6 +133,7 @@ declare! {
     APPEND_AUDIT = ["INSERT INTO audit (record) VALUES ($1)"];
     APPEND_EVENT = ["INSERT INTO events (record) VALUES ($1)"];
     AUDIT_AFTER = ["SELECT seq, record FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"];
+    FORGET_AUDIT = ["DELETE FROM audit WHERE seq = $1 AND seq < (SELECT max(seq) FROM audit)"];
     EVENTS_AFTER = ["SELECT seq, record FROM events WHERE seq > $1 ORDER BY seq LIMIT $2"];
 
     /// AUTOINCREMENT remembers the highest number that there ever was.

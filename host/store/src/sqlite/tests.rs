@@ -133,6 +133,7 @@ async fn queries_cost_what_they_answer() {
         (sql::ROTATION_STATES, "secrets_by_rotation_state"),
         (sql::SECRETS_IN, "secrets_by_rotation_state"),
         (sql::FORGET_EVENTS, "INTEGER PRIMARY KEY"),
+        (sql::FORGET_AUDIT, "INTEGER PRIMARY KEY"),
         (sql::RENEW_LEASE, "sqlite_autoindex_secrets_1"),
         (sql::FUNCTION, "sqlite_autoindex_functions_2"),
         (sql::FUNCTIONS, "sqlite_autoindex_functions_2"),
