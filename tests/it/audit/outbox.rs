@@ -6,7 +6,7 @@ use std::time::Duration;
 use pawl_tests::pawl::{Options, Pawl, Store};
 use pawl_tests::wait::eventually;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::log::{must_be_whole, records, segments};
 
@@ -24,11 +24,11 @@ fn rows(pawl: &Pawl) -> i64 {
 /// Puts so many more rows of this kind into the store of a server that does not run, of this host, as a crash would leave them.
 fn add(pawl: &Pawl, count: usize, host: &str) {
     let mut store = Connection::open(pawl.data_dir().join("pawl.db")).unwrap();
-    let sample: String = store
-        .query_row("SELECT record FROM audit WHERE record LIKE '%CreateSecret%' ORDER BY seq LIMIT 1", [], |row| row.get(0))
-        .unwrap();
-    let mut row: Value = serde_json::from_str(&sample).unwrap();
-    row["host"] = json!(host);
+    let mut row = json!({
+        "at": pawl_tests::aws::now() * 1000, "principal": "arn:aws:iam::000000000000:root",
+        "action": "secretsmanager:PutSecretValue", "revision": 1, "host": host,
+        "arn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:first-abcdef",
+    });
     let adding = store.transaction().unwrap();
     for number in 0..count {
         row["request_id"] = json!(format!("{host}-{number}"));

@@ -102,6 +102,28 @@ fn a_data_key_of_another_kms_opens_the_store() {
     assert_eq!(status(&pawl)["RootKeys"][0]["Provider"], "kms");
     pawl.kill9();
 
+    // One that may make keys and not open them would lock everybody out with the next start.
+    let made = peer.boto3(
+        "import boto3, json\niam = boto3.client('iam')\niam.create_user(UserName='maker')\n\
+         allow = {'Effect': 'Allow', 'Action': 'kms:GenerateDataKey', 'Resource': '*'}\n\
+         policy = json.dumps({'Version': '2012-10-17', 'Statement': [allow]})\n\
+         iam.put_user_policy(UserName='maker', PolicyName='make', PolicyDocument=policy)\n\
+         key = iam.create_access_key(UserName='maker')['AccessKey']\n\
+         print(json.dumps([key['AccessKeyId'], key['SecretAccessKey']]))",
+        &json!({}),
+    );
+    let maker = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        made[0].as_str().unwrap(),
+        made[1].as_str().unwrap()
+    );
+    let maker = private(scratch.path().join("maker"), &maker);
+    let providers = at(&peer).replace(file.to_str().unwrap(), maker.to_str().unwrap());
+    let mut blind = Pawl::prepare(from(&providers));
+    let why = blind.try_resume().unwrap_err();
+    assert!(why.contains("AccessDenied") && why.contains("kms:Decrypt"), "{why}");
+    assert!(!blind.data_dir().join("pawl.db").exists(), "a store was made that nobody could have opened again");
+
     // A KMS that says no.
     let _ = kms(&peer, "DisableKey", &json!({"KeyId": id}));
     let why = pawl.try_resume().unwrap_err();

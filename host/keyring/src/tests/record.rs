@@ -202,7 +202,16 @@ fn a_root_key_file_holds_former_keys_after_the_one_that_counts() {
     assert_eq!(held, ids);
     assert_eq!(root_file::load(&path).unwrap().unwrap().id(), second.id());
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    // What crashes have left goes with the next change, and nothing else does.
+    for name in ["root-key.draft-0123456789abcdef", "root-key.draft-of-a-letter", "root-key.backup"] {
+        std::fs::copy(&path, directory.path().join(name)).unwrap();
+    }
     root_file::replace(&path, &[second], &rng).unwrap();
+    for (name, stays) in [("0123456789abcdef", false), ("of-a-letter", true)] {
+        let draft = directory.path().join(format!("root-key.draft-{name}"));
+        assert_eq!(std::fs::remove_file(draft).is_ok(), stays, "{name}");
+    }
+    std::fs::remove_file(directory.path().join("root-key.backup")).unwrap();
     assert_eq!(root_file::load_all(&path).unwrap().unwrap().len(), 1);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no draft is left");
 }
