@@ -1,8 +1,10 @@
 //! GetSecretValue by a user whose twenty statements all speak of it, audited and decrypted, against the floor.
 
+use std::process::Command;
 use std::sync::Arc;
 
-use pawl_tests::aws::{self, Signer};
+use pawl_tests::aws::{Signer, now};
+use pawl_tests::command::Ran;
 use pawl_tests::pawl::{Options, Pawl};
 use pawl_tests::scratch::Scratch;
 use serde_json::{Value, json};
@@ -40,17 +42,23 @@ fn statements() -> Vec<Value> {
     statements
 }
 
+fn aws(pawl: &Pawl, arguments: &[&str]) -> Ran {
+    let mut command = Command::new("aws");
+    pawl.client(&mut command);
+    Ran::of(command.args(["--endpoint-url", &pawl.endpoint(), "--output", "json"]).args(arguments))
+}
+
 /// A user with these statements, and its key.
 fn reader(pawl: &Pawl) -> Signer {
     let statements = statements();
     assert_eq!(statements.len(), STATEMENTS);
     let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-    let _ = pawl.aws(&["iam", "create-user", "--user-name", "reader"]).ok();
+    let _ = aws(pawl, &["iam", "create-user", "--user-name", "reader"]).ok();
     let arn =
-        pawl.aws(&["iam", "create-policy", "--policy-name", "reading", "--policy-document", &policy]).json();
+        aws(pawl, &["iam", "create-policy", "--policy-name", "reading", "--policy-document", &policy]).json();
     let arn = arn["Policy"]["Arn"].as_str().unwrap().to_owned();
-    let _ = pawl.aws(&["iam", "attach-user-policy", "--user-name", "reader", "--policy-arn", &arn]).ok();
-    let key = pawl.aws(&["iam", "create-access-key", "--user-name", "reader"]).json();
+    let _ = aws(pawl, &["iam", "attach-user-policy", "--user-name", "reader", "--policy-arn", &arn]).ok();
+    let key = aws(pawl, &["iam", "create-access-key", "--user-name", "reader"]).json();
     let text = |name: &str| key["AccessKey"][name].as_str().unwrap().to_owned();
     Signer { access_key_id: text("AccessKeyId"), secret_access_key: text("SecretAccessKey"), ..pawl.signer() }
 }
@@ -63,7 +71,7 @@ pub(crate) fn run() -> Vec<Row> {
     let signed = |name: &String| {
         let body = json!({"SecretId": name}).to_string();
         let request = pawl.request("secretsmanager.GetSecretValue", body.as_bytes());
-        signer.sign(request, aws::now()).bytes(true)
+        signer.sign(request, now()).bytes(true)
     };
     let answer = pawl.try_call("GetSecretValue", &json!({"SecretId": names.first()})).body;
     let floor = Floor::start(scratch.path(), &answer);
