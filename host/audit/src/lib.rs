@@ -8,6 +8,7 @@ mod chain;
 mod key;
 mod log;
 mod note;
+mod opening;
 mod place;
 mod queue;
 mod record;

@@ -384,7 +384,7 @@ fn what_nobody_has_signed_is_not_whole() {
     let header = std::fs::read(&files(dir.path())[0]).unwrap();
     let header = header.split_inclusive(|byte| *byte == b'\n').next().unwrap().to_vec();
     let head = split(header.strip_suffix(b"\n").unwrap()).unwrap();
-    let forged: Vec<Vec<u8>> = (0..50).map(record).collect();
+    let forged: Vec<Vec<u8>> = (0..300).map(record).collect();
     let text = [&header[..], &chained(&forged, 2, head.hash)].concat();
     let name = files(dir.path())[0].clone();
     std::fs::remove_dir_all(&host).unwrap();
@@ -499,4 +499,28 @@ fn reads_and_changes_of_many_tasks_are_all_there_and_those_of_callers_who_hang_u
     for number in 0..TASKS * EACH {
         assert_eq!(text.matches(&format!("\"r{number}\"")).count(), 1, "r{number}");
     }
+}
+
+#[test]
+fn lines_that_a_kill_has_left_without_a_checkpoint_are_not_its_successors() {
+    let (dir, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let many = |log: &AuditLog| {
+        let records: Vec<Vec<u8>> = (0..4_000).map(record).collect();
+        let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        wait(log.submit(&records).unwrap().written()).unwrap();
+    };
+    let Opened { log, .. } = AuditLog::open(options(dir.path(), &clock())).unwrap();
+    many(&log);
+    // As it is found after a kill at this moment.
+    std::fs::create_dir(left.path().join(HOST)).unwrap();
+    for file in files(dir.path()) {
+        std::fs::copy(&file, left.path().join(HOST).join(file.file_name().unwrap())).unwrap();
+    }
+    drop(log);
+    let Opened { log, .. } = AuditLog::open(options(left.path(), &clock())).unwrap();
+    many(&log);
+    log.close();
+    let (report, findings) = checked(left.path(), None);
+    assert_eq!(findings, []);
+    assert!(report.chains[0].lines > 8_000);
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use pawl_core::limits;
 use pawl_server::Orders;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -27,7 +28,9 @@ pub(crate) fn serve(args: &ServeArgs, environment: &Environment<'_>) -> Result<(
     // Named before anything is written: a new binary under this name must not become a worker of this one.
     let worker_program = std::env::current_exe()
         .map_err(|error| CommandError::Failed(format!("could not find the pawl binary itself: {error}")))?;
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.max(limits::RUNTIME_WORKERS_MIN))
         .enable_all()
         .build()
         .map_err(|error| CommandError::Failed(format!("could not start: {error}")))?;

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const AUDIT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Records after which a checkpoint is signed, at the latest.
 pub const AUDIT_CHECKPOINT_RECORDS: u64 = 4_096;
+/// Records of a host that has just begun for the first time, which no checkpoint covers yet.
+pub const AUDIT_UNSIGNED_RECORDS_MAX: u64 = 256;
 /// Time after which records are covered by a checkpoint.
 pub const AUDIT_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How long the records of calls that changed nothing may be with the system and not on the disk.

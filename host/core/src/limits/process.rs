@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Threads that run calls, at least: one may stand still on a disk that hangs, and somebody must still say so.
+pub const RUNTIME_WORKERS_MIN: usize = 2;
 /// How long a start waits for a store that is slow, or away.
 pub const START_STORE_WAIT: Duration = Duration::from_secs(30);
 /// Time between two tries meanwhile.
