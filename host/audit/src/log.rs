@@ -48,7 +48,9 @@ pub enum LogError {
         source: io::Error,
     },
     /// Where it leads could be changed without touching it.
-    #[error("the audit log: `{path}` is a symbolic link; name the directory that holds all hosts' logs with --audit-dir")]
+    #[error(
+        "the audit log: `{path}` is a symbolic link; name the directory that holds all hosts' logs with --audit-dir"
+    )]
     Link {
         /// The link.
         path: PathBuf,

@@ -273,7 +273,14 @@ impl<'a> Reader<'a> {
     /// The first line of a segment.
     fn header(&mut self, line: &Sealed<'_>, note: Option<&Note>, unfinished_before: u64) {
         let Some(Note::Segment {
-            version, host, segment, at, previous_hash, public_key, unfinished_bytes, ..
+            version,
+            host,
+            segment,
+            at,
+            previous_hash,
+            public_key,
+            unfinished_bytes,
+            ..
         }) = note
         else {
             return self.here("is not the beginning of a segment: lines before it are missing");
@@ -293,7 +300,9 @@ impl<'a> Reader<'a> {
         }
         // Segments are deleted by the day in their names: who renames one has the host itself delete it.
         if at.get(..10).is_none_or(|day| day.replace('-', "") != self.day) {
-            self.here(format!("was begun at {at}, and the name of its file says another day: it was renamed"));
+            self.here(format!(
+                "was begun at {at}, and the name of its file says another day: it was renamed"
+            ));
         }
         if !self.keys.is_empty() && !self.keys.iter().any(|key| key.hex() == *public_key) {
             self.here("names another public key than the one that it is verified by");
@@ -366,7 +375,11 @@ impl<'a> Reader<'a> {
         // A host's very first second has no signature yet, and little else.
         let is_young = self.report.segments <= 1 && self.records <= limits::AUDIT_UNSIGNED_RECORDS_MAX;
         if self.records > 0 && self.report.signed_through == 0 && !is_young {
-            self.found_in(&dir, None, "not one line is signed: whoever can write files can have written all of them");
+            self.found_in(
+                &dir,
+                None,
+                "not one line is signed: whoever can write files can have written all of them",
+            );
         }
         if self.chain.whole && first > 1 && self.retired_through + 1 < first {
             let what = format!("segments {} to {} are missing", self.retired_through + 1, first - 1);

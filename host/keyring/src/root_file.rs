@@ -155,7 +155,8 @@ pub fn sweep_drafts(path: &Path) -> Result<(), RootFileError> {
     let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { return Ok(()) };
     for entry in std::fs::read_dir(directory_of(path)).map_err(unswept)? {
         let name = entry.map_err(unswept)?.file_name();
-        let mark = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.')?.strip_prefix(DRAFT));
+        let mark =
+            name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.')?.strip_prefix(DRAFT));
         if mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|byte| byte.is_ascii_hexdigit())) {
             match std::fs::remove_file(directory_of(path).join(&name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unswept(error)),

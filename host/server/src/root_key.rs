@@ -25,8 +25,8 @@ use files::{first_line, next_in_file, profile, read};
 pub(crate) use keeper::keep;
 pub use keeper::{Keeper, KeeperError, Standing};
 pub use rewrap::Work;
-pub use words::Word;
 pub use source::{KmsKey, PassphraseFrom, Pkcs11Key, Source, SourceError, TransitKey};
+pub use words::Word;
 
 /// What providers need of the environment; whoever reads that hands it over.
 #[derive(Debug, Default)]

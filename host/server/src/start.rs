@@ -290,7 +290,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let sources = root_key_sources(settings.root_key_sources, &dir);
     let root_keys = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
     let patience = Patience::begin();
-    let Vault { store, keyring } = patience.with(async || vault::open(&place, &dir, &root_keys, &rng).await).await?;
+    let Vault { store, keyring } =
+        patience.with(async || vault::open(&place, &dir, &root_keys, &rng).await).await?;
     let epoch = patience.with(async || StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await).await?;
     tell(&epoch, &epoch.verdict());
     patience.with(async || same_account(&*store, &settings.account, &place).await).await?;

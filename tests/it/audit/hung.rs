@@ -18,7 +18,10 @@ const SOON: Duration = Duration::from_secs(120);
 fn run(program: &str, arguments: &[&str]) {
     let ran = Command::new(program).args(arguments).output().unwrap();
     let told = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{program} {arguments:?} (the tests mount a disk, which needs root): {told}");
+    assert!(
+        ran.status.success(),
+        "{program} {arguments:?} (the tests mount a disk, which needs root): {told}"
+    );
 }
 
 /// A file system of its own, in a file.
@@ -70,7 +73,10 @@ fn a_disk_that_hangs_lets_no_answer_leave_is_told_and_is_over_when_it_comes_back
         let frozen = Frozen::freeze(&disk.0);
         let calls = [
             ("GetSecretValue", json!({"SecretId": "plain"})),
-            ("CreateSecret", json!({"Name": "made", "SecretString": "x", "ClientRequestToken": pawl_tests::aws::token()})),
+            (
+                "CreateSecret",
+                json!({"Name": "made", "SecretString": "x", "ClientRequestToken": pawl_tests::aws::token()}),
+            ),
             ("ListSecrets", json!({})),
         ];
         let asked: Vec<_> = calls

@@ -151,7 +151,9 @@ fn a_log_of_which_the_store_knows_nothing_and_one_that_is_not_there_are_told() {
     // All that is known of the end is taken out of the store, and the end cut off.
     let store = rusqlite::Connection::open(pawl.data_dir().join("pawl.db")).unwrap();
     let head: (String, Vec<u8>) = store
-        .query_row("SELECT key, value FROM meta WHERE key LIKE 'audit head %'", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row("SELECT key, value FROM meta WHERE key LIKE 'audit head %'", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .unwrap();
     store.execute("DELETE FROM meta WHERE key = ?1", [&head.0]).unwrap();
     told(&pawl, "the store knows nothing of this log");
@@ -162,7 +164,8 @@ fn a_log_of_which_the_store_knows_nothing_and_one_that_is_not_there_are_told() {
     let other = Pawl::start(embedded());
     let _ = other.create("two", "x");
     assert_eq!(other.terminate(), Some(0));
-    let id = |pawl: &Pawl| std::fs::read_to_string(pawl.data_dir().join("host-id")).unwrap().trim().to_owned();
+    let id =
+        |pawl: &Pawl| std::fs::read_to_string(pawl.data_dir().join("host-id")).unwrap().trim().to_owned();
     let [mine, theirs] = [&pawl, &other].map(|pawl| pawl.data_dir().join("audit").join(id(pawl)));
     std::fs::rename(&mine, pawl.data_dir().join("aside")).unwrap();
     std::fs::rename(&theirs, pawl.data_dir().join("audit").join(id(&other))).unwrap();

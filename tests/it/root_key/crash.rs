@@ -150,7 +150,12 @@ fn logs_are_whole(hosts: &[Doomed]) {
         let mut arguments = vec!["audit", "verify", "--data-dir", dir];
         arguments.extend(url.iter().flat_map(|url| ["--database-url", url.as_str()]));
         let ran = host.pawl.cli(&arguments);
-        assert!(ran.code == Some(0) && !ran.stdout.contains("without the store"), "{}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.code == Some(0) && !ran.stdout.contains("without the store"),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
     }
 }
 

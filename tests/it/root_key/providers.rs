@@ -122,7 +122,10 @@ fn a_data_key_of_another_kms_opens_the_store() {
     let mut blind = Pawl::prepare(from(&providers));
     let why = blind.try_resume().unwrap_err();
     assert!(why.contains("AccessDenied") && why.contains("kms:Decrypt"), "{why}");
-    assert!(!blind.data_dir().join("pawl.db").exists(), "a store was made that nobody could have opened again");
+    assert!(
+        !blind.data_dir().join("pawl.db").exists(),
+        "a store was made that nobody could have opened again"
+    );
 
     // A KMS that says no.
     let _ = kms(&peer, "DisableKey", &json!({"KeyId": id}));

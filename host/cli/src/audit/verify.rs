@@ -102,7 +102,8 @@ fn unknown(
     for chain in &report.chains {
         // The first second of a host's first start is before that.
         if chain.segments > 1 && !anchors.contains_key(&chain.host) {
-            let what = "the store knows nothing of this log: what it knew was removed, or it is another store";
+            let what =
+                "the store knows nothing of this log: what it knew was removed, or it is another store";
             found.push(finding(dir.join(&chain.host), what.to_owned()));
         }
     }

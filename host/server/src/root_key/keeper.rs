@@ -338,10 +338,11 @@ impl Keeper {
                 let former: Vec<String> = former.map(|(id, ..)| id.to_string()).collect();
                 if !former.is_empty() && rewrap::go_on(self, host, true).await? {
                     let deed = ("KeyEncryptionKeysForgotten", of([("keys", json!(former))]));
-                    let forget = |unlocked: &mut Unlocked, _: Timestamp| match unlocked.record.forget_former(now) {
-                        true => Ok(()),
-                        false => Err(StepRefused::NotThere.into()),
-                    };
+                    let forget =
+                        |unlocked: &mut Unlocked, _: Timestamp| match unlocked.record.forget_former(now) {
+                            true => Ok(()),
+                            false => Err(StepRefused::NotThere.into()),
+                        };
                     let _ours = self.step_once(Transition::FormerForgotten, deed, serial, forget).await?;
                 }
             }

@@ -62,9 +62,12 @@ pub(super) async fn close_audit(host: &Arc<Host>, relaying: tokio::task::JoinHan
         closing.audit.close();
         let _gone = done.send(());
     });
-    let is_closed = thread.is_ok() && matches!(tokio::time::timeout(limits::SHUTDOWN_GRACE, closed).await, Ok(Ok(())));
+    let is_closed =
+        thread.is_ok() && matches!(tokio::time::timeout(limits::SHUTDOWN_GRACE, closed).await, Ok(Ok(())));
     if !is_closed {
-        tracing::error!("the audit log could not be closed: a write to it does not end; the next start says so");
+        tracing::error!(
+            "the audit log could not be closed: a write to it does not end; the next start says so"
+        );
     }
     audit::note_anchor(host, &mut None).await;
 }
