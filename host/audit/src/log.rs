@@ -93,6 +93,8 @@ struct ClockOf(Option<Arc<dyn Clock>>);
 pub struct Opened {
     /// The log.
     pub log: AuditLog,
+    /// The end of what this start has written: the store is to know of it before any call is answered.
+    pub began: Anchor,
     /// Bytes of a line that was never finished.
     pub unfinished_bytes: u64,
     /// What is missing, if the store knows of a line that was not found: that line's number, and up to which there are lines. Where
@@ -248,6 +250,8 @@ impl AuditLog {
         let mut writer = Writer::new(Arc::clone(&shared), options, dir, head, (syncer, sync));
         let begun = writer.begin(found.unfinished_bytes, missing);
         begun.map_err(io(&path))?;
+        let end = last_line(&path)?;
+        let began = Anchor::of(end.segment, end.seq, &end.hash);
         let writer = Arc::new(Mutex::new(writer));
         let (of_thread, shared_too) = (Arc::clone(&writer), Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("audit".to_owned());
@@ -260,7 +264,7 @@ impl AuditLog {
             writer: Some(writer),
             thread: Mutex::new(Some(thread)),
         };
-        Ok(Opened { log, unfinished_bytes: found.unfinished_bytes, missing })
+        Ok(Opened { log, began, unfinished_bytes: found.unfinished_bytes, missing })
     }
 
     /// A log that writes nothing: for benches, and for what has no data directory.

@@ -372,9 +372,9 @@ impl<'a> Reader<'a> {
             // A host begins its first segment with its directory.
             self.found_in(&dir, None, "holds no segment of a log");
         }
-        // A host's very first second has no signature yet, and little else.
+        // A host's very first second has no signature yet, and little else; what the store knows proves more.
         let is_young = self.report.segments <= 1 && self.records <= limits::AUDIT_UNSIGNED_RECORDS_MAX;
-        if self.records > 0 && self.report.signed_through == 0 && !is_young {
+        if self.records > 0 && self.report.signed_through == 0 && self.anchor.is_none() && !is_young {
             self.found_in(
                 &dir,
                 None,

@@ -225,6 +225,7 @@ fn a_line_that_a_kill_has_cut_off_is_explained_and_one_that_was_cut_off_is_not_o
     let opened =
         AuditLog::open(Options { anchor: Some(anchor.clone()), ..options(dir.path(), &clock) }).unwrap();
     assert_eq!((opened.unfinished_bytes, opened.missing), (17, None));
+    assert_eq!(checked(dir.path(), Some(&opened.began)).1, [], "the store knows of a line that is there");
     write(&opened.log, 3..4);
     drop(opened);
     let (report, findings) = checked(dir.path(), Some(&anchor));
@@ -337,7 +338,8 @@ fn many_callers_share_writes_and_each_finds_its_record() {
 fn chained(records: &[Vec<u8>], mut seq: u64, mut previous: [u8; 32]) -> Vec<u8> {
     let mut out = Vec::new();
     for record in records {
-        let hashed = [record.strip_suffix(b"}").unwrap(), format!(",\"chain\":{{\"seq\":{seq}").as_bytes()].concat();
+        let hashed =
+            [record.strip_suffix(b"}").unwrap(), format!(",\"chain\":{{\"seq\":{seq}").as_bytes()].concat();
         previous = Sha256::new().chain_update(previous).chain_update(&hashed).finalize().into();
         out.extend_from_slice(&hashed);
         out.extend_from_slice(format!(",\"hash\":\"{}\"}}}}\n", hex::encode(previous)).as_bytes());
@@ -441,7 +443,10 @@ fn the_directories_of_two_hosts_that_were_swapped_are_told() {
         std::fs::rename(from, to).unwrap();
     }
     let (_, findings) = checked(dir.path(), None);
-    assert!(findings.iter().filter(|found| found.what.contains("not of this file")).count() == 2, "{findings:?}");
+    assert!(
+        findings.iter().filter(|found| found.what.contains("not of this file")).count() == 2,
+        "{findings:?}"
+    );
 }
 
 #[test]
@@ -450,7 +455,8 @@ fn a_checkpoint_of_another_place_is_no_checkpoint() {
     let anchor = sample(dir.path());
     let file = files(dir.path())[0].clone();
     let text = std::fs::read_to_string(&file).unwrap();
-    let checkpoint = text.lines().find(|line| line.starts_with("{\"pawlAudit\":\"checkpoint\"")).unwrap().to_owned();
+    let checkpoint =
+        text.lines().find(|line| line.starts_with("{\"pawlAudit\":\"checkpoint\"")).unwrap().to_owned();
     let checkpoint = checkpoint.split(",\"chain\":").next().unwrap().to_owned() + "}";
     // Everything of the first segment anew, with the signature that there was.
     let first = text.split_inclusive('\n').next().unwrap();
@@ -460,6 +466,7 @@ fn a_checkpoint_of_another_place_is_no_checkpoint() {
     std::fs::write(&file, [first.as_bytes(), &chained(&forged, 2, head.hash)].concat()).unwrap();
     let (_, findings) = checked(dir.path(), Some(&anchor));
     assert!(findings.iter().any(|found| found.what.contains("checkpoint of other lines")), "{findings:?}");
+}
 
 #[test]
 fn reads_and_changes_of_many_tasks_are_all_there_and_those_of_callers_who_hang_up_too() {

@@ -16,7 +16,7 @@ mod sweep;
 mod trail;
 
 pub use self::anchor::{AnchorError, anchors};
-pub(crate) use self::anchor::{note_anchor, stored_anchor};
+pub(crate) use self::anchor::{begin_anchor, note_anchor, stored_anchor};
 pub(crate) use self::call::{Answered, Call};
 pub(crate) use self::outbox::{Asker, Row, events_of, root_key_deed};
 pub(crate) use self::relay::relay;

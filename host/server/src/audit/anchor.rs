@@ -17,6 +17,12 @@ pub(crate) async fn stored_anchor(store: &dyn Store, host: &str) -> Result<Optio
     Ok(stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
+/// Tells the store where a start has begun to write, so that there is no time in which it knows nothing of a log.
+pub(crate) async fn begin_anchor(store: &dyn Store, host: &str, began: &Anchor) -> Result<(), StoreError> {
+    let Ok(bytes) = serde_json::to_vec(began) else { return Ok(()) };
+    store.put_meta(&format!("{HEAD}{host}"), &bytes).await
+}
+
 /// Tells the store how far the log is signed, if it has come further than `told`.
 pub(crate) async fn note_anchor(host: &Host, told: &mut Option<Anchor>) {
     let Some(anchor) = host.audit.anchor().filter(|anchor| told.as_ref() != Some(anchor)) else { return };

@@ -36,6 +36,7 @@ pub(super) async fn open_audit(
         segment_bytes: settings.segment_bytes,
         anchor,
     })?;
+    audit::begin_anchor(store, dir.host_id(), &opened.began).await?;
     if opened.unfinished_bytes > 0 {
         let bytes = opened.unfinished_bytes;
         tracing::info!(bytes, "the audit log ended in the middle of a line, which nobody was answered for");
