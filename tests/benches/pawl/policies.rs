@@ -56,10 +56,10 @@ fn reader(pawl: &Pawl) -> Signer {
     let _ = aws(pawl, &["iam", "create-user", "--user-name", "reader"]).ok();
     let arn =
         aws(pawl, &["iam", "create-policy", "--policy-name", "reading", "--policy-document", &policy]).json();
-    let arn = arn["Policy"]["Arn"].as_str().unwrap().to_owned();
+    let arn = arn.pointer("/Policy/Arn").unwrap().as_str().unwrap().to_owned();
     let _ = aws(pawl, &["iam", "attach-user-policy", "--user-name", "reader", "--policy-arn", &arn]).ok();
     let key = aws(pawl, &["iam", "create-access-key", "--user-name", "reader"]).json();
-    let text = |name: &str| key["AccessKey"][name].as_str().unwrap().to_owned();
+    let text = |name: &str| key.pointer(&format!("/AccessKey/{name}")).unwrap().as_str().unwrap().to_owned();
     Signer { access_key_id: text("AccessKeyId"), secret_access_key: text("SecretAccessKey"), ..pawl.signer() }
 }
 
