@@ -21,7 +21,7 @@ use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::dial::Egress;
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
-use pawl_store::Store;
+use pawl_store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -295,10 +295,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let epoch = patience.with(async || StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await).await?;
     tell(&epoch, &epoch.verdict());
     patience.with(async || same_account(&*store, &settings.account, &place).await).await?;
-    // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever
-    // held one in this host's name is.
-    let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
-    patience.with(async || store.break_leases(dead).await).await?;
+    patience.with(async || end_dead_leases(&*store, &dir).await).await?;
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
     let root_key = match settings.bootstrap {
         Some((id, secret)) => AccessKey { id, secret },
@@ -310,27 +307,22 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let (clock, dev_clock) = clocks(dir.path(), settings.dev_clock)?;
     patience.with(async || store.time().await).await?.into_iter().for_each(|time| clock.agree_with(time));
     let metrics = Metrics::new(clock.wall());
-    let gate = edge::Gate::new(&settings.doors, metrics.doors.clone());
     let workers = (settings.worker_program, settings.unconfined_workers, settings.egress);
     let runtime = runtime(workers, (&dir, &keyring), (roots, &metrics), rng.clone());
     let request_ids = RequestIds::new(&*rng);
-    let pages = PageTokens::new(keyring.subkey("page tokens"));
     let account = settings.account;
     let store = metrics.metered_store(store);
     let keyring = Arc::new(keyring);
     let keeper =
         Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
-    let parts = || (store.clone(), keyring.clone(), account.clone(), rng.clone());
-    let directory = async || {
-        let (store, keyring, account, rng) = parts();
-        Directory::open(store, keyring, account, rng).await
-    };
+    let directory =
+        async || Directory::open(store.clone(), keyring.clone(), account.clone(), rng.clone()).await;
     let directory = patience.with(directory).await?;
     let audit = async || open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await;
     let audit = patience.with(audit).await?;
     let app = App::new(Parts {
         store,
-        keyring,
+        keyring: keyring.clone(),
         cache_bytes: settings.cache_bytes,
         clock: clock.clone(),
         rng,
@@ -341,9 +333,10 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let host = Host {
         audit,
         app,
+        gate: edge::Gate::new(&settings.doors, metrics.doors.clone()),
         metrics,
         runtime,
-        pages,
+        pages: PageTokens::new(keyring.subkey("page tokens")),
         root_key,
         directory,
         region: settings.region,
@@ -356,10 +349,16 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         signing_keys: SigningKeys::default(),
         epoch,
         issuers,
-        gate,
         is_ending: AtomicBool::new(false),
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })
+}
+
+/// On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever held one in
+/// this host's name is.
+async fn end_dead_leases(store: &dyn Store, dir: &DataDir) -> Result<(), StoreError> {
+    let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
+    store.break_leases(dead).await.map(drop)
 }
 
 /// The file in the data directory, where nothing is said of the root key.
