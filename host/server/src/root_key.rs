@@ -19,6 +19,7 @@ use pawl_keyring::passphrase::{StretchError, Stretching};
 use pawl_keyring::root_file::{self, RootFileError};
 use pawl_keyring::{KeyRecord, Keyring, RootId, RootKey, SealError, Slot, UnlockError, UnlockedRecord};
 
+use crate::outbound::AuthoritiesError;
 use files::{first_line, next_in_file, profile, read};
 pub(crate) use keeper::keep;
 pub use keeper::{Keeper, KeeperError, Standing, Word};
@@ -77,6 +78,9 @@ pub enum ProviderError {
         /// Why.
         source: std::io::Error,
     },
+    /// The authorities by which it is verified.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// The root key file.
     #[error(transparent)]
     File(#[from] RootFileError),
