@@ -1,11 +1,13 @@
 //! Decisions of several policies together.
 
+use std::collections::BTreeMap;
+
 use pawl_core::names::AccountId;
 use pawl_iam::decision::{Decision, Policies, PolicyType, Reason, Request, Source, decide};
-use pawl_iam::policy::{ConditionContext, PolicyDocument, PolicyKind, Verdict};
+use pawl_iam::policy::{ConditionContext, Grant, PolicyDocument, PolicyKind, PrincipalKind, Verdict};
 use serde_json::Value;
 
-use crate::policy::{check_refusal, has_fractions, principal, push, statements};
+use crate::policy::{KNOWN_ID, check_refusal, has_fractions, principal, push, statements};
 
 /// Policies of one input.
 const POLICIES_MAX: usize = 12;
@@ -127,6 +129,7 @@ impl World {
         let decided = self.decide(request);
         assert_eq!(decided, self.decide(request), "one question, one answer");
         self.check_source(request);
+        self.check_bound(request);
         if !self.all().any(|(_, value)| has_fractions(value)) {
             assert_eq!(decided, self.reversed().decide(request), "in another order");
         }
@@ -177,6 +180,31 @@ impl World {
                 );
                 assert!(said.starts_with(&start), "{said}");
             }
+        }
+    }
+
+    /// Bound to whom it means, a policy of a resource says what it said; bound to somebody else of the name, it knows the caller by
+    /// his name no more.
+    fn check_bound(&self, request: &Request<'_>) {
+        let Some((document, _)) = &self.resource else { return };
+        let caller = request.principal;
+        let names: BTreeMap<String, String> = document
+            .principals()
+            .filter(|arn| !arn.contains(":assumed-role/"))
+            .map(|arn| (arn.to_owned(), "AIDASOMEBODYELSE".to_owned()))
+            .collect();
+        let bound = document.clone().bound(&names);
+        let other = bound.decide(request);
+        let is_user = caller.kind() == PrincipalKind::User;
+        assert!(!is_user || !matches!(other, Verdict::Allowed { grant: Grant::Itself, .. }), "{other:?}");
+        if caller.id().is_some() {
+            let own = [Some(caller.name()), caller.role()];
+            let meant = names.into_iter().map(|(arn, other)| {
+                let id = if own.contains(&Some(arn.as_str())) { KNOWN_ID.to_owned() } else { other };
+                (arn, id)
+            });
+            let bound = document.clone().bound(&meant.collect());
+            assert_eq!(bound.decide(request), document.decide(request), "bound to whom it means");
         }
     }
 

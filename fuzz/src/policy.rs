@@ -12,7 +12,7 @@ const STATEMENTS_ALONE: usize = 6;
 /// What an author may be told of his own text is cut short: the place has four names at most.
 const MESSAGE_CHARS_MAX: usize = 8_000;
 
-/// Lines: a principal (`root`, `user/NAME`, `session/ROLE/NAME`, `service/NAME`), an action, a secret's ARN; then `key=value` of
+/// Lines: a principal (`root`, `user/NAME`, `known/NAME`, `session/ROLE/NAME`, `web/ROLE/NAME`, `federated`, `service/NAME`), an action, a secret's ARN; then `key=value` of
 /// the request's context up to an empty line; then the policy. It is refused with a place that it has, or it is one policy
 /// however its JSON is spelt, and each verdict is that of the statement that it names.
 pub fn check_policy(data: &[u8]) -> bool {
@@ -59,6 +59,11 @@ pub(crate) fn has_fractions(value: &Value) -> bool {
     }
 }
 
+/// The id of callers that are known by one.
+pub(crate) const KNOWN_ID: &str = "AIDAKNOWN";
+/// The identity provider of those who come through one.
+const PROVIDER: &str = "arn:aws:iam::111122223333:oidc-provider/oidc.example";
+
 pub(crate) fn principal(account: &AccountId, text: &str) -> Principal {
     let mut parts = text.splitn(3, '/');
     let mut part = || parts.next().unwrap_or_default();
@@ -66,6 +71,9 @@ pub(crate) fn principal(account: &AccountId, text: &str) -> Principal {
         ("user", name, _) => Principal::user(account, name),
         ("session", role, name) => Principal::session(account, role, name),
         ("service", name, _) => Principal::service(name),
+        ("known", name, _) => Principal::user(account, name).identified(KNOWN_ID),
+        ("web", role, name) => Principal::session(account, role, name).through(PROVIDER).identified(KNOWN_ID),
+        ("federated", ..) => Principal::federated(PROVIDER),
         _ => Principal::root(account),
     }
 }

@@ -38,6 +38,16 @@ fn boto3_finds_no_way_from_a_little_to_more() {
 }
 
 #[test]
+fn boto3_finds_each_known_way_to_more_open_to_the_one_permission_that_opens_it_and_to_no_other() {
+    judge(include_str!("boto3/iam_escalation.py"));
+}
+
+#[test]
+fn boto3_finds_policies_of_resources_to_mean_whoever_had_the_name_then() {
+    judge(include_str!("boto3/iam_bound.py"));
+}
+
+#[test]
 fn boto3_finds_that_functions_get_roles_and_secrets_rotators_from_those_who_may() {
     let pawl = Pawl::start(Options::default());
     let parts = [include_str!("boto3/lambda.py"), COMMON, include_str!("boto3/iam_functions.py")];

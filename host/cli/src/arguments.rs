@@ -238,6 +238,15 @@ pub(crate) struct EventsArgs {
 
 #[derive(Args)]
 pub(crate) struct DoctorArgs {
+    /// Look at a certificate before a server is given it, too: this file, as PEM ...
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// ... and its key, as PEM ...
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// ... and the authorities by which clients' certificates are to be verified.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

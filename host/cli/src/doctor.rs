@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use pawl_api::ErrorCode;
-use pawl_api::pawl::{DescribeHostRequest, DescribeHostResponse, RotationStatesView, StoreView};
+use pawl_api::pawl::{
+    CertificateView, DescribeHostRequest, DescribeHostResponse, RotationStatesView, StoreView,
+};
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
+use pawl_server::{Certificate, TlsSettings};
 use serde::Serialize;
 
+use crate::arguments::DoctorArgs;
 use crate::client::{Client, ClientError};
 use crate::output::{Format, Printer, plain};
-use crate::settings::{ConnectionArgs, Environment};
+use crate::settings::Environment;
 use crate::{CommandError, connect, span};
 
 /// How one thing is.
@@ -53,12 +57,13 @@ fn fail(what: impl Into<String>, remedy: impl Into<String>) -> Check {
 
 /// Looks at everything that it can reach; fails when anything is wrong.
 pub(crate) fn run(
-    args: &ConnectionArgs,
+    args: &DoctorArgs,
     environment: &Environment<'_>,
     printer: &mut Printer,
 ) -> Result<(), CommandError> {
-    let client = connect(args, environment)?;
-    let checks = examine(&client);
+    let client = connect(&args.connection, environment)?;
+    let mut checks: Vec<Check> = files(args).map(|files| read(&files, client.wall())).into_iter().collect();
+    checks.extend(examine(&client));
     let failed = checks.iter().any(|check| check.state == State::Fail);
     match printer.format {
         Format::Json => printer.json(&Report { checks })?,
@@ -69,6 +74,56 @@ pub(crate) fn run(
         }
     }
     if failed { Err(CommandError::Reported) } else { Ok(()) }
+}
+
+/// The files that a server is to be given.
+fn files(args: &DoctorArgs) -> Option<TlsSettings> {
+    let (certificate, key) = args.tls_cert.clone().zip(args.tls_key.clone())?;
+    Some(TlsSettings { certificate, key, client_ca: args.tls_client_ca.clone() })
+}
+
+/// Looks at them as a server would.
+fn read(files: &TlsSettings, now: Timestamp) -> Check {
+    let shown = files.certificate.display();
+    match Certificate::read(files) {
+        Err(error) => fail(error.to_string(), "a server would not take these files"),
+        Ok(Certificate { subject, begins_at, ends_at }) => {
+            let what = format!("the certificate in `{shown}`, of {subject}, whose key fits,");
+            lasts(&what, begins_at, ends_at, now)
+        }
+    }
+}
+
+/// Whether a certificate is valid, and for how long.
+fn lasts(what: &str, begins_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Check {
+    let remedy =
+        "put a new one and its key into the server's files: it is taken into force without a restart";
+    if begins_at > now {
+        let until = Duration::from_millis(begins_at.millis_since(now));
+        return fail(format!("{what} is not valid yet, for {}", span::show(until)), "look at the clocks");
+    }
+    if ends_at <= now {
+        let since = Duration::from_millis(now.millis_since(ends_at));
+        return fail(format!("{what} has EXPIRED, {} ago", span::show(since)), remedy);
+    }
+    let left = ends_at.millis_since(now);
+    let text = format!("{what} ends in {}, on {}", span::show(Duration::from_millis(left)), ends_at.utc());
+    let share = ends_at.millis_since(begins_at) / limits::CERTIFICATE_SHARE_LEFT;
+    let soon = u64::try_from(limits::CERTIFICATE_ENDS_SOON.as_millis()).unwrap_or(u64::MAX);
+    if left < share.min(soon) { warn(text, remedy) } else { ok(text) }
+}
+
+/// The certificate that a server serves, and what it would do with what its files hold now.
+fn certificate(view: &CertificateView, now: Timestamp) -> Vec<Check> {
+    let what = format!("the certificate that is served, of {},", view.subject);
+    let mut checks = vec![lasts(&what, view.begins_at.0, view.ends_at.0, now)];
+    if let Some(problem) = &view.problem {
+        checks.push(fail(
+            format!("its files hold something else now, which the server does not take: {problem}"),
+            "the certificate from before stays in force until it ends; put a certificate there, and the key that is its own",
+        ));
+    }
+    checks
 }
 
 fn lines(check: &Check) -> Vec<String> {
@@ -192,6 +247,7 @@ fn of_host(host: &DescribeHostResponse) -> Vec<Check> {
             "in production, start it without --dev-clock",
         ),
     });
+    checks.extend(host.certificate.iter().flat_map(|view| certificate(view, host.clock.wall.0)));
     checks.extend(store(&host.store));
     checks.extend(leases(host));
     checks.extend(host.store.rotations.iter().flat_map(rotations));
@@ -373,6 +429,38 @@ ok    keyring: File, key k1
 ok    function arn:f (postgres) sha256:00",
                 version = env!("CARGO_PKG_VERSION")
             )
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_judged_by_what_is_left_of_it() {
+        const DAY: u64 = 86_400;
+        let begins = Timestamp::from_millis(1_785_000_000_000);
+        let state = |days: u64, day: u64| {
+            let check = lasts("it", begins, begins.plus_seconds(days * DAY), begins.plus_seconds(day * DAY));
+            check.state
+        };
+        assert_eq!(
+            [state(90, 1), state(90, 75), state(90, 77), state(90, 90)],
+            [State::Ok, State::Ok, State::Warn, State::Fail]
+        );
+        // One of a week has a day and a half left when it should have been renewed.
+        assert_eq!([state(7, 1), state(7, 5), state(7, 6)], [State::Ok, State::Ok, State::Warn]);
+        assert_eq!(lasts("it", begins.plus_seconds(9), begins.plus_seconds(99), begins).state, State::Fail);
+        let view = CertificateView {
+            subject: "CN=pawl".to_owned(),
+            begins_at: begins.into(),
+            ends_at: begins.plus_seconds(90 * DAY).into(),
+            problem: Some("the key in `k` is not that of the certificate in `c`".to_owned()),
+        };
+        let lines: Vec<String> =
+            certificate(&view, begins.plus_seconds(80 * DAY)).iter().flat_map(lines).collect();
+        assert_eq!(
+            lines.join("\n"),
+            "warn  the certificate that is served, of CN=pawl, ends in 10 d, on 2026-10-23 17:20:00 UTC
+      -> put a new one and its key into the server's files: it is taken into force without a restart
+FAIL  its files hold something else now, which the server does not take: the key in `k` is not that of the certificate in `c`
+      -> the certificate from before stays in force until it ends; put a certificate there, and the key that is its own"
         );
     }
 

@@ -106,7 +106,7 @@ fn dispatch(cli: Cli) -> Result<(), CommandError> {
             Command::Key { command } => key::run(&command, environment, &mut printer),
             Command::Events(args) => events::run(&args, environment, &mut printer),
             Command::Audit { command } => audit::run(&command, environment, &mut printer),
-            Command::Doctor(args) => doctor::run(&args.connection, environment, &mut printer),
+            Command::Doctor(args) => doctor::run(&args, environment, &mut printer),
             Command::Backup(args) => backup::run(&args, environment, &mut printer),
             Command::Restore(args) => restore::run(&args, environment, &mut printer),
             Command::Migrate(args) => migrate::run(&args, environment, &mut printer),

@@ -8,6 +8,8 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::alias::{Alias, AliasName, AliasNameError, SECRETS_ALIAS};
@@ -66,6 +68,9 @@ pub struct Key {
     pub created_at: Timestamp,
     /// The policy on it, as JSON text, exactly as it was given.
     pub policy: String,
+    /// The ids of the users and roles that the policy names, by the ARNs that they had when it was written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub principals: BTreeMap<String, String>,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
@@ -134,6 +139,8 @@ pub struct NewKey {
     pub description: String,
     /// The policy on it; none for the one that lets the account's own policies decide.
     pub policy: Option<String>,
+    /// See [`Key::principals`].
+    pub principals: BTreeMap<String, String>,
     /// Its tags.
     pub tags: Vec<Tag>,
 }
@@ -144,7 +151,7 @@ impl Key {
     /// # Errors
     /// When it has more tags than there may be.
     pub fn new(new: NewKey, rng: &dyn Rng, now: Timestamp) -> Result<Self, KeyError> {
-        let NewKey { region, account, spec, manager, description, policy, tags } = new;
+        let NewKey { region, account, spec, manager, description, policy, principals, tags } = new;
         let id = KeyId::random(rng);
         let policy = policy.unwrap_or_else(|| default_policy(&region, &account));
         let mut key = Self {
@@ -157,6 +164,7 @@ impl Key {
             state: KeyState::Enabled,
             created_at: now,
             policy,
+            principals,
             tags: Vec::new(),
             rotation: None,
             materials: vec![Material::first(rng, now)],

@@ -3,7 +3,7 @@
 mod rotating;
 mod scheduled;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,9 @@ pub struct Secret {
     /// The policy on it, as JSON text, exactly as it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The ids of the users and roles that the policy names, by the ARNs that they had when it was written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub principals: BTreeMap<String, String>,
     /// The region of the secret that this row stands for; none for a secret of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_of: Option<Region>,
@@ -172,6 +175,7 @@ impl Secret {
             kms_key_id: None,
             kind: None,
             policy: None,
+            principals: BTreeMap::new(),
             replica_of: None,
             replicas: Vec::new(),
             created_at: now,

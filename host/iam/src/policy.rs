@@ -24,6 +24,7 @@ mod sentence;
 mod statement;
 mod who;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use context::{ConditionContext, ContextValue};
@@ -36,6 +37,7 @@ pub use who::Grant;
 use action::ActionName;
 use condition::Truth;
 use statement::{Effect, Statement};
+use who::Name;
 
 #[cfg(test)]
 mod tests;
@@ -226,6 +228,27 @@ impl PolicyDocument {
     #[must_use]
     pub fn findings(&self, author: Option<&AccessRequest<'_>>) -> Vec<Finding> {
         finding::all(self, author)
+    }
+
+    /// The ARNs of users, roles and sessions that it names as principals.
+    pub fn principals(&self) -> impl Iterator<Item = &str> {
+        let names = self.statements.iter().flat_map(|statement| statement.who.listed());
+        names.filter_map(|name| match name {
+            Name::Arn { arn, .. } => Some(&**arn),
+            _ => None,
+        })
+    }
+
+    /// The same, about the users and roles of these unique ids where it names them by these ARNs: whoever has such an ARN later is
+    /// somebody else.
+    #[must_use]
+    pub fn bound(mut self, ids: &BTreeMap<String, String>) -> Self {
+        for name in self.statements.iter_mut().flat_map(|statement| statement.who.listed_mut()) {
+            if let Name::Arn { arn, id } = name {
+                *id = ids.get(&**arn).map(|id| id.as_str().into());
+            }
+        }
+        self
     }
 
     fn named(&self) -> impl Iterator<Item = (StatementName<'_>, &Statement)> {

@@ -1,8 +1,8 @@
 //! One running host: the service and what is around it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pawl_audit::AuditLog;
@@ -14,7 +14,7 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::app::App;
-use crate::edge::Gate;
+use crate::edge::{Gate, TlsDoor};
 use crate::epoch::StoreEpoch;
 use crate::identity::{AccessKey, Directory};
 use crate::metrics::Metrics;
@@ -57,6 +57,8 @@ pub struct Host {
     pub epoch: StoreEpoch,
     /// Who asks too often.
     pub(crate) gate: Gate,
+    /// The certificate of the port; none before it is opened, or without one.
+    pub(crate) tls: OnceLock<Arc<TlsDoor>>,
     /// The keys of identity providers.
     pub(crate) issuers: Issuers,
     /// Whether it was told to end: it is not ready any more.

@@ -1,5 +1,6 @@
 //! Who calls: the root identity, and the callers that signatures prove.
 
+mod bound;
 mod directory;
 mod principal;
 mod secrets;
@@ -18,11 +19,13 @@ use pawl_core::function::FunctionArn;
 use pawl_core::names::{AccountId, Region, VersionId};
 use pawl_core::value::{SecretBytes, SecretValue, ValueKind};
 use pawl_core::world::Rng;
+use pawl_iam::policy::PrincipalKind;
 use pawl_keyring::{Keyring, SealContext, Sealed};
 use pawl_store::{EntityRow, Store, StoreError};
 
 use crate::audit::Trail;
 
+pub(crate) use self::bound::trust_of;
 pub use self::directory::{Credential, Directory};
 pub use self::principal::Identity;
 pub use self::session::{Assumed, Issued, Session, Who, issue};
@@ -54,12 +57,23 @@ pub struct Caller {
     pub source: Option<IpAddr>,
     /// Whether it came over TLS that ends at this host.
     pub is_encrypted: bool,
-    /// The subject of the certificate that the client has shown, where it has.
-    pub certificate: Option<Arc<str>>,
+    /// Whether it has signed with credentials that end.
+    pub is_temporary: bool,
+    /// The certificate that the client has shown and that was verified, where there is one.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// What decides about a user or a session; none for the root identity and Pawl itself.
     pub identity: Option<Arc<Identity>>,
     /// Where what is touched for it is noted.
     pub(crate) trail: Trail,
+}
+
+/// A certificate that a client has shown, after it was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Its subject, as RFC 4514 writes it; none where that cannot be read.
+    pub subject: Option<String>,
+    /// The SHA-256 of the whole certificate, in lower-case hexadecimal: what tells it from another of the same subject.
+    pub sha256: String,
 }
 
 /// In what capacity somebody calls. Two are Pawl itself, at work for a secret.
@@ -86,6 +100,7 @@ impl Caller {
             standing: Standing::Root,
             source: None,
             is_encrypted: false,
+            is_temporary: false,
             certificate: None,
             identity: None,
             trail: Trail::default(),
@@ -102,6 +117,7 @@ impl Caller {
             standing: Standing::Principal,
             source: None,
             is_encrypted: false,
+            is_temporary: identity.issued_at.is_some(),
             certificate: None,
             identity: Some(identity),
             trail: Trail::default(),
@@ -118,10 +134,19 @@ impl Caller {
             standing: Standing::Principal,
             source: None,
             is_encrypted: false,
+            is_temporary: false,
             certificate: None,
             identity: None,
             trail: Trail::default(),
         }
+    }
+
+    /// Whether it has signed with what `GetSessionToken` gives: a session of a user or of the root identity, and of no role.
+    #[must_use]
+    pub fn is_own_session(&self) -> bool {
+        let identity = self.identity.as_deref();
+        let is_roles = identity.is_some_and(|own| own.principal.kind() == PrincipalKind::Session);
+        self.is_temporary && !is_roles
     }
 
     /// The caller, calling from an address.
@@ -140,6 +165,7 @@ impl Caller {
             standing: Standing::Scheduler,
             source: None,
             is_encrypted: false,
+            is_temporary: false,
             certificate: None,
             identity: None,
             trail: Trail::default(),
@@ -156,6 +182,7 @@ impl Caller {
             standing: Standing::Rotation,
             source: None,
             is_encrypted: false,
+            is_temporary: false,
             certificate: None,
             identity: None,
             trail: Trail::default(),

@@ -29,7 +29,7 @@ mod start;
 mod turns;
 pub mod world;
 
-pub use edge::{TlsError, TlsSettings};
+pub use edge::{Certificate, TlsError, TlsSettings};
 pub use events::webhook::{WebhookError, WebhookSettings, WebhookUrl, WebhookUrlError};
 pub use oidc::{KeySetError, OidcError, OidcSettings};
 pub use pawl_store::{DatabaseUrl, DatabaseUrlError};

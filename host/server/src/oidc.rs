@@ -11,6 +11,8 @@ mod token;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::outbound::AuthoritiesError;
+
 pub(crate) use self::issuer::Issuers;
 pub(crate) use self::token::{Claims, Token, TokenError};
 
@@ -34,9 +36,9 @@ pub enum OidcError {
         /// Why.
         source: std::io::Error,
     },
-    /// Not a certificate.
-    #[error("`{0}` holds no certificate authority in PEM form")]
-    Ca(PathBuf),
+    /// The authorities by which providers' servers are verified.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// Not a key set.
     #[error("`{path}` holds no keys of an identity provider (a JSON Web Key Set): {why}")]
     KeySet {

@@ -262,7 +262,8 @@ pub(crate) fn surroundings<'a>(app: &'a App, caller: &'a Caller, context: &mut C
     context.push("aws:CurrentTime", app.clock().wall());
     context.push("aws:EpochTime", app.clock().wall().millis() / 1_000);
     context.push("aws:SecureTransport", caller.is_encrypted);
-    if caller.identity.is_none() {
+    // Neither Pawl's own work nor somebody with a token only is the root.
+    if caller.standing == Standing::Root {
         context.push("aws:userid", app.account().as_str());
     }
     context.push("aws:RequestedRegion", caller.region.as_str());

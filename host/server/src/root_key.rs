@@ -21,6 +21,7 @@ use pawl_keyring::passphrase::{StretchError, Stretching};
 use pawl_keyring::root_file::{self, RootFileError};
 use pawl_keyring::{KeyRecord, Keyring, RootId, RootKey, SealError, Slot, UnlockError, UnlockedRecord};
 
+use crate::outbound::AuthoritiesError;
 use files::{first_line, next_in_file, profile, read};
 pub(crate) use keeper::keep;
 pub use keeper::{Keeper, KeeperError, Standing};
@@ -80,6 +81,9 @@ pub enum ProviderError {
         /// Why.
         source: std::io::Error,
     },
+    /// The authorities by which it is verified.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// The root key file.
     #[error(transparent)]
     File(#[from] RootFileError),

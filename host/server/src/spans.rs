@@ -52,8 +52,8 @@ pub(crate) fn request_signed(caller: &Caller) {
         Span::current().record("region", caller.region.as_str());
     }
     // Only where clients must have certificates.
-    if let Some(subject) = &caller.certificate {
-        Span::current().record("client.certificate", &**subject);
+    if let Some(shown) = &caller.certificate {
+        Span::current().record("client.certificate", shown.subject.as_deref().unwrap_or(&shown.sha256));
     }
 }
 

@@ -8,8 +8,8 @@ mod vault;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pawl_core::limits;
@@ -244,6 +244,9 @@ pub async fn serve(
 fn terms(host: &Host, doors: &DoorSettings, bound: SocketAddr) -> Result<edge::Terms, TlsError> {
     let open = |settings| TlsDoor::open(settings, host.metrics.doors.clone(), &*host.clock).map(Arc::new);
     let tls = doors.tls.clone().map(open).transpose()?;
+    if let Some(tls) = &tls {
+        let _ = host.tls.set(Arc::clone(tls));
+    }
     if tls.is_none() && !bound.ip().to_canonical().is_loopback() {
         tracing::warn!(
             address = %bound,
@@ -349,6 +352,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         signing_keys: SigningKeys::default(),
         epoch,
         issuers,
+        tls: OnceLock::new(),
         is_ending: AtomicBool::new(false),
     };
     Ok(Opened { host: Arc::new(host), _dir: dir })

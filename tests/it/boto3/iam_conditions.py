@@ -18,6 +18,7 @@ fence = iam.create_policy(PolicyName="fence", PolicyDocument=allow("*"))["Policy
 iam.create_user(UserName="fenced", PermissionsBoundary=fence, Tags=[{"Key": "team", "Value": "red"}])
 iam.create_role(RoleName="rotator", AssumeRolePolicyDocument=trust(ACCOUNT), Tags=[{"Key": "team", "Value": "red"}])
 iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust(ACCOUNT))
+iam.create_role(RoleName="tagged", AssumeRolePolicyDocument=trust(ACCOUNT, ["sts:AssumeRole", "sts:TagSession"]))
 s, k, i, t, f = [client(service, mine) for service in ["secretsmanager", "kms", "iam", "sts", "lambda"]]
 replica = boto3.client("secretsmanager", endpoint_url=ENDPOINT, config=QUIET, region_name="eu-west-1",
                        aws_access_key_id=mine["AccessKeyId"], aws_secret_access_key=mine["SecretAccessKey"])
@@ -96,6 +97,14 @@ ROWS = [  # operator, key, a value that the request has, one that it has not, th
     ("StringEquals", "aws:ResourceTag/team", "blue", "red", "kms:Decrypt", decrypt),
     ("Bool", "aws:ViaAWSService", "false", "true", "kms:Decrypt", decrypt),
     ("StringEquals", "kms:RequestAlias", "alias/shop", "alias/other", "kms:Encrypt", lambda: k.encrypt(KeyId="alias/shop", Plaintext=b"x")),
+    # By whichever name, or none, the key is asked for.
+    ("ForAnyValue:StringEquals", "kms:ResourceAliases", "alias/shop", "alias/other", "kms:Decrypt", decrypt),
+    ("ForAnyValue:StringLike", "kms:ResourceAliases", "alias/sh*", "alias/x*", "kms:DescribeKey", lambda: k.describe_key(KeyId=key["KeyId"])),
+    ("ForAnyValue:StringEquals", "kms:ResourceAliases", "alias/shop", "alias/other", "kms:Decrypt", through),
+    ("StringEquals", "aws:RequestTag/team", "blue", "red", "kms:CreateKey", lambda: k.create_key(Tags=[{"TagKey": "team", "TagValue": "blue"}])),
+    ("ForAnyValue:StringEquals", "aws:TagKeys", "team", "other", "kms:CreateKey", lambda: k.create_key(Tags=[{"TagKey": "team", "TagValue": "blue"}])),
+    ("ForAnyValue:StringEquals", "aws:TagKeys", "gone", "other", "kms:UntagResource", lambda: k.untag_resource(KeyId=key["KeyId"], TagKeys=["gone"])),
+    ("StringEquals", "aws:ResourceTag/team", "blue", "red", "kms:UntagResource", lambda: k.untag_resource(KeyId=key["KeyId"], TagKeys=["gone"])),
     ("StringEquals", "kms:ViaService", "secretsmanager.us-east-1.amazonaws.com", "ssm.us-east-1.amazonaws.com", "kms:Decrypt", through),
     ("Bool", "aws:ViaAWSService", "true", "false", "kms:Decrypt", through),
     ("ForAnyValue:StringEquals", "aws:CalledVia", "secretsmanager.amazonaws.com", "ssm.amazonaws.com", "kms:Decrypt", through),
@@ -118,11 +127,25 @@ ROWS = [  # operator, key, a value that the request has, one that it has not, th
     ("ArnEquals", "iam:PolicyARN", fence, fence + "x", "iam:AttachUserPolicy", attach),
     ("StringEquals", "iam:PermissionsBoundary", fence, fence + "x", "iam:AttachUserPolicy", attach),
     ("StringEquals", "iam:ResourceTag/team", "red", "blue", "iam:AttachUserPolicy", attach),
+    ("StringEquals", "aws:ResourceTag/team", "red", "blue", "iam:AttachUserPolicy", attach),
+    ("StringEquals", "aws:RequestTag/k", "v", "w", "iam:TagUser", lambda: i.tag_user(UserName="fenced", Tags=[{"Key": "k", "Value": "v"}])),
+    ("ForAnyValue:StringEquals", "aws:TagKeys", "k", "l", "iam:TagRole", lambda: i.tag_role(RoleName="rotator", Tags=[{"Key": "k", "Value": "v"}])),
+    ("ForAnyValue:StringEquals", "aws:TagKeys", "k", "l", "iam:UntagUser", lambda: i.untag_user(UserName="fenced", TagKeys=["k"])),
+    ("StringEquals", "aws:ResourceTag/team", "red", "blue", "iam:UntagRole", lambda: i.untag_role(RoleName="rotator", TagKeys=["k"])),
+    ("StringEquals", "aws:RequestTag/k", "v", "w", "iam:CreateUser", lambda: i.create_user(UserName="fenced", Tags=[{"Key": "k", "Value": "v"}])),
+    ("StringEquals", "aws:ResourceTag/team", "red", "blue", "sts:AssumeRole", lambda: t.assume_role(RoleArn=arn("role", "rotator"), RoleSessionName="tt")),
+    ("StringEquals", "aws:RequestTag/k", "v", "w", "sts:TagSession",
+     lambda: t.assume_role(RoleArn=arn("role", "tagged"), RoleSessionName="tt", Tags=[{"Key": "k", "Value": "v"}])),
+    ("StringEquals", "aws:RequestTag/k", "v", "w", "lambda:CreateFunction", lambda: f.create_function(
+        Role=arn("role", "rotator"), Runtime="provided", Handler="h", FunctionName="fn", Tags={"k": "v"}, Code={"ZipFile": b"no component"})),
+    ("ForAnyValue:StringEquals", "aws:TagKeys", "k", "l", "lambda:CreateFunction", lambda: f.create_function(
+        Role=arn("role", "rotator"), Runtime="provided", Handler="h", FunctionName="fn", Tags={"k": "v"}, Code={"ZipFile": b"no component"})),
     ("StringEquals", "sts:ExternalId", "word", "other", "sts:AssumeRole", assume),
     ("StringEquals", "sts:RoleSessionName", "tt", "uu", "sts:AssumeRole", assume),
 ]
 # What calls need besides the action that is looked at.
-BESIDE = {"iam:PassRole": ["lambda:CreateFunction"], "kms:Decrypt": [SM + "GetSecretValue"], "kms:GenerateDataKey": [SM + "PutSecretValue"],
+BESIDE = {"iam:PassRole": ["lambda:CreateFunction"], "lambda:CreateFunction": ["iam:PassRole", "lambda:TagResource"], "iam:CreateUser": ["iam:TagUser"],
+          "sts:TagSession": ["sts:AssumeRole"], "kms:CreateKey": ["kms:TagResource"], "kms:Decrypt": [SM + "GetSecretValue"], "kms:GenerateDataKey": [SM + "PutSecretValue"],
           SM + "RotateSecret": ["lambda:InvokeFunction"], SM + "GetSecretValue": ["kms:*"], SM + "UpdateSecret": ["kms:*"], SM + "CreateSecret": ["kms:*"]}
 
 def let(call):

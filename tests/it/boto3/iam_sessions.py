@@ -84,7 +84,15 @@ assert len(client("secretsmanager", own).list_secrets()["SecretList"]) == 2
 assert error(client("iam", own).list_users)[:2] == (403, "AccessDenied")
 assert client("iam", key).list_users()["Users"][0]["UserName"] == "ann"
 assert error(client("sts", own).get_session_token)[1] == "AccessDenied"
-assert client("sts", sts.get_session_token()["Credentials"]).get_caller_identity()["Arn"].endswith(":root")
+# Neither does the root's: who finds one makes nothing of it that lasts longer.
+roots = sts.get_session_token()["Credentials"]
+assert client("sts", roots).get_caller_identity()["Arn"].endswith(":root")
+assert client("secretsmanager", roots).get_secret_value(SecretId="a/1")["SecretString"] == "one"
+assert error(client("sts", roots).get_session_token) == (403, "AccessDenied", "Cannot call GetSessionToken with session credentials")
+assert error(client("sts", roots).get_access_key_info, AccessKeyId=key["AccessKeyId"])[:2] == (403, "AccessDenied")
+for call, more in [("create_access_key", {"UserName": "ann"}), ("create_user", {"UserName": "mine"}), ("list_users", {})]:
+    assert error(getattr(client("iam", roots), call), **more)[:2] == (403, "AccessDenied"), call
+assert [user["UserName"] for user in iam.list_users()["Users"]] == ["ann"]
 iam.delete_access_key(UserName="ann", AccessKeyId=key["AccessKeyId"])
 iam.delete_user_policy(UserName="ann", PolicyName="p")
 assert error(client("secretsmanager", own).list_secrets)[1] == "AccessDeniedException"

@@ -2,8 +2,10 @@
 
 mod certificates;
 mod client;
+mod crowds;
 mod issuer;
 mod limits;
 mod oidc;
 mod shutdown;
+mod smuggling;
 mod tls;

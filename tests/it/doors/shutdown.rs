@@ -61,8 +61,12 @@ fn a_request_that_never_ends_is_waited_for_only_so_long() {
         let page = get("/metrics").send(pawl.address()).body;
         page.contains("pawl_requests_in_flight 1").then_some(())
     });
+    let told = Instant::now();
     assert_eq!(pawl.terminate(), Some(0));
+    let took = told.elapsed();
     assert!(pawl.log().contains("some requests were cut off"), "{}", pawl.log());
+    // Cut off is cut off: nothing waits for what would still become of them.
+    assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(14), "{took:?}");
 }
 
 #[test]

@@ -76,6 +76,55 @@ fn serial(client: &Tls, ground: &Ground) -> Vec<u8> {
 }
 
 #[test]
+fn the_doctor_tells_when_a_certificate_ends_and_when_a_key_does_not_fit() {
+    let ground = Ground::new(&["127.0.0.1"], Term::Running);
+    let doctor = || ground.pawl.cli(&["doctor"]);
+    let told = doctor().ok();
+    assert!(told.contains("ok    the certificate that is served, of CN=127.0.0.1, ends in"), "{told}");
+    // Another key is there: a reload does not take it, and the doctor says so.
+    let other = ground.authority.certify(&["127.0.0.1"], Term::Running);
+    replace(&ground.key, &other.key);
+    let ran = doctor();
+    let mismatch = format!("the key in `{}` is not that of the certificate in", ground.key.display());
+    assert!(ran.code != Some(0) && ran.stdout.contains(&mismatch), "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  its files hold something else now"), "{ran:?}");
+    ground.put(&other);
+    assert!(!doctor().ok().contains("FAIL"));
+    let over = ground.authority.certify(&["127.0.0.1"], Term::Over);
+    ground.put(&over);
+    let ran = doctor();
+    assert!(ran.code != Some(0) && ran.stdout.contains("has expired"), "{ran:?}");
+    ground.put(&other);
+    // Files that no server has yet.
+    let file = |name: &str, text: &str| {
+        let path = ground.scratch.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (next, key) = (file("next.pem", &other.certificate), file("next.key", &other.key));
+    let look = |certificate: &str, key: &str| {
+        ground.pawl.cli(&["doctor", "--tls-cert", certificate, "--tls-key", key])
+    };
+    let told = look(&next, &key).ok();
+    assert!(
+        told.contains(&format!(
+            "ok    the certificate in `{next}`, of CN=127.0.0.1, whose key fits, ends in"
+        )),
+        "{told}"
+    );
+    for (certificate, key, why) in [
+        (next.as_str(), file("other.key", &over.key), "is not that of the certificate"),
+        (next.as_str(), file("no.key", "what is this"), "holds no private key"),
+        (file("no.pem", "").as_str(), key.clone(), "holds no certificate in PEM form"),
+        (file("over.pem", &over.certificate).as_str(), file("over.key", &over.key), "has EXPIRED"),
+        ("/nowhere", key, "cannot be read"),
+    ] {
+        let ran = look(certificate, &key);
+        assert!(ran.code != Some(0) && ran.stdout.contains(why), "{why}: {ran:?}");
+    }
+}
+
+#[test]
 fn real_clients_speak_https() {
     let ground = Ground::new(&["127.0.0.1"], Term::Running);
     let pawl = &ground.pawl;

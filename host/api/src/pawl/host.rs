@@ -35,6 +35,21 @@ shapes! {
         optional {
             /// The host's id: the same at every start in its data directory.
             host_id: String,
+            /// The certificate of its port; none where it speaks plain HTTP.
+            certificate: CertificateView,
+        }
+    }
+
+    /// A server's certificate.
+    CertificateView {
+        required {
+            subject: String,
+            begins_at: EpochSeconds,
+            ends_at: EpochSeconds,
+        }
+        optional {
+            /// Why what its files hold now would not be served.
+            problem: String,
         }
     }
 

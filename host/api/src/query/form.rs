@@ -1,5 +1,7 @@
 //! What a form says, and what of it the service's model refuses.
 
+use std::collections::HashSet;
+
 use pawl_core::limits;
 
 use super::rule::Rule;
@@ -10,15 +12,35 @@ use crate::error::{ApiError, ErrorCode};
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a body.
+    /// Reads a body. A field has one value, and a list no gaps: nobody may read of a request what another reader of it does not, and
+    /// no policy that is to limit a session may get lost.
     ///
     /// # Errors
-    /// `ValidationError` for more fields than any request needs.
+    /// `ValidationError` for more fields than any request needs, for a field that is there twice, and for a list with a gap.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let fields = form_urlencoded::parse(body).into_owned();
         let fields: Vec<_> = fields.take(limits::FORM_FIELDS_MAX + 1).collect();
         if fields.len() > limits::FORM_FIELDS_MAX {
             let message = format!("A request has at most {} parameters.", limits::FORM_FIELDS_MAX);
+            return Err(ApiError::new(ErrorCode::ValidationError, message));
+        }
+        let mut seen = HashSet::with_capacity(fields.len());
+        if !fields.iter().all(|(name, _)| seen.insert(name.as_str())) {
+            return Err(ApiError::new(
+                ErrorCode::ValidationError,
+                "A parameter of the request is there twice.",
+            ));
+        }
+        let places: HashSet<(&str, &str)> = fields.iter().filter_map(|(name, _)| place(name)).collect();
+        let follows = |(list, number): &(&str, &str)| match number.parse::<usize>() {
+            Ok(1) => *number == "1",
+            Ok(n) if n > 1 && n.to_string() == *number => {
+                places.contains(&(*list, (n - 1).to_string().as_str()))
+            }
+            _ => false,
+        };
+        if !places.iter().all(follows) {
+            let message = "The members of a list must be numbered from 1 on, without a gap.";
             return Err(ApiError::new(ErrorCode::ValidationError, message));
         }
         Ok(Self(fields))
@@ -113,6 +135,12 @@ impl Form {
     }
 }
 
+/// The list of which a field is a member, and the member's number as it is written.
+fn place(name: &str) -> Option<(&str, &str)> {
+    let (list, rest) = name.split_once(".member.")?;
+    Some((list, rest.split('.').next().unwrap_or_default()))
+}
+
 fn missing(name: &str) -> ApiError {
     violated("null", name, "Member must not be null")
 }
@@ -140,15 +168,44 @@ mod tests {
     fn fields_and_lists_are_read_as_sdks_write_them() {
         let form = form(
             "Action=CreateUser&UserName=a%2Bb+c&Tags.member.1.Key=k&Tags.member.1.Value=v%C3%A9&Tags.member.2.Key=l\
-             &PolicyArns.member.1.arn=x&TagKeys.member.1=one&TagKeys.member.2=two&TagKeys.member.4=lost&Empty=",
+             &PolicyArns.member.1.arn=x&TagKeys.member.1=one&TagKeys.member.2=two&Empty=",
         );
         assert_eq!(form.get("Action"), Some("CreateUser"));
         assert_eq!(form.get("UserName"), Some("a+b c"));
         assert_eq!(form.pairs("Tags", "Key", "Value"), [("k", "vé"), ("l", "")]);
         assert_eq!(form.list("TagKeys"), ["one", "two"]);
         assert_eq!(form.list("Empty"), [""; 0]);
-        let many = "a=b&".repeat(limits::FORM_FIELDS_MAX + 1);
-        assert_eq!(Form::parse(many.as_bytes()).unwrap_err().code, ErrorCode::ValidationError);
+        let many: String = (0..=limits::FORM_FIELDS_MAX).map(|number| format!("a{number}=b&")).collect();
+        assert!(Form::parse(many.as_bytes()).unwrap_err().message.starts_with("A request has at most"));
+    }
+
+    #[test]
+    fn what_two_readers_could_read_in_two_ways_is_no_form() {
+        for (text, why) in [
+            ("UserName=boss&UserName=decoy", "twice"),
+            ("UserName=boss&User%4eame=decoy", "twice"),
+            ("Tags.member.1.Key=a&Tags.member.1.Key=b", "twice"),
+            ("PolicyArns.member.2.arn=x", "gap"),
+            ("PolicyArns.member.0.arn=x", "gap"),
+            ("PolicyArns.member.01.arn=x", "gap"),
+            ("PolicyArns.member.+1.arn=x", "gap"),
+            ("PolicyArns.member.arn=x", "gap"),
+            ("TagKeys.member.1=a&TagKeys.member.3=b", "gap"),
+        ] {
+            let error = Form::parse(text.as_bytes()).unwrap_err();
+            assert!(
+                error.code == ErrorCode::ValidationError && error.message.contains(why),
+                "{text}: {error}"
+            );
+        }
+        for text in [
+            "",
+            "a=1&A=2",
+            "TagKeys.member.2=b&TagKeys.member.1=a",
+            "Tags.member.1.Value=v&Tags.member.1.Key=k",
+        ] {
+            assert!(Form::parse(text.as_bytes()).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Roles.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::IdentityError;
@@ -27,6 +29,9 @@ pub struct Role {
     pub session_seconds_max: u32,
     /// The text of the policy that says who may assume it.
     pub trust: String,
+    /// The ids of the users and roles that this policy names, by the ARNs that they had when it was written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub principals: BTreeMap<String, String>,
     /// Tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
@@ -58,6 +63,7 @@ impl Role {
             description: None,
             session_seconds_max: limits::ROLE_SESSION_SECONDS_MIN,
             trust: String::new(),
+            principals: BTreeMap::new(),
             tags: Vec::new(),
             boundary: None,
             policies: Policies::default(),

@@ -29,6 +29,7 @@ fn account() -> AccountId {
 
 fn key(spec: KeySpec) -> Key {
     let new = NewKey {
+        principals: std::collections::BTreeMap::new(),
         region: region(),
         account: account(),
         spec,

@@ -186,7 +186,7 @@ fn exempts_nobody(names: &[Name]) -> bool {
     let account_of = |arn: &str| arn.split(':').nth(4).unwrap_or_default().to_owned();
     let has_account =
         |account: &str| names.iter().any(|name| matches!(name, Name::Account { id, .. } if **id == *account));
-    names.iter().any(|name| matches!(name, Name::Arn(arn) if !has_account(&account_of(arn))))
+    names.iter().any(|name| matches!(name, Name::Arn { arn, .. } if !has_account(&account_of(arn))))
 }
 
 fn of_condition(

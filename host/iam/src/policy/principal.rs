@@ -15,6 +15,8 @@ pub struct Principal {
     role: Option<Box<str>>,
     /// The identity provider through which a session came.
     provider: Option<Box<str>>,
+    /// What tells the user, or the role of a session, from others that had its name before or have it later.
+    id: Option<Box<str>>,
 }
 
 /// What a principal is.
@@ -72,8 +74,14 @@ impl Principal {
         Self { provider: Some(provider.into()), ..self }
     }
 
+    /// The same, known by the unique id of the user or of the session's role.
+    #[must_use]
+    pub fn identified(self, id: &str) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
+
     fn new(kind: PrincipalKind, account: Option<&AccountId>, name: String) -> Self {
-        Self { kind, account: account.cloned(), name: name.into(), role: None, provider: None }
+        Self { kind, account: account.cloned(), name: name.into(), role: None, provider: None, id: None }
     }
 
     /// What it is.
@@ -104,6 +112,12 @@ impl Principal {
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
+    }
+
+    /// The unique id of the user, or of the session's role.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// A context that holds what follows from the principal alone, to which the request's own values can be added.

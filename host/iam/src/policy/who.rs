@@ -37,7 +37,11 @@ pub(super) enum Name {
         id: Box<str>,
     },
     /// A user, a role or a session.
-    Arn(Box<str>),
+    Arn {
+        arn: Box<str>,
+        /// Which user or role of that ARN, where it is known: then it is no other that has the ARN later.
+        id: Option<Box<str>>,
+    },
     Service(Box<str>),
     Provider(Box<str>),
     /// S3's kind of principal. Never a caller's.
@@ -51,6 +55,22 @@ impl Who {
             Self::Only(names) => names.iter().filter_map(|name| name.is(caller)).max(),
             Self::AllBut(names) => (!exempts(names, caller)).then_some(Grant::Everyone),
             Self::Bearer => Some(Grant::Itself),
+        }
+    }
+
+    /// The names in it.
+    pub(super) const fn listed(&self) -> &[Name] {
+        match self {
+            Self::Only(names) | Self::AllBut(names) => names,
+            Self::Bearer => &[],
+        }
+    }
+
+    /// As [`Who::listed`].
+    pub(super) const fn listed_mut(&mut self) -> &mut [Name] {
+        match self {
+            Self::Only(names) | Self::AllBut(names) => names,
+            Self::Bearer => &mut [],
         }
     }
 
@@ -87,8 +107,12 @@ impl Name {
                 let root = caller.kind() == PrincipalKind::Root;
                 same.then_some(if root { Grant::Itself } else { Grant::Account })
             }
-            Self::Arn(arn) if **arn == *caller.name() => Some(Grant::Itself),
-            Self::Arn(arn) => (caller.role() == Some(arn)).then_some(Grant::Role),
+            Self::Arn { id: Some(id), .. } => {
+                let grant = if caller.kind() == PrincipalKind::Session { Grant::Role } else { Grant::Itself };
+                (caller.id() == Some(id)).then_some(grant)
+            }
+            Self::Arn { arn, id: None } if **arn == *caller.name() => Some(Grant::Itself),
+            Self::Arn { arn, id: None } => (caller.role() == Some(arn)).then_some(Grant::Role),
             Self::Service(name) => {
                 let service = caller.kind() == PrincipalKind::Service;
                 (service && caller.name() == &**name).then_some(Grant::Itself)
@@ -164,7 +188,7 @@ fn aws(text: &str) -> Result<Name, Fault> {
         _ => false,
     };
     let whole = name.chars().all(named) && name.split('/').all(|level| !level.is_empty());
-    if known && whole { Ok(Name::Arn(text.into())) } else { Err(wrong()) }
+    if known && whole { Ok(Name::Arn { arn: text.into(), id: None }) } else { Err(wrong()) }
 }
 
 fn service(text: &str) -> Result<Name, Fault> {

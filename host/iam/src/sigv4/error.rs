@@ -91,6 +91,11 @@ pub enum Malformed {
     /// A part of the `Authorization` header that is no pair.
     #[error("Authorization header has an element that is not a valid key=value pair (missing equal-sign).")]
     Pair,
+    /// A parameter of the `Authorization` header that is none of the three.
+    #[error(
+        "Authorization header has a parameter that is none of 'Credential', 'SignedHeaders' and 'Signature'."
+    )]
+    Parameter,
     /// `Credential` is missing.
     #[error("Authorization header requires 'Credential' parameter.")]
     Credential,

@@ -96,24 +96,31 @@ fn from_header<'a>(head: &Head<'a>, header: &'a str) -> Result<Presented<'a>, Au
     if algorithm != ALGORITHM {
         return Err(Malformed::Algorithm.into());
     }
-    let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+    let (mut credential, mut signed_headers, mut signature, mut other) = (None, None, None, false);
     for parameter in parameters.split(',') {
         let (name, value) = parameter.trim_ascii().split_once('=').ok_or(Malformed::Pair)?;
         match name {
             "Credential" => once(&mut credential, value)?,
             "SignedHeaders" => once(&mut signed_headers, value)?,
             "Signature" => once(&mut signature, value)?,
-            _ => {}
+            _ => other = true,
         }
     }
     let moment = match head.single_text("x-amz-date")? {
         Some(date) => Moment::from_basic(Cow::Borrowed(date))?,
         None => Moment::from_date_header(head.single_text("date")?.ok_or(Malformed::Date)?)?,
     };
+    let credential = credential.ok_or(Malformed::Credential)?;
+    let signed_headers = signed_headers.ok_or(Malformed::SignedHeaders)?;
+    let signature = signature.ok_or(Malformed::Signature)?;
+    // Nobody's client sends another, and whoever reads the header less closely, as a log does, could take it for one of these.
+    if other {
+        return Err(Malformed::Parameter.into());
+    }
     presented(Parts {
-        credential: Cow::Borrowed(credential.ok_or(Malformed::Credential)?),
-        signed_headers: Cow::Borrowed(signed_headers.ok_or(Malformed::SignedHeaders)?),
-        signature: Cow::Borrowed(signature.ok_or(Malformed::Signature)?),
+        credential: Cow::Borrowed(credential),
+        signed_headers: Cow::Borrowed(signed_headers),
+        signature: Cow::Borrowed(signature),
         session_token: head.single_text("x-amz-security-token")?.map(Cow::Borrowed),
         moment,
         expires: None,
@@ -138,9 +145,9 @@ impl<'a> Query<'a> {
         let mut query = Self::default();
         for pair in raw.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // A name in escapes means the same parameter, and must not slip past unread.
-            let name = decode(name).unwrap_or_default();
-            let slot = match &*name {
+            // A name in escapes means the same parameter, and must slip past nobody unread: not past us, nor past a log.
+            let plain = decode(name).unwrap_or_default();
+            let slot = match &*plain {
                 "X-Amz-Algorithm" => &mut query.algorithm,
                 "X-Amz-Credential" => &mut query.credential,
                 "X-Amz-Date" => &mut query.date,
@@ -150,6 +157,9 @@ impl<'a> Query<'a> {
                 SIGNATURE_PARAMETER => &mut query.signature,
                 _ => continue,
             };
+            if plain != name {
+                return Err(Malformed::Query.into());
+            }
             once(slot, decode(value).ok_or(Malformed::NotText)?)?;
         }
         let claims = query.algorithm.is_some() || query.signature.is_some() || query.credential.is_some();

@@ -139,6 +139,9 @@ fn the_form_of_an_authorization_header_is_held_to() {
     assert_eq!(refused("SignedHeaders=", "Other="), Malformed::SignedHeaders.into());
     assert_eq!(refused("Signature=", "Other="), Malformed::Signature.into());
     assert_eq!(refused("Signature=", "Signature=0"), AuthError::Mismatch);
+    // Whoever looks for `Credential=` would find somebody else's key.
+    let another = "XCredential=AKIAVICTIM/20260101/us-east-1/x/aws4_request, Credential=";
+    assert_eq!(refused("Credential=", another), Malformed::Parameter.into());
     assert_eq!(refused("/aws4_request", ""), Malformed::CredentialForm.into());
     assert_eq!(refused("/aws4_request", "/aws4_request/x"), Malformed::CredentialForm.into());
     assert_eq!(refused("/aws4_request", "/aws4"), ScopePart::Terminator.into());
@@ -167,8 +170,10 @@ fn a_request_without_a_signature_is_told_so() {
     assert_eq!(dateless, Err(Malformed::Date.into()));
     let bearer = tampered(|request| *request.header("authorization") = b"Bearer abc".to_vec());
     assert_eq!(bearer, Err(Malformed::Algorithm.into()));
-    let twice = tampered(|request| request.query.push_str("&X-Amz%2DSignature=00"));
+    let twice = tampered(|request| request.query.push_str("&X-Amz-Signature=00"));
     assert_eq!(twice, Err(Malformed::Repeated.into()), "signed in both ways");
+    let escaped = tampered(|request| request.query.push_str("&X-Amz%2DSignature=00"));
+    assert_eq!(escaped, Err(Malformed::Query.into()), "the same, in escapes");
 }
 
 #[test]

@@ -122,7 +122,11 @@ impl App {
         sealed.retain(|version, _| secret.labels.any_on(version));
         let key = Key(secret.region.clone(), secret.name.clone());
         let policy = match before {
-            Some(held) if held.secret.policy == secret.policy => held.policy.clone(),
+            Some(held)
+                if held.secret.policy == secret.policy && held.secret.principals == secret.principals =>
+            {
+                held.policy.clone()
+            }
             _ => rows::policy(&secret),
         };
         let weight = rows::weight(&change.row, &sealed);

@@ -6,6 +6,7 @@ mod authority;
 mod held;
 mod sealing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pawl_core::key::{
@@ -275,6 +276,7 @@ impl App {
             description: "Default key that protects my Secrets Manager data when no other key is defined"
                 .to_owned(),
             policy: None,
+            principals: BTreeMap::new(),
             tags: Vec::new(),
         };
         let key = Key::new(new, &*self.rng, now)?;
@@ -330,12 +332,13 @@ impl App {
         let began = self.keys.generation();
         let row = self.store.entity(KEYS, region.as_str(), &id.to_string()).await?;
         let Some(row) = row else { return Ok(None) };
-        let held = Arc::new(self.unlock_key(row)?);
+        let aliases = self.aliases_of(region, id).await?.into_iter().map(|(_, alias)| alias.name).collect();
+        let held = Arc::new(self.unlock_key(row, aliases)?);
         self.keys.keep(region, held.clone(), began);
         Ok(Some(held))
     }
 
-    fn unlock_key(&self, row: EntityRow) -> Result<HeldKey, AppError> {
+    fn unlock_key(&self, row: EntityRow, aliases: Vec<AliasName>) -> Result<HeldKey, AppError> {
         let key: Key = decode(&row)?;
         let inconsistent =
             |what: &str| AppError::Inconsistent { what: format!("the key {} {what}", key.arn) };
@@ -350,8 +353,8 @@ impl App {
         }
         let unlocked = UnlockedKey::new(key.id, key.arn.to_string(), &materials);
         let unlocked = unlocked.ok_or_else(|| inconsistent("has no usable material"))?;
-        let policy = PolicyDocument::parse_key(&key.policy).ok();
-        Ok(HeldKey { revision: row.revision, key, policy, sealed, unlocked })
+        let policy = PolicyDocument::parse_key(&key.policy).ok().map(|policy| policy.bound(&key.principals));
+        Ok(HeldKey { revision: row.revision, key, aliases, policy, sealed, unlocked })
     }
 
     /// Deletes a key whose time is over, and its aliases with it.

@@ -25,7 +25,7 @@ pub(super) fn hold(row: &SecretRow, sealed: LiteMap<VersionId, Arc<Sealed>>) -> 
 pub(super) fn policy(secret: &Secret) -> Policy {
     let Some(text) = &secret.policy else { return Policy::None };
     match PolicyDocument::parse(text) {
-        Ok(policy) => Policy::Document(Arc::new(policy)),
+        Ok(policy) => Policy::Document(Arc::new(policy.bound(&secret.principals))),
         Err(error) => {
             tracing::error!(secret.arn = %secret.arn, %error, "the policy of a secret cannot be read, so it denies everything");
             Policy::Unreadable

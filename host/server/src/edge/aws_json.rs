@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, request};
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::{Target, X_AMZ_TARGET};
 use pawl_core::limits;
-use pawl_iam::sigv4::Head;
 use tracing::Instrument as _;
 
+use super::body::{Missed, Wiped, receive};
 use super::gate::admitted;
 use super::listener::peer_address;
-use super::sign::must_be_for;
+use super::sign::{must_be_for, with_head};
 use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
 use crate::metrics::Answered;
@@ -35,12 +35,12 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     let answering = async {
         let peer = peer_address(&parts.extensions);
         let call = Call::begin(&host, &parts, known, &request_id, peer).map_err(|_| ApiError::internal())?;
-        let body = receive(body).await;
+        let body = receive(&host, &parts, body, 0).await.map_err(missed);
         let answer = match &body {
             Ok(body) => answer(&host, &parts, target, body, &request_id, &call).await,
             Err(error) => Err(error.clone()),
         };
-        let body = body.as_ref().map_or(&[][..], |body| &body.0[..]);
+        let body = body.as_ref().map_or(&[][..], |body| &body.bytes[..]);
         let recorded =
             call.ended(known, Done::Json(body, answer.as_ref().map(|answer| answer.as_slice()))).await;
         recorded.map_err(|_| ApiError::internal())?;
@@ -62,18 +62,15 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     response
 }
 
-async fn receive(body: Body) -> Result<Wiped, ApiError> {
-    let reading = to_bytes(body, limits::BODY_BYTES_MAX);
-    match tokio::time::timeout(limits::BODY_READ_TIMEOUT, reading).await {
-        Ok(Ok(bytes)) => Ok(Wiped(bytes)),
-        Ok(Err(_)) => Err(ApiError::new(
+fn missed(why: Missed) -> ApiError {
+    match why {
+        Missed::TooLong => ApiError::new(
             ErrorCode::RequestEntityTooLargeException,
             format!("The request's body must not be longer than {} bytes.", limits::BODY_BYTES_MAX),
-        )),
-        Err(_) => Err(ApiError::new(
-            ErrorCode::SerializationException,
-            "The request's body did not arrive in time.",
-        )),
+        ),
+        Missed::TooSlow => {
+            ApiError::new(ErrorCode::SerializationException, "The request's body did not arrive in time.")
+        }
     }
 }
 
@@ -89,18 +86,6 @@ fn target(parts: &request::Parts) -> Result<Target, ApiError> {
     Target::from_header(target.ok_or_else(unknown)?)
 }
 
-/// A body, which may hold a secret.
-pub(super) struct Wiped(pub(super) Bytes);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        // Only when nobody else holds it; the connection's own buffer is hyper's.
-        if let Ok(mut bytes) = std::mem::take(&mut self.0).try_into_mut() {
-            zeroize::Zeroize::zeroize(&mut bytes[..]);
-        }
-    }
-}
-
 async fn answer(
     host: &Host,
     parts: &request::Parts,
@@ -109,20 +94,13 @@ async fn answer(
     request_id: &str,
     call: &Call<'_>,
 ) -> Result<ops::Body, ApiError> {
-    let headers: Vec<(&str, &[u8])> =
-        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let head = Head {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-    };
-    let signed = admitted(host, &head, &body.0, request_id.to_owned(), &parts.extensions)?;
+    let signed =
+        with_head(parts, |head| admitted(host, head, &body.bytes, request_id.to_owned(), &parts.extensions))?;
     let caller = call.signed(signed.caller);
     spans::request_signed(caller);
     let target = target?;
     must_be_for(target.signing_name(), &signed.service)?;
-    ops::perform(host, caller, target, &body.0).await
+    ops::perform(host, caller, target, &body.bytes).await
 }
 
 fn refusal(error: &ApiError) -> Response<Body> {

@@ -6,7 +6,7 @@ use axum::http::Extensions;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_iam::sigv4::Head;
 
-use super::listener::{calling_from, peer_address};
+use super::listener::{calling_from, is_known, peer_address};
 use super::rate::{Rates, client};
 use super::sign::{Signed, authenticate};
 use crate::host::Host;
@@ -86,6 +86,7 @@ pub(super) fn admitted(
     host.gate.must_be_open(extensions)?;
     let signed =
         authenticate(host, head, body, request_id).inspect_err(|_| host.gate.note_refusal(extensions))?;
+    is_known(extensions);
     let caller = calling_from(signed.caller, extensions);
     host.gate.admit(&caller)?;
     Ok(Signed { caller, ..signed })

@@ -10,14 +10,14 @@ use pawl_api::Target;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_api::lambda::{self, Operation, Route};
 use pawl_core::limits;
-use pawl_iam::sigv4::Head;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
-use super::aws_json::{ERROR_TYPE, REQUEST_ID, Wiped};
+use super::aws_json::{ERROR_TYPE, REQUEST_ID};
+use super::body::Wiped;
 use super::gate::admitted;
 use super::listener::peer_address;
-use super::sign::{Signed, must_be_for, worth_a_body};
+use super::sign::{Signed, must_be_for, with_head, worth_a_body};
 use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
 use crate::identity::Caller;
@@ -48,7 +48,7 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
         let answer = answer(&host, &parts, &route, (body, &mut received), &request_id, &call).await;
         let fields = route.as_ref().map_or(&[][..], |route| route.parameters.fields());
         // What takes code has nothing else that is told.
-        let body = received.as_ref().map_or(&[][..], |body| &body.0[..]);
+        let body = received.as_ref().map_or(&[][..], |body| &body.bytes[..]);
         let body = if body.len() > limits::BODY_BYTES_MAX { &[][..] } else { body };
         let reply = answer.as_ref().map(|reply| reply.body.as_slice());
         call.ended(target, Done::Rest(fields, body, reply)).await.map_err(|_| failed())?;
@@ -102,7 +102,7 @@ async fn answer(
     let caller = call.signed(verified(host, parts, body, request_id).await?);
     spans::request_signed(caller);
     let route = route.as_ref().map_err(ApiError::clone)?;
-    let request = ops::lambda::Request { host, caller, route, headers: &parts.headers, body: &body.0 };
+    let request = ops::lambda::Request { host, caller, route, headers: &parts.headers, body: &body.bytes };
     perform(request).await
 }
 
@@ -115,9 +115,9 @@ async fn verified(
 ) -> Result<Caller, ApiError> {
     let (host, parts, body, id) =
         (Arc::clone(host), Arc::clone(parts), Arc::clone(body), request_id.to_owned());
-    let long = body.0.len() > limits::BODY_BYTES_MAX;
+    let long = body.bytes.len() > limits::BODY_BYTES_MAX;
     let verify = move || {
-        let signed = with_head(&parts, |head| admitted(&host, head, &body.0, id, &parts.extensions));
+        let signed = with_head(&parts, |head| admitted(&host, head, &body.bytes, id, &parts.extensions));
         let Signed { caller, service } = signed.map_err(in_lambdas_words)?;
         must_be_for(lambda::SIGNING_NAME, &service)?;
         Ok(caller)
@@ -136,17 +136,6 @@ fn in_lambdas_words(error: ApiError) -> ApiError {
     }
 }
 
-fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {
-    let headers: Vec<(&str, &[u8])> =
-        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    with(&Head {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-    })
-}
-
 async fn receive(body: Body, most: usize, code: bool) -> Result<Wiped, ApiError> {
     let too_long = || {
         let message = format!("Request must be smaller than {most} bytes for this operation");
@@ -158,7 +147,7 @@ async fn receive(body: Body, most: usize, code: bool) -> Result<Wiped, ApiError>
     }
     let time = if code { limits::CODE_BODY_READ_TIMEOUT } else { limits::BODY_READ_TIMEOUT };
     match tokio::time::timeout(time, to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(Wiped(bytes)),
+        Ok(Ok(bytes)) => Ok(Wiped::from(bytes)),
         Ok(Err(_)) => Err(too_long()),
         Err(_) => Err(ApiError::new(
             ErrorCode::InvalidRequestContentException,

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod peer;
+mod seats;
 mod stream;
 
 use std::convert::Infallible;
@@ -28,11 +29,13 @@ use tokio::time::timeout;
 
 use self::addresses::{Addresses, Counted};
 use self::peer::{Peer, PeerTls};
-pub(super) use self::peer::{calling_from, peer_address};
+pub(super) use self::peer::{calling_from, is_known, peer_address};
+use self::seats::{Seated, Seats};
 use self::stream::Flowing;
-use super::tls::{TlsDoor, subject};
+use super::tls::{TlsDoor, shown};
 use super::{aws_json, query, router};
 use crate::host::Host;
+use crate::identity::ClientCertificate;
 use crate::metrics::Connected;
 
 /// How connections are taken.
@@ -56,16 +59,13 @@ pub(crate) async fn serve(
     let most = connections_max(terms.connections_max);
     let places = Arc::new(Semaphore::new(most));
     let addresses = Addresses::new(terms.connections_per_address);
+    let seats = Seats::new();
     let graceful = GracefulShutdown::new();
     let (close, closing) = watch::channel(false);
-    let door = Arc::new(Door { router: router(host.clone()), host, tls: terms.tls, closing });
+    let (cut, cutting) = watch::channel(false);
+    let door = Arc::new(Door { router: router(host.clone()), host, tls: terms.tls, closing, cutting });
     let mut shutdown = pin!(shutdown);
     loop {
-        // A place first: who finds none waits in the system's queue, and costs nothing here.
-        let place = tokio::select! {
-            place = places.clone().acquire_owned() => place,
-            () = &mut shutdown => break,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
@@ -83,11 +83,16 @@ pub(crate) async fn serve(
             door.turned_away("address-connections", address);
             continue;
         };
+        let place = tokio::select! {
+            place = door.place(&places, &seats, address) => place,
+            () = &mut shutdown => break,
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection was gone at once");
             continue;
         }
-        let held = Held { _place: place.ok(), _counted: counted, _open: door.host.metrics.doors.connected() };
+        let open = door.host.metrics.doors.connected();
+        let held = Held { seated: seats.sit(), _place: place, _counted: counted, _open: open };
         let patience = Patience::of(places.available_permits(), most);
         tokio::spawn(door.clone().connection(stream, address, patience, held, graceful.watcher()));
     }
@@ -95,11 +100,16 @@ pub(crate) async fn serve(
     close.send_replace(true);
     if timeout(limits::SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were cut off");
+        // As if their clients had hung up: each is recorded, and none goes on while the store is closed.
+        cut.send_replace(true);
+        let all = u32::try_from(most).unwrap_or(u32::MAX);
+        let _ = timeout(limits::CUT_WAIT, places.acquire_many(all)).await;
     }
 }
 
 /// What a connection takes as long as it is there.
 struct Held {
+    seated: Seated,
     _place: Option<OwnedSemaphorePermit>,
     _counted: Option<Counted>,
     _open: Connected,
@@ -130,9 +140,34 @@ struct Door {
     tls: Option<Arc<TlsDoor>>,
     /// Whether the host ends: no handshake is waited for.
     closing: watch::Receiver<bool>,
+    /// Whether it has ended: no request is waited for.
+    cutting: watch::Receiver<bool>,
 }
 
 impl Door {
+    /// A place for one more connection. Where none is free, somebody gives his up; others wait in the system's queue meanwhile.
+    async fn place(
+        &self,
+        places: &Arc<Semaphore>,
+        seats: &Seats,
+        address: SocketAddr,
+    ) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Some(place);
+        }
+        let waiting = pin!(Arc::clone(places).acquire_owned());
+        let mut waiting = waiting;
+        loop {
+            if seats.make_room() {
+                self.turned_away("no-place", address);
+            }
+            // Whoever was to leave may have begun to say something, and then stays.
+            if let Ok(place) = timeout(limits::PLACE_WAIT, &mut waiting).await {
+                return place.ok();
+            }
+        }
+    }
+
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
@@ -141,18 +176,28 @@ impl Door {
         held: Held,
         watcher: Watcher,
     ) {
-        match &self.tls {
-            None => {
-                let peer = Peer { address, tls: None };
-                self.serve(Flowing::new(stream, limits::ANSWER_STALL_TIMEOUT), peer, patience, watcher).await;
+        let seat = Arc::clone(&held.seated.seat);
+        let serving = async {
+            match &self.tls {
+                None => {
+                    let stream = Flowing::new(stream, limits::ANSWER_STALL_TIMEOUT);
+                    let peer = Peer { address, tls: None, seat: Arc::clone(&seat) };
+                    self.serve(stream, peer, patience, watcher).await;
+                }
+                Some(tls) => {
+                    let Some((stream, told)) = self.handshake(tls, stream, address, patience).await else {
+                        return;
+                    };
+                    let peer = Peer { address, tls: Some(told), seat: Arc::clone(&seat) };
+                    self.serve(stream, peer, patience, watcher).await;
+                }
             }
-            Some(tls) => {
-                let Some((stream, told)) = self.handshake(tls, stream, address, patience).await else {
-                    return;
-                };
-                let peer = Peer { address, tls: Some(told) };
-                self.serve(stream, peer, patience, watcher).await;
-            }
+        };
+        let mut cutting = self.cutting.clone();
+        tokio::select! {
+            () = serving => {}
+            () = seat.taken() => {}
+            _ = cutting.wait_for(|cut| *cut) => {}
         }
         drop(held);
     }
@@ -186,7 +231,7 @@ impl Door {
             Ok(stream) => {
                 figures.handshake("ok");
                 let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-                let told = PeerTls { subject: certificate.and_then(subject).map(Arc::from) };
+                let told = PeerTls { certificate: certificate.map(shown).map(Arc::new) };
                 Some((stream, told))
             }
             Err(how) => {
@@ -254,13 +299,27 @@ impl Service<Request<Incoming>> for Peered {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let seat = Arc::clone(&self.peer.seat);
+        // By itself as well, for whoever tells of a request that nobody has signed rightly.
+        if let Some(certificate) = self.peer.tls.as_ref().and_then(|tls| tls.certificate.clone()) {
+            request.extensions_mut().insert::<Arc<ClientCertificate>>(certificate);
+        }
         request.extensions_mut().insert(self.peer.clone());
         // Nearly all there is, and the router has nothing to decide about it.
         if request.method() == Method::POST && request.uri().path() == "/" && !query::is_for(&request) {
             let answering = aws_json::handle(self.host.clone(), request.map(Body::new));
-            return Box::pin(async { Ok(answering.await) });
+            return Box::pin(async move {
+                let answer = answering.await;
+                seat.answered();
+                Ok(answer)
+            });
         }
-        Box::pin(self.router.call(request))
+        let answering = self.router.call(request);
+        Box::pin(async move {
+            let answer = answering.await;
+            seat.answered();
+            answer
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one port: bytes in, bytes out.
 
 mod aws_json;
+mod body;
 #[cfg(test)]
 mod expired;
 mod gate;
@@ -25,7 +26,7 @@ use pawl_api::lambda::Route;
 pub(crate) use self::gate::Gate;
 pub(crate) use self::listener::{Terms, serve};
 pub(crate) use self::tls::TlsDoor;
-pub use self::tls::{TlsError, TlsSettings};
+pub use self::tls::{Certificate, TlsError, TlsSettings};
 use crate::host::Host;
 
 /// Everything that the port answers.

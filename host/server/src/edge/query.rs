@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, request};
 use pawl_api::error::{ApiError, ErrorCode};
@@ -14,9 +14,10 @@ use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::aws_json::REQUEST_ID;
+use super::body::{Missed, receive};
 use super::gate::admitted;
 use super::listener::{calling_from, peer_address};
-use super::sign::must_be_for;
+use super::sign::{must_be_for, with_head};
 use crate::audit::{Answered as Done, Call};
 use crate::host::Host;
 use crate::identity::Caller;
@@ -87,9 +88,9 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     let mut counted = host.metrics.begin_request();
     let request_id = crate::world::uuid(&**host.app.rng());
     let (parts, body) = request.into_parts();
-    let form = match receive(body).await {
-        Ok(bytes) => Form::parse(&bytes).map(|form| (form, bytes)),
-        Err(error) => Err(error),
+    let form = match receive(&host, &parts, body, limits::UNSIGNED_BODY_BYTES_MAX).await {
+        Ok(body) => Form::parse(&body.bytes).map(|form| (form, body)),
+        Err(why) => Err(missed(why)),
     };
     let service = with_head(&parts, Service::of).or_else(|| match &form {
         Ok((form, _)) if is_unsigned(&parts) && Service::Sts.target(form) == Ok(UNSIGNED) => {
@@ -108,7 +109,9 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
         let peer = peer_address(&parts.extensions);
         let call = Call::begin(&host, &parts, target, &request_id, peer).map_err(|_| ApiError::internal())?;
         let done = match &form {
-            Ok((form, bytes)) => respond(&host, &parts, service, (form, bytes), &request_id, &call).await,
+            Ok((form, body)) => {
+                respond(&host, &parts, service, (form, &body.bytes), &request_id, &call).await
+            }
             Err(error) => Err(error.clone()),
         };
         let nodes = done.as_ref().map(|(_, nodes)| nodes.as_deref().unwrap_or_default());
@@ -134,30 +137,16 @@ pub(super) async fn handle(host: Arc<Host>, request: Request<Body>) -> Response<
     response
 }
 
-async fn receive(body: Body) -> Result<Bytes, ApiError> {
-    match tokio::time::timeout(limits::BODY_READ_TIMEOUT, to_bytes(body, limits::BODY_BYTES_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            let message =
-                format!("The request's body must not be longer than {} bytes.", limits::BODY_BYTES_MAX);
-            Err(ApiError::new(ErrorCode::RequestEntityTooLargeException, message))
-        }
-        Err(_) => {
-            let message = "The request's body did not arrive in time.";
-            Err(ApiError::new(ErrorCode::ValidationError, message))
+fn missed(why: Missed) -> ApiError {
+    match why {
+        Missed::TooLong => ApiError::new(
+            ErrorCode::RequestEntityTooLargeException,
+            format!("The request's body must not be longer than {} bytes.", limits::BODY_BYTES_MAX),
+        ),
+        Missed::TooSlow => {
+            ApiError::new(ErrorCode::ValidationError, "The request's body did not arrive in time.")
         }
     }
-}
-
-fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {
-    let headers: Vec<(&str, &[u8])> =
-        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    with(&Head {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &headers,
-    })
 }
 
 /// The one operation whose callers have no key yet.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::request;
 use pawl_api::error::{ApiError, ErrorCode};
 use pawl_core::names::Region;
 use pawl_iam::sigv4::{AuthError, Head, Presented, SigningKey, present, verify, verify_head};
@@ -35,7 +36,10 @@ pub(super) fn authenticate(
     }
     let caller = match identity {
         Some(identity) => Caller::principal(Arc::clone(identity), region, request_id),
-        None => Caller::root(host.app.account(), region, request_id),
+        None => {
+            let root = Caller::root(host.app.account(), region, request_id);
+            Caller { is_temporary: credential.is_some(), ..root }
+        }
     };
     Ok(Signed { caller, service: service.to_owned() })
 }
@@ -49,6 +53,40 @@ pub(super) fn worth_a_body(host: &Host, head: &Head<'_>, service: &str) -> Resul
     let Known { presented, key, .. } = known(host, head)?;
     must_be_for(service, presented.service())?;
     verify_head(head, &presented, &key, host.app.clock().wall()).map_err(|error| refused(&error))
+}
+
+/// What can be told of a request before its body is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It is refused whatever its body is.
+    Refused,
+    /// It has no signature.
+    Unsigned,
+    /// It may be signed rightly.
+    Possible,
+}
+
+/// What can be told of a request before its body is there: by its access key, its date, and its signature where that can be told.
+pub(super) fn heard(host: &Host, head: &Head<'_>) -> Heard {
+    if matches!(present(head), Err(AuthError::MissingToken)) {
+        return Heard::Unsigned;
+    }
+    let known = known(host, head).and_then(|Known { presented, key, .. }| {
+        verify_head(head, &presented, &key, host.app.clock().wall()).map_err(|error| refused(&error))
+    });
+    if known.is_ok() { Heard::Possible } else { Heard::Refused }
+}
+
+/// A request's head as signatures see it.
+pub(super) fn with_head<T>(parts: &request::Parts, with: impl FnOnce(&Head<'_>) -> T) -> T {
+    let headers: Vec<(&str, &[u8])> =
+        parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    with(&Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+    })
 }
 
 /// Whether a signature's scope names the service that a request is for.

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use pawl_core::limits;
 use pawl_core::world::{Clock, Timestamp};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 use self::files::{Files, Read};
+use crate::identity::ClientCertificate;
 use crate::metrics::Doors;
 
 /// Where the server's certificate is.
@@ -71,6 +73,28 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+}
+
+/// A server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whose it is, as RFC 4514 writes it.
+    pub subject: String,
+    /// When it begins to be valid.
+    pub begins_at: Timestamp,
+    /// When it ends.
+    pub ends_at: Timestamp,
+}
+
+impl Certificate {
+    /// The certificate of these files, if a server could serve it: it can be read, the key is its own, and so are the authorities.
+    /// It may have expired.
+    ///
+    /// # Errors
+    /// What a server would say.
+    pub fn read(settings: &TlsSettings) -> Result<Self, TlsError> {
+        Ok(Files::read(settings)?.build(settings)?.certificate)
+    }
 }
 
 /// The TLS of a listener: every handshake takes what is in force at its beginning.
@@ -133,13 +157,7 @@ impl TlsDoor {
             self.forget_refusal();
             return;
         }
-        let built = files.and_then(|files| files.build(&self.settings)).and_then(|read| {
-            if read.ends_at <= now && before.ends_at > now {
-                return Err(TlsError::Expired(self.settings.certificate.clone()));
-            }
-            Ok(read)
-        });
-        match built {
+        match self.judge(files, &before, now) {
             Ok(read) => {
                 self.current.store(Arc::new(read));
                 self.figures.certificate_taken();
@@ -148,6 +166,22 @@ impl TlsDoor {
             }
             Err(error) => self.refuse(fingerprint, &error, told),
         }
+    }
+
+    /// What files give, if it may stand in the place of what is served.
+    fn judge(&self, files: Result<Files, TlsError>, served: &Read, now: Timestamp) -> Result<Read, TlsError> {
+        let read = files?.build(&self.settings)?;
+        if read.certificate.ends_at <= now && served.certificate.ends_at > now {
+            return Err(TlsError::Expired(self.settings.certificate.clone()));
+        }
+        Ok(read)
+    }
+
+    /// The certificate that is served, and what is wrong with what its files hold at this moment. It reads them.
+    pub(crate) fn standing(&self, now: Timestamp) -> (Certificate, Option<TlsError>) {
+        let served = self.current.load();
+        let wrong = self.judge(Files::read(&self.settings), &served, now).err();
+        (served.certificate.clone(), wrong)
     }
 
     fn forget_refusal(&self) {
@@ -170,9 +204,10 @@ impl TlsDoor {
     /// Says which certificate is in force, and until when.
     fn tell(&self, now: Timestamp) {
         let current = self.current.load();
-        self.figures.certificate_ends(current.ends_at);
-        let (subject, until) = (current.subject.as_str(), current.ends_at.utc());
-        if current.ends_at <= now {
+        let Certificate { subject, ends_at, .. } = &current.certificate;
+        self.figures.certificate_ends(*ends_at);
+        let until = ends_at.utc();
+        if *ends_at <= now {
             tracing::error!(subject, %until, "the certificate has EXPIRED; clients that verify it refuse this server");
         } else {
             tracing::info!(subject, %until, mutual = self.is_mutual(), "this certificate is served");
@@ -186,7 +221,20 @@ impl fmt::Debug for TlsDoor {
     }
 }
 
-/// The subject of a client's certificate, as RFC 4514 writes it. None when it cannot be read.
-pub(super) fn subject(certificate: &rustls_pki_types::CertificateDer<'_>) -> Option<String> {
-    files::parse(certificate).map(|parsed| parsed.tbs_certificate.subject.to_string())
+/// What is told of a client's certificate.
+pub(super) fn shown(certificate: &rustls_pki_types::CertificateDer<'_>) -> ClientCertificate {
+    let subject = files::parse(certificate).map(|parsed| parsed.tbs_certificate.subject.to_string());
+    ClientCertificate { subject, sha256: hex::encode(Sha256::digest(certificate)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_is_told_by_its_digest() {
+        let told = shown(&rustls_pki_types::CertificateDer::from(vec![1, 2, 3]));
+        assert_eq!(told.subject, None);
+        assert_eq!(told.sha256, "039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81");
+    }
 }

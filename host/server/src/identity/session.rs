@@ -184,7 +184,8 @@ impl Session {
                 tags.extend(assumed.tags.iter().cloned());
                 let path = role.path.trim_start_matches('/');
                 let principal =
-                    Principal::session(account, &format!("{path}{}", role.name), &assumed.session);
+                    Principal::session(account, &format!("{path}{}", role.name), &assumed.session)
+                        .identified(&role.id);
                 let principal = match &assumed.provider {
                     Some(provider) => principal.through(provider),
                     None => principal,

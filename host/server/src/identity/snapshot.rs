@@ -161,7 +161,7 @@ impl Snapshot {
         }
         let path = user.path.trim_start_matches('/');
         Identity {
-            principal: Principal::user(account, &format!("{path}{}", user.name)),
+            principal: Principal::user(account, &format!("{path}{}", user.name)).identified(&user.id),
             id: user.id.clone(),
             tags: user.tags.clone(),
             policies,

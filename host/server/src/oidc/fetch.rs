@@ -5,18 +5,17 @@
 //! nobody, and addresses that rotators may not reach (metadata services, and what the operator denies) are not asked either.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_runtime::dial::Egress;
 use serde::Deserialize;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use super::keys::KeySet;
 use super::{KeySetError, OidcError};
+use crate::outbound::tls;
 
 /// Why there are no keys; for the log.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +50,6 @@ struct Discovery {
 
 impl Fetcher {
     pub(super) fn new(ca: Option<&Path>, egress: Egress) -> Result<Self, OidcError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider)
-            .root_certs(RootCerts::new_with_certs(&roots(ca)?))
-            .build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .https_only(true)
@@ -63,7 +57,7 @@ impl Fetcher {
             .max_redirects(0)
             .timeout_global(Some(limits::PROVIDER_FETCH_TIMEOUT))
             .user_agent(concat!("pawl/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
+            .tls_config(tls(ca)?)
             .build();
         let resolver = Guarded { egress, names: DefaultResolver::default() };
         Ok(Self { agent: ureq::Agent::with_parts(config, DefaultConnector::default(), resolver) })
@@ -144,20 +138,4 @@ impl Resolver for Guarded {
         }
         Ok(allowed)
     }
-}
-
-/// The system's certificate authorities, and the operator's.
-fn roots(operator: Option<&Path>) -> Result<Vec<Certificate<'static>>, OidcError> {
-    let system = rustls_native_certs::load_native_certs().certs;
-    let mut roots: Vec<Certificate<'static>> =
-        system.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    let Some(path) = operator else { return Ok(roots) };
-    let pem = std::fs::read(path).map_err(|source| OidcError::Io { path: path.to_owned(), source })?;
-    let before = roots.len();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(root) = item.map_err(|_| OidcError::Ca(path.to_owned()))? {
-            roots.push(root);
-        }
-    }
-    if roots.len() == before { Err(OidcError::Ca(path.to_owned())) } else { Ok(roots) }
 }

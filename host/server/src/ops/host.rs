@@ -1,11 +1,12 @@
 //! The host itself: how it is, and its development clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pawl_api::error::ErrorCode;
 use pawl_api::pawl::{
-    AdvanceClockRequest, AdvanceClockResponse, ClockView, DescribeHostRequest, DescribeHostResponse,
-    FunctionView, KeyringView, LeaseView, RotationStatesView, StoreView,
+    AdvanceClockRequest, AdvanceClockResponse, CertificateView, ClockView, DescribeHostRequest,
+    DescribeHostResponse, FunctionView, KeyringView, LeaseView, RotationStatesView, StoreView,
 };
 use pawl_core::function::FunctionArn;
 use pawl_core::limits;
@@ -45,6 +46,19 @@ pub(super) async fn describe_host(
         keyring: keyring_view(host).await,
         functions: functions.collect(),
         host_id: Some(host.owner.clone()),
+        certificate: certificate_view(host, wall).await,
+    })
+}
+
+async fn certificate_view(host: &Host, wall: Timestamp) -> Option<CertificateView> {
+    let door = Arc::clone(host.tls.get()?);
+    // Its files may be on a network.
+    let (certificate, wrong) = tokio::task::spawn_blocking(move || door.standing(wall)).await.ok()?;
+    Some(CertificateView {
+        subject: certificate.subject,
+        begins_at: certificate.begins_at.into(),
+        ends_at: certificate.ends_at.into(),
+        problem: wrong.map(|wrong| wrong.to_string()),
     })
 }
 

@@ -43,8 +43,10 @@ pub(super) async fn put_resource_policy(
                     ),
                 ));
             }
-            if draft.secret.policy.as_ref() != Some(&text) {
+            let principals = host.directory.snapshot().bind(host.app.account(), &policy);
+            if draft.secret.policy.as_ref() != Some(&text) || draft.secret.principals != principals {
                 draft.secret.policy = Some(text.clone());
+                draft.secret.principals = principals;
                 let now = draft.now;
                 draft.secret.touch(now);
             }
@@ -72,7 +74,10 @@ pub(super) async fn get_resource_policy(
     Ok(GetResourcePolicyResponse {
         arn: held.secret.arn.to_string(),
         name: held.secret.name.to_string(),
-        resource_policy: held.secret.policy.clone(),
+        resource_policy: held.secret.policy.as_deref().map(|text| {
+            let snapshot = host.directory.snapshot();
+            snapshot.shown_policy(host.app.account(), text, &held.secret.principals)
+        }),
         policy_name: input.policy_name,
     })
 }
@@ -88,6 +93,7 @@ pub(super) async fn delete_resource_policy(
         .app
         .change(caller, Action::DeleteResourcePolicy, &input.secret_id, |draft| {
             draft.secret.must_live()?;
+            draft.secret.principals.clear();
             if draft.secret.policy.take().is_some() {
                 let now = draft.now;
                 draft.secret.touch(now);

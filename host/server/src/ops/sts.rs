@@ -14,7 +14,7 @@ use pawl_iam::policy::{PolicyDocument, PolicyKind, PrincipalKind};
 
 use super::iam::{Answer, moment};
 use crate::host::Host;
-use crate::identity::{Assumed, Caller, Identity, Issued, Standing, Who};
+use crate::identity::{Assumed, Caller, Identity, Issued, Standing, Who, trust_of};
 use crate::policy::{permit, request_tags};
 
 type Keys = Vec<(Cow<'static, str>, String)>;
@@ -47,6 +47,10 @@ fn identity(host: &Host, caller: &Caller) -> Vec<Node> {
 /// `GetAccessKeyInfo`
 fn access_key_info(host: &Host, caller: &Caller, form: &Form) -> Answer {
     let denied = |message| refuse(ErrorCode::AccessDeniedException, message);
+    if caller.is_own_session() {
+        // AWS: of STS, such credentials call AssumeRole and GetCallerIdentity only.
+        return Err(denied("Cannot call GetAccessKeyInfo with session credentials".to_owned()));
+    }
     permit(&host.app, caller, (Operation::GetAccessKeyInfo.action(), "*"), &[], None, None)
         .map_err(denied)?;
     let id = form.required("AccessKeyId", &rule::ACCESS_KEY_ID)?;
@@ -69,23 +73,22 @@ fn credentials(issued: &Issued) -> Node {
     group("Credentials", parts)
 }
 
+const OF_SESSION: &str = "Cannot call GetSessionToken with session credentials";
+
 /// `GetSessionToken`: needs no permission, and gives none.
 fn session_token(host: &Host, caller: &Caller, form: &Form) -> Answer {
     let most = limits::SESSION_TOKEN_SECONDS_MAX;
     let seconds = form.number("DurationSeconds", limits::SESSION_SECONDS_MIN, most)?;
     let seconds = seconds.unwrap_or(limits::SESSION_TOKEN_SECONDS);
     let (who, seconds) = match &caller.identity {
+        // No session makes another one of its own: it would never end.
+        _ if caller.is_temporary => return Err(refuse(ErrorCode::AccessDeniedException, OF_SESSION)),
         None => (Who::Root, seconds.min(limits::ROOT_SESSION_SECONDS_MAX)),
-        Some(identity)
-            if identity.principal.kind() == PrincipalKind::User && identity.issued_at.is_none() =>
-        {
+        Some(identity) if identity.principal.kind() == PrincipalKind::User => {
             let name = identity.principal.name().rsplit('/').next().unwrap_or_default().to_owned();
             (Who::User { name, id: identity.id.clone() }, seconds)
         }
-        Some(_) => {
-            let message = "Cannot call GetSessionToken with session credentials";
-            return Err(refuse(ErrorCode::AccessDeniedException, message));
-        }
+        Some(_) => return Err(refuse(ErrorCode::AccessDeniedException, OF_SESSION)),
     };
     let issued = host.directory.begin(who, seconds, host.app.clock().wall())?;
     Ok(Some(vec![credentials(&issued)]))
@@ -250,7 +253,7 @@ fn may_assume<'r>(
         ))
     };
     let role = role.ok_or_else(unknown)?;
-    let trust = PolicyDocument::parse_trust(&role.trust).map_err(|_| unknown())?;
+    let trust = trust_of(role).ok_or_else(unknown)?;
     let mut keys = keys.clone();
     keys.extend(
         role.tags.iter().map(|tag| (format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone())),

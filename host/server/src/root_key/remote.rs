@@ -1,15 +1,13 @@
 //! Calls to services that wrap root keys: one request, one answer, nothing of it in an error's text but what the service says.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use pawl_core::limits;
 use serde::de::DeserializeOwned;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use super::ProviderError;
-use crate::outbound::told;
+use crate::outbound::{tls, told};
 
 /// A client for one service.
 pub(super) struct Remote {
@@ -33,13 +31,7 @@ impl Remote {
             .timeout_global(Some(limits::ROOT_PROVIDER_TIMEOUT))
             .user_agent(concat!("pawl/", env!("CARGO_PKG_VERSION")));
         if url.starts_with("https://") {
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            config = config.https_only(true).tls_config(
-                TlsConfig::builder()
-                    .unversioned_rustls_crypto_provider(provider)
-                    .root_certs(RootCerts::new_with_certs(&roots(ca)?))
-                    .build(),
-            );
+            config = config.https_only(true).tls_config(tls(ca.map(PathBuf::as_path))?);
         } else if !is_local(url) {
             return Err(ProviderError::InClear(url.to_owned()));
         }
@@ -83,18 +75,4 @@ fn is_local(url: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn roots(operator: Option<&PathBuf>) -> Result<Vec<Certificate<'static>>, ProviderError> {
-    let system = rustls_native_certs::load_native_certs().certs;
-    let mut roots: Vec<Certificate<'static>> =
-        system.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    let Some(path) = operator else { return Ok(roots) };
-    let pem = std::fs::read(path).map_err(|source| ProviderError::Io { path: path.clone(), source })?;
-    for item in parse_pem(&pem) {
-        if let Ok(PemItem::Certificate(root)) = item {
-            roots.push(root);
-        }
-    }
-    Ok(roots)
 }

@@ -114,6 +114,9 @@ impl App {
                 keys.push(("kms:KeySpec".into(), key.spec.to_string()));
                 keys.push(("kms:KeyUsage".into(), key.spec.usage().to_string()));
                 keys.push(("kms:MultiRegion".into(), "false".to_owned()));
+                for alias in &held.aliases {
+                    keys.push(("kms:ResourceAliases".into(), alias.to_string()));
+                }
                 for tag in &key.tags {
                     keys.push((format!("aws:ResourceTag/{}", tag.key).into(), tag.value.clone()));
                 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use pawl_core::key::{Key, KeyId};
+use pawl_core::key::{AliasName, Key, KeyId};
 use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
@@ -21,6 +21,8 @@ pub struct HeldKey {
     pub revision: u64,
     /// The aggregate.
     pub key: Key,
+    /// Its other names.
+    pub(super) aliases: Vec<AliasName>,
     /// Its policy; none when it cannot be read.
     pub(super) policy: Option<PolicyDocument>,
     pub(super) sealed: SealedMaterial,
@@ -77,8 +79,10 @@ impl HeldKeys {
         let mut memory = self.write();
         memory.generation = memory.generation.saturating_add(1);
         for (region, name) in changed {
-            if let (Ok(region), Ok(id)) = (region.parse(), name.parse()) {
-                memory.keys.remove(&(region, id));
+            match (region.parse(), name.parse()) {
+                (Ok(region), Ok(id)) => drop(memory.keys.remove(&(region, id))),
+                // An alias: a key is held with its own.
+                _ => memory.keys.clear(),
             }
         }
     }
@@ -119,6 +123,7 @@ mod tests {
             manager: KeyManager::Customer,
             description: String::new(),
             policy: None,
+            principals: std::collections::BTreeMap::new(),
             tags: Vec::new(),
         };
         let key = Key::new(new, &SystemRng, NOW).unwrap();
@@ -126,7 +131,7 @@ mod tests {
         let sealed = keyring.add_material(key.arn.as_str(), 1, None, &SystemRng).unwrap();
         let materials = keyring.open_material(key.arn.as_str(), &sealed).unwrap();
         let unlocked = UnlockedKey::new(key.id, key.arn.to_string(), &materials).unwrap();
-        (region, Arc::new(HeldKey { revision: 1, key, policy: None, sealed, unlocked }))
+        (region, Arc::new(HeldKey { revision: 1, key, aliases: Vec::new(), policy: None, sealed, unlocked }))
     }
 
     #[test]

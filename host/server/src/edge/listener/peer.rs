@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::http::Extensions;
 
-use crate::identity::Caller;
+use super::seats::Seat;
+use crate::identity::{Caller, ClientCertificate};
 
 /// Where a request came from, and how.
 #[derive(Clone, Debug)]
@@ -13,13 +14,15 @@ pub(in crate::edge) struct Peer {
     pub(in crate::edge) address: SocketAddr,
     /// What TLS told; none without it.
     pub(in crate::edge) tls: Option<PeerTls>,
+    /// The place of its connection.
+    pub(in crate::edge) seat: Arc<Seat>,
 }
 
 /// What TLS told of a client.
 #[derive(Clone, Debug, Default)]
 pub(in crate::edge) struct PeerTls {
-    /// The subject of its certificate, where it has shown one.
-    pub(in crate::edge) subject: Option<Arc<str>>,
+    /// Its certificate, where it has shown one.
+    pub(in crate::edge) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// The address at the other end of the connection by which a request came.
@@ -27,10 +30,16 @@ pub(in crate::edge) fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<Peer>().map(|peer| peer.address.ip())
 }
 
+/// Whoever is at the other end has signed the request, which is answered now.
+pub(in crate::edge) fn is_known(extensions: &Extensions) {
+    if let Some(peer) = extensions.get::<Peer>() {
+        peer.seat.answering();
+    }
+}
+
 /// The caller, at the other end of the connection by which a request came.
 pub(in crate::edge) fn calling_from(caller: Caller, extensions: &Extensions) -> Caller {
     let Some(peer) = extensions.get::<Peer>() else { return caller };
-    let subject = peer.tls.as_ref().and_then(|tls| tls.subject.clone());
-    Caller { is_encrypted: peer.tls.is_some(), certificate: subject, ..caller }
-        .from_address(Some(peer.address.ip()))
+    let certificate = peer.tls.as_ref().and_then(|tls| tls.certificate.clone());
+    Caller { is_encrypted: peer.tls.is_some(), certificate, ..caller }.from_address(Some(peer.address.ip()))
 }

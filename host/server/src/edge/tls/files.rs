@@ -33,8 +33,7 @@ pub(super) struct Read {
     pub(super) config: Arc<ServerConfig>,
     /// Of the files' bytes.
     pub(super) fingerprint: [u8; 32],
-    pub(super) ends_at: Timestamp,
-    pub(super) subject: String,
+    pub(super) certificate: super::Certificate,
 }
 
 impl Files {
@@ -83,13 +82,18 @@ impl Files {
             config.send_tls13_tickets = limits::TLS_TICKETS;
         }
         let validity = &leaf.tbs_certificate.validity;
-        let seconds =
-            i64::try_from(validity.not_after.to_unix_duration().as_secs()).unwrap_or(i64::MAX / 1_000);
+        let moment = |time: &x509_cert::time::Time| {
+            let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX / 1_000);
+            Timestamp::from_millis(seconds.saturating_mul(1_000))
+        };
         Ok(Read {
             config: Arc::new(config),
             fingerprint: self.fingerprint(),
-            ends_at: Timestamp::from_millis(seconds.saturating_mul(1_000)),
-            subject: leaf.tbs_certificate.subject.to_string(),
+            certificate: super::Certificate {
+                subject: leaf.tbs_certificate.subject.to_string(),
+                begins_at: moment(&validity.not_before),
+                ends_at: moment(&validity.not_after),
+            },
         })
     }
 

@@ -4,17 +4,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use super::signature::SigningSecrets;
-use crate::outbound::told;
+use crate::outbound::{AuthoritiesError, tls, told};
 
 /// The address of a receiver. What comes after the host may be a secret, and is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,9 +99,9 @@ pub enum WebhookError {
          from `echo whsec_$(openssl rand -base64 32)`"
     )]
     Secret(PathBuf),
-    /// Not a certificate.
-    #[error("`{0}` holds no certificate authority in PEM form")]
-    Ca(PathBuf),
+    /// The authorities by which it is verified.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
 }
 
 /// A receiver that can be told.
@@ -135,14 +133,7 @@ impl Receiver {
             .timeout_global(Some(limits::WEBHOOK_SEND_TIMEOUT))
             .user_agent(concat!("pawl/", env!("CARGO_PKG_VERSION")));
         if url.is_encrypted() {
-            let roots = roots(settings.ca.as_ref())?;
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            config = config.https_only(true).tls_config(
-                TlsConfig::builder()
-                    .unversioned_rustls_crypto_provider(provider)
-                    .root_certs(RootCerts::new_with_certs(&roots))
-                    .build(),
-            );
+            config = config.https_only(true).tls_config(tls(settings.ca.as_deref())?);
         }
         Ok(Self { url, secrets, agent: config.build().into(), failing: AtomicBool::new(false) })
     }
@@ -186,22 +177,6 @@ impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Receiver({})", self.url)
     }
-}
-
-/// The system's certificate authorities, and the operator's.
-fn roots(operator: Option<&PathBuf>) -> Result<Vec<Certificate<'static>>, WebhookError> {
-    let system = rustls_native_certs::load_native_certs().certs;
-    let mut roots: Vec<Certificate<'static>> =
-        system.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    let Some(path) = operator else { return Ok(roots) };
-    let pem = std::fs::read(path).map_err(|source| WebhookError::Io { path: path.clone(), source })?;
-    let before = roots.len();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(root) = item.map_err(|_| WebhookError::Ca(path.clone()))? {
-            roots.push(root);
-        }
-    }
-    if roots.len() == before { Err(WebhookError::Ca(path.clone())) } else { Ok(roots) }
 }
 
 #[cfg(test)]

@@ -140,9 +140,10 @@ impl<'a> IamRequest<'a> {
     }
 
     /// The text of a policy of a role on who may assume it.
-    pub(super) fn trust(&self, name: &str) -> Result<&'a str, Failure> {
+    pub(super) fn trust(&self, name: &str) -> Result<(&'a str, PolicyDocument), Failure> {
         let text = self.form.required(name, &rule::POLICY_DOCUMENT)?;
-        PolicyDocument::parse_trust(text).map(|_| text).map_err(|error| malformed(&error, PolicyKind::Trust))
+        let policy = PolicyDocument::parse_trust(text);
+        policy.map(|policy| (text, policy)).map_err(|error| malformed(&error, PolicyKind::Trust))
     }
 
     /// Plans a change from what there is, and makes it.

@@ -24,7 +24,7 @@ fn seconds(request: &IamRequest<'_>) -> Result<Option<u32>, pawl_api::ApiError> 
 /// `CreateRole`
 pub(super) async fn create(request: &IamRequest<'_>) -> Answer {
     let (name, path, tags) = (request.role_name()?, request.path()?, request.tags()?);
-    let trust = request.trust("AssumeRolePolicyDocument")?;
+    let (trust, policy) = request.trust("AssumeRolePolicyDocument")?;
     let description = request.form.text("Description", &rule::ROLE_DESCRIPTION)?;
     let boundary = request.form.text("PermissionsBoundary", &rule::ARN)?;
     let seconds = seconds(request)?;
@@ -36,6 +36,7 @@ pub(super) async fn create(request: &IamRequest<'_>) -> Answer {
             }
             must_be_few(snapshot.roles.len(), limits::ROLES_MAX, "RolesPerAccount")?;
             let mut role = Role::new(name, path, trust, request.now(), &**request.host.app.rng())?;
+            role.principals = snapshot.bind(request.account(), &policy);
             put_tags(&mut role.tags, &tags, "TagsPerRole")?;
             role.description = description.filter(|text| !text.is_empty()).map(str::to_owned);
             role.boundary = boundary.map(str::to_owned);
@@ -47,14 +48,17 @@ pub(super) async fn create(request: &IamRequest<'_>) -> Answer {
             Ok((changes, role))
         })
         .await?;
-    Ok(Some(vec![group("Role", shown::role(request.account(), &role, true))]))
+    Ok(Some(vec![group(
+        "Role",
+        shown::role((request.account(), &request.host.directory.snapshot()), &role, true),
+    )]))
 }
 
 /// `GetRole`
 pub(super) fn get(request: &IamRequest<'_>) -> Answer {
     let snapshot = request.host.directory.snapshot();
     let role = find(&snapshot, request.role_name()?)?;
-    Ok(Some(vec![group("Role", shown::role(request.account(), &role.value, true))]))
+    Ok(Some(vec![group("Role", shown::role((request.account(), &snapshot), &role.value, true))]))
 }
 
 /// `ListRoles`
@@ -62,20 +66,20 @@ pub(super) fn list(request: &IamRequest<'_>) -> Answer {
     let prefix = request.form.text("PathPrefix", &rule::PATH_PREFIX)?.unwrap_or("/");
     let snapshot = request.host.directory.snapshot();
     let roles = snapshot.roles.values().map(|role| &role.value).filter(|role| role.path.starts_with(prefix));
-    let account = request.account();
-    page(request, "Roles", roles.map(|role| (role.name.clone(), shown::role(account, role, false)))).map(Some)
+    let of = (request.account(), &*snapshot);
+    page(request, "Roles", roles.map(|role| (role.name.clone(), shown::role(of, role, false)))).map(Some)
 }
 
 async fn edit(
     request: &IamRequest<'_>,
-    edit: impl Fn(&mut Role) -> Result<(), Failure> + Send + Sync,
+    edit: impl Fn(&mut Role, &Snapshot) -> Result<(), Failure> + Send + Sync,
 ) -> Result<Role, pawl_api::ApiError> {
     let name = request.role_name()?;
     request
         .change(|snapshot| {
             let held = find(snapshot, name)?;
             let mut role = Role::clone(&held.value);
-            edit(&mut role)?;
+            edit(&mut role, snapshot)?;
             Ok((vec![changed(held, &role)?], role))
         })
         .await
@@ -86,7 +90,7 @@ pub(super) async fn update(request: &IamRequest<'_>) -> Answer {
     let description = request.form.text("Description", &rule::ROLE_DESCRIPTION)?;
     // What is left out becomes what it was at first, as on AWS.
     let seconds = seconds(request)?.unwrap_or(limits::ROLE_SESSION_SECONDS_MIN);
-    edit(request, |role| {
+    edit(request, |role, _| {
         role.description = description.filter(|text| !text.is_empty()).map(str::to_owned);
         role.session_seconds_max = seconds;
         Ok(())
@@ -98,18 +102,25 @@ pub(super) async fn update(request: &IamRequest<'_>) -> Answer {
 /// `UpdateRoleDescription`
 pub(super) async fn describe(request: &IamRequest<'_>) -> Answer {
     let description = request.form.required("Description", &rule::ROLE_DESCRIPTION)?;
-    let role = edit(request, |role| {
+    let role = edit(request, |role, _| {
         role.description = Some(description).filter(|text| !text.is_empty()).map(str::to_owned);
         Ok(())
     });
     let role = role.await?;
-    Ok(Some(vec![group("Role", shown::role(request.account(), &role, true))]))
+    Ok(Some(vec![group(
+        "Role",
+        shown::role((request.account(), &request.host.directory.snapshot()), &role, true),
+    )]))
 }
 
 /// `UpdateAssumeRolePolicy`
 pub(super) async fn trust(request: &IamRequest<'_>) -> Answer {
-    let trust = request.trust("PolicyDocument")?;
-    edit(request, |role| Ok(role.set_trust(trust)?)).await?;
+    let (trust, policy) = request.trust("PolicyDocument")?;
+    edit(request, |role, snapshot| {
+        role.principals = snapshot.bind(request.account(), &policy);
+        Ok(role.set_trust(trust)?)
+    })
+    .await?;
     Ok(None)
 }
 

@@ -6,6 +6,8 @@ use pawl_core::names::AccountId;
 use pawl_core::secret::Tag;
 use pawl_core::world::Timestamp;
 
+use crate::identity::Snapshot;
+
 /// A moment in the form of the query protocol.
 pub(crate) fn moment(at: Timestamp) -> String {
     at.utc().format("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -54,14 +56,14 @@ pub(super) fn of_group(account: &AccountId, group: &Group) -> Vec<Node> {
 }
 
 /// A role; a list of roles tells neither tags nor boundary.
-pub(super) fn role(account: &AccountId, role: &Role, whole: bool) -> Vec<Node> {
+pub(super) fn role((account, snapshot): (&AccountId, &Snapshot), role: &Role, whole: bool) -> Vec<Node> {
     let mut nodes = vec![
         text("Path", &role.path),
         text("RoleName", &role.name),
         text("RoleId", &role.id),
         text("Arn", arn(account, "role", &role.path, &role.name)),
         text("CreateDate", moment(role.created_at)),
-        encoded("AssumeRolePolicyDocument", &role.trust),
+        encoded("AssumeRolePolicyDocument", &snapshot.shown_policy(account, &role.trust, &role.principals)),
     ];
     nodes.extend(maybe("Description", role.description.as_ref()));
     nodes.push(text("MaxSessionDuration", role.session_seconds_max));

@@ -36,9 +36,9 @@ pub(super) async fn create_key(
     }
     let spec = spec(&input).map_err(AppError::Api)?;
     only_what_is_served(&input).map_err(AppError::Api)?;
-    if let Some(text) = &input.policy {
-        policy::check(host, caller, text, input.bypass_policy_lockout_safety_check.unwrap_or(false))?;
-    }
+    let bypass = input.bypass_policy_lockout_safety_check.unwrap_or(false);
+    let principals =
+        input.policy.as_deref().map(|text| policy::check(host, caller, text, bypass)).transpose()?;
     let new = NewKey {
         region: caller.region.clone(),
         account: host.app.account().clone(),
@@ -46,6 +46,7 @@ pub(super) async fn create_key(
         manager: KeyManager::Customer,
         description: input.description.unwrap_or_default(),
         policy: input.policy,
+        principals: principals.unwrap_or_default(),
         tags,
     };
     let held = host.app.create_key(caller, ACTION, new, &asked).await?;

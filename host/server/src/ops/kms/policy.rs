@@ -1,5 +1,7 @@
 //! Policies on keys.
 
+use std::collections::BTreeMap;
+
 use pawl_api::kms::refusal;
 use pawl_api::kms::shapes::{
     Empty, GetKeyPolicyRequest, GetKeyPolicyResponse, ListKeyPoliciesRequest, ListKeyPoliciesResponse,
@@ -18,7 +20,13 @@ use crate::ops::Answer;
 const DEFAULT: &str = "default";
 
 /// Refuses a text that is no key's policy, and one after which its author could not change it, unless that is wanted.
-pub(super) fn check(host: &Host, caller: &Caller, text: &str, bypass_lockout: bool) -> Result<(), AppError> {
+/// What it names is answered by unique ids.
+pub(super) fn check(
+    host: &Host,
+    caller: &Caller,
+    text: &str,
+    bypass_lockout: bool,
+) -> Result<BTreeMap<String, String>, AppError> {
     if text.chars().count() > limits::KEY_POLICY_CHARS_MAX {
         return Err(AppError::Api(refusal::policy_too_long(limits::KEY_POLICY_CHARS_MAX)));
     }
@@ -32,7 +40,7 @@ pub(super) fn check(host: &Host, caller: &Caller, text: &str, bypass_lockout: bo
     if locked_out && !bypass_lockout {
         return Err(AppError::Api(refusal::lockout()));
     }
-    Ok(())
+    Ok(host.directory.snapshot().bind(host.app.account(), &policy))
 }
 
 /// `TrentService.GetKeyPolicy`
@@ -45,7 +53,9 @@ pub(super) async fn get_key_policy(
     if input.policy_name.is_some_and(|name| name != DEFAULT) {
         return Err(AppError::Api(refusal::no_such_policy()));
     }
-    Ok(GetKeyPolicyResponse { policy: held.key.policy.clone(), policy_name: DEFAULT.to_owned() })
+    let snapshot = host.directory.snapshot();
+    let policy = snapshot.shown_policy(host.app.account(), &held.key.policy, &held.key.principals);
+    Ok(GetKeyPolicyResponse { policy, policy_name: DEFAULT.to_owned() })
 }
 
 /// `TrentService.PutKeyPolicy`
@@ -63,7 +73,7 @@ pub(super) async fn put_key_policy(
     host.app
         .change_key_asked(caller, "kms:PutKeyPolicy", &input.key_id, &asked, |draft| {
             draft.key.must_stay()?;
-            check(host, caller, &text, bypass)?;
+            draft.key.principals = check(host, caller, &text, bypass)?;
             draft.key.policy.clone_from(&text);
             Ok(())
         })

@@ -6,11 +6,11 @@ use pawl_api::sts::Operation;
 use pawl_core::identity::{OidcProvider, Role, arn, put_tags};
 use pawl_core::limits;
 use pawl_core::secret::Tag;
-use pawl_iam::policy::{AccessRequest, ConditionContext, Grant, PolicyDocument, Principal, Verdict};
+use pawl_iam::policy::{AccessRequest, ConditionContext, Grant, Principal, Verdict};
 
 use super::{SessionPolicies, credentials, duration, policies, refuse};
 use crate::host::Host;
-use crate::identity::{Assumed, Caller, Kept, Who};
+use crate::identity::{Assumed, Caller, Kept, Who, trust_of};
 use crate::oidc::{Claims, Token, TokenError};
 use crate::ops::iam::Answer;
 use crate::policy::surroundings;
@@ -143,7 +143,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Whether the role's trust policy lets him in: it must name the provider, and nothing in it may deny him.
     fn is_let(&self, host: &Host, caller: &Caller, role: &Role, wanted: &str) -> bool {
-        let Ok(trust) = PolicyDocument::parse_trust(&role.trust) else { return false };
+        let Some(trust) = trust_of(role) else { return false };
         let principal = Principal::federated(self.provider_arn);
         let keys = self.keys(role);
         let mut context: ConditionContext<'_> = principal.context();
