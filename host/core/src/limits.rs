@@ -11,6 +11,7 @@ mod identity;
 mod keys;
 mod oidc;
 mod process;
+mod tcp;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub use self::identity::*;
 pub use self::keys::*;
 pub use self::oidc::*;
 pub use self::process::*;
+pub use self::tcp::*;
 
 // Policies.
 

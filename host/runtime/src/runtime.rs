@@ -240,6 +240,7 @@ impl Rotators {
             rng: Arc::clone(&self.rng),
             rehearsal: job.rehearsal,
             early: job.early.clone(),
+            patience: limits::TCP_TIMEOUT,
         });
         let (outcome, printed, used) = self.outcome(&job, &mut capabilities).await;
         let mut log = capabilities.take_log();
@@ -295,6 +296,7 @@ impl Rotators {
             rng: Arc::clone(&self.rng),
             rehearsal: true,
             early: EarlyLogin::default(),
+            patience: limits::TCP_TIMEOUT,
         });
         let mut tried = Vec::new();
         for version in job.versions {

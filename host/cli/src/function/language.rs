@@ -66,6 +66,7 @@ impl Language {
                 ("pawl-guest/src/http.rs", include_str!("../../../../guest-sdk/src/http.rs")),
                 ("pawl-guest/src/rotation.rs", include_str!("../../../../guest-sdk/src/rotation.rs")),
                 ("pawl-guest/src/session.rs", include_str!("../../../../guest-sdk/src/session.rs")),
+                ("pawl-guest/src/tcp.rs", include_str!("../../../../guest-sdk/src/tcp.rs")),
                 ("pawl-guest/wit/rotation.wit", CONTRACT),
             ],
             Self::Python => &[

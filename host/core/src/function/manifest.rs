@@ -70,6 +70,7 @@ impl Manifest {
         match interface {
             "database" if self.grants.engines.is_empty() => Some("engines"),
             "http" if self.grants.http.is_empty() => Some("http"),
+            "tcp" if self.grants.tcp.is_empty() => Some("tcp"),
             "reveal" if !self.grants.reveal => Some("reveal"),
             "statements" if !self.grants.statements => Some("statements"),
             _ => None,
