@@ -35,6 +35,7 @@ mod matrix;
 mod model;
 mod observability;
 mod plans;
+mod redis;
 mod refusals;
 mod replicas;
 mod root_key;

@@ -8,6 +8,8 @@
     reason = "a guest's environment is what it is told by, and it sleeps on purpose"
 )]
 
+mod connections;
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -88,6 +90,13 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         "other-account" => told(other_account(rotation)?),
         "login" => told(refusal(Session::login(&rotation.current()?))),
         "host" => told(host()),
+        "tcp-dial" => told(connections::dial()),
+        "tcp-echo" => told(connections::echo(rotation)?),
+        "tcp-guess" => told(connections::guess(rotation)?),
+        "tcp-flood" => told(connections::flood()),
+        "tcp-hoard" => told(connections::hoard()),
+        "tcp-silence" => told(connections::silence()),
+        "tcp-again" => told(connections::again()),
         other => told(format!("{other} is no attack")),
     }
 }

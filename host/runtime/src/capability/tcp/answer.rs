@@ -124,8 +124,7 @@ impl Capabilities {
             )));
         }
         if is_shown {
-            let hashes: Vec<_> =
-                wanted.iter().map(|value| SecretBytes::from(sha256(value))).collect();
+            let hashes: Vec<_> = wanted.iter().map(|value| SecretBytes::from(sha256(value))).collect();
             wanted.extend(hashes);
         }
         Ok(Echo::of(&wanted, self.config.rng.as_ref()))

@@ -122,7 +122,7 @@ impl Guest {
         }
     }
 
-    async fn open(&mut self, at: SocketAddr) -> Result<Handle, TcpError> {
+    async fn dial(&mut self, at: SocketAddr) -> Result<Handle, TcpError> {
         self.open_at(&at.ip().to_string(), at.port()).await
     }
 
@@ -177,7 +177,7 @@ async fn the_host_writes_values_down_and_notes_it_before() {
     *port.lock().unwrap() = Some(Arc::clone(&world.port));
     let mut guest = world.step();
     let (old, new) = (guest.password(Call::Current).await, guest.password(Call::Pending).await);
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     guest.say(connection, vec![text("AUTH "), TcpPart::Sensitive(old), text("\n")]).await.unwrap();
     assert_eq!(guest.expect(connection, &["-NO", "+OK"]).await, Ok(Some(1)));
     let length = |number| TcpPart::Length { of: new, more: 2, number };
@@ -212,7 +212,7 @@ async fn what_is_not_granted_is_not_dialled() {
     let mut guest = world.step();
     let port = peer.address.port();
     // Another port, another name of the same address, and spellings that a resolver would take for it.
-    is_refused(&guest.open(other.address).await, "do not cover");
+    is_refused(&guest.dial(other.address).await, "do not cover");
     for host in ["localhost", "127.0.0.2", "169.254.169.254", "::1", "evil.example"] {
         is_refused(&guest.open_at(host, port).await, "do not cover");
     }
@@ -231,7 +231,7 @@ async fn what_is_not_granted_is_not_dialled() {
     }
     assert_eq!(peer.connections(), 0);
     let mut none = World { grants: Grants::default(), ..peer.world(Step::SetSecret) }.step();
-    is_refused(&none.open(peer.address).await, "do not cover");
+    is_refused(&none.dial(peer.address).await, "do not cover");
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_value_goes_out_only_where_and_when_it_may() {
     let world = peer
         .world_with(Step::SetSecret, &serde_json::json!({"sensitive": false, "accepts": [], "refuses": []}));
     let mut guest = world.step();
-    let (old, connection) = (guest.password(Call::Current).await, guest.open(peer.address).await.unwrap());
+    let (old, connection) = (guest.password(Call::Current).await, guest.dial(peer.address).await.unwrap());
     for part in [TcpPart::Sensitive(old), TcpPart::Sha256(old), TcpPart::Json(old)] {
         is_refused(&guest.say(connection, vec![text("x"), part]).await, "let no sensitive value");
     }
@@ -249,7 +249,7 @@ async fn a_value_goes_out_only_where_and_when_it_may() {
     let world = peer.world(Step::SetSecret);
     let mut guest = world.step();
     let made = guest.random(PasswordRules::default()).await.unwrap();
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     is_refused(&guest.say(connection, vec![TcpPart::Sensitive(made)]).await, "must be stored as AWSPENDING");
     is_refused(&guest.say(connection, vec![TcpPart::Sha256(made)]).await, "must be stored as AWSPENDING");
     // One that could end a line, and one that is too short to be found again.
@@ -259,19 +259,19 @@ async fn a_value_goes_out_only_where_and_when_it_may() {
         world.port.with(|memory| memory.current = Some(secret(value)));
         let mut guest = world.step();
         let (old, connection) =
-            (guest.password(Call::Current).await, guest.open(peer.address).await.unwrap());
+            (guest.password(Call::Current).await, guest.dial(peer.address).await.unwrap());
         is_refused(&guest.say(connection, vec![TcpPart::Sensitive(old)]).await, why);
     }
     // Whoever has taken over the secret.
     let world = peer.world(Step::SetSecret);
     let mut guest = world.step();
-    let (new, connection) = (guest.password(Call::Pending).await, guest.open(peer.address).await.unwrap());
+    let (new, connection) = (guest.password(Call::Pending).await, guest.dial(peer.address).await.unwrap());
     world.port.with(|memory| memory.lost_at_fence = true);
     assert_eq!(guest.say(connection, vec![TcpPart::Sensitive(new)]).await, Err(TcpError::Superseded));
     assert!(guest.0.was_superseded());
     // It is said before: what is told now has come after all of it.
     let (mut last, told) = (peer.world(Step::SetSecret).step(), "the-end");
-    let connection = last.open(peer.address).await.unwrap();
+    let connection = last.dial(peer.address).await.unwrap();
     last.say(connection, vec![text(told)]).await.unwrap();
     assert_eq!(last.expect(connection, &["+OK"]).await, Ok(Some(0)));
     assert_eq!(peer.told(), format!("hello{told}"));
@@ -287,7 +287,7 @@ async fn another_secrets_password_is_sent_and_has_no_handle() {
     let mut guest = world.step();
     let opened = guest.version(Call::Open { secret_id: "master".to_owned() }).await;
     assert_eq!(guest.sensitive(opened, "password").await, None);
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     let field = |name: &str, number| TcpPart::Field { of: opened, name: name.to_owned(), number };
     let parts =
         vec![field("password", Some(TcpNumber::Decimal)), text(" "), field("password", None), text("\n")];
@@ -310,7 +310,7 @@ async fn a_rehearsal_dials_and_says_nothing() {
     let mut world = peer.world(Step::SetSecret);
     world.rehearsal = true;
     let mut guest = world.step();
-    let (new, connection) = (guest.password(Call::Pending).await, guest.open(peer.address).await.unwrap());
+    let (new, connection) = (guest.password(Call::Pending).await, guest.dial(peer.address).await.unwrap());
     guest.say(connection, vec![text("AUTH "), TcpPart::Sensitive(new)]).await.unwrap();
     assert_eq!(guest.expect(connection, &["+OK", "-NO"]).await, Ok(Some(0)));
     is_refused(&guest.receive(connection, 10).await, "a rehearsal");
@@ -339,7 +339,7 @@ async fn with_tls_the_guest_speaks_plain_and_only_a_server_that_proves_who_it_is
         let mut guest = plain.world_with(Step::SetSecret, &more).step();
         guest.0.config.tls = roots;
         let old = guest.password(Call::Current).await;
-        match (guest.open(address).await, why) {
+        match (guest.dial(address).await, why) {
             (Ok(connection), None) => {
                 let parts = vec![text("GET / HTTP/1.1\r\nx: "), TcpPart::Sensitive(old), text("\r\n\r\n")];
                 guest.say(connection, parts).await.unwrap();
@@ -354,6 +354,6 @@ async fn with_tls_the_guest_speaks_plain_and_only_a_server_that_proves_who_it_is
     }
     // A server without TLS is told nothing in clear.
     let mut guest = plain.world_with(Step::SetSecret, &serde_json::json!({"tls": "required"})).step();
-    let opened = guest.open(plain.address).await;
+    let opened = guest.dial(plain.address).await;
     assert!(matches!(opened, Err(TcpError::Untrusted(_) | TcpError::Unreachable(_))), "{opened:?}");
 }

@@ -42,7 +42,7 @@ async fn an_echo_ends_the_step_in_every_spelling_and_however_it_is_cut() {
         for most in [1, 7, 4096] {
             let mut guest = peer.world(Step::SetSecret).step();
             let new = guest.password(Call::Pending).await;
-            let connection = guest.open(peer.address).await.unwrap();
+            let connection = guest.dial(peer.address).await.unwrap();
             guest.say(connection, vec![text("ECHO "), TcpPart::Sensitive(new)]).await.unwrap();
             let learnt = guest.learns_until_ended(connection, most).await;
             let learnt = learnt.unwrap_or_else(|| panic!("{echo} was shown"));
@@ -63,7 +63,7 @@ async fn an_echo_in_pieces_is_ended_by_the_twelfth_byte() {
     .await;
     let mut guest = peer.world(Step::SetSecret).step();
     let new = guest.password(Call::Pending).await;
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     let mut learnt = String::new();
     loop {
         guest.say(connection, vec![TcpPart::Sensitive(new)]).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_guess_is_no_question_that_can_be_asked_twice() {
     let peer = Peer::answering(<[u8]>::to_vec).await;
     let mut guest = peer.world(Step::SetSecret).step();
     let new = guest.password(Call::Pending).await;
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     guest.say(connection, vec![TcpPart::Sensitive(new), text("\n")]).await.unwrap();
     let beginnings = vec![b"n".to_vec(), b"o".to_vec()];
     guest.violates(Call::TcpExpect { connection, beginnings, end: b"\n".to_vec() }).await;
@@ -91,7 +91,7 @@ async fn a_guess_is_no_question_that_can_be_asked_twice() {
 async fn without_the_grant_an_answer_is_told_apart_and_not_read() {
     let peer = Peer::saying("-ERR the hash of it is here\n").await;
     let mut guest = peer.world_with(Step::SetSecret, &serde_json::json!({"answers": false})).step();
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     guest.say(connection, vec![text("x")]).await.unwrap();
     is_refused(&guest.receive(connection, 10).await, "`answers`");
     assert_eq!(guest.expect(connection, &["+OK", "-ERR"]).await, Ok(Some(1)));
@@ -114,7 +114,7 @@ async fn a_yes_to_the_new_value_is_the_proof_and_to_its_hash_it_is_not() {
         world.port.with(|memory| memory.standing.exposed = true);
         let mut guest = world.step();
         let (old, new) = (guest.password(Call::Current).await, guest.password(Call::Pending).await);
-        let connection = guest.open(peer.address).await.unwrap();
+        let connection = guest.dial(peer.address).await.unwrap();
         let value = match part {
             "value" => TcpPart::Sensitive(new),
             "hash" => TcpPart::Sha256(new),
@@ -140,7 +140,7 @@ async fn an_answer_to_something_else_proves_nothing() {
     let world = peer.world(Step::TestSecret);
     world.port.with(|memory| memory.standing.exposed = true);
     let mut guest = world.step();
-    let (new, connection) = (guest.password(Call::Pending).await, guest.open(peer.address).await.unwrap());
+    let (new, connection) = (guest.password(Call::Pending).await, guest.dial(peer.address).await.unwrap());
     // What was said before has its answer yet to come: whose this one is cannot be told.
     guest.say(connection, vec![text("SELECT 0\n")]).await.unwrap();
     guest.say(connection, vec![text("AUTH "), TcpPart::Sensitive(new), text("\n")]).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_yes_in_pieces_counts_once_all_of_it_is_there() {
     let world = peer.world(Step::TestSecret);
     world.port.with(|memory| memory.standing.exposed = true);
     let mut guest = world.step();
-    let (new, connection) = (guest.password(Call::Pending).await, guest.open(peer.address).await.unwrap());
+    let (new, connection) = (guest.password(Call::Pending).await, guest.dial(peer.address).await.unwrap());
     guest.say(connection, vec![TcpPart::Sensitive(new)]).await.unwrap();
     for (piece, proved) in [("+", false), ("O", false), ("K", true)] {
         assert_eq!(guest.receive(connection, 10).await.as_deref(), Ok(piece));
@@ -174,7 +174,7 @@ async fn refusals_are_counted_and_a_fifth_is_not_asked_for() {
     let world = peer.world(Step::SetSecret);
     let account = Account::new("app", "127.0.0.1", peer.address.port());
     let mut guest = world.step();
-    let (old, connection) = (guest.password(Call::Current).await, guest.open(peer.address).await.unwrap());
+    let (old, connection) = (guest.password(Call::Current).await, guest.dial(peer.address).await.unwrap());
     for count in 1..=limits::FAILED_LOGINS_MAX {
         guest.say(connection, vec![TcpPart::Sensitive(old)]).await.unwrap();
         assert_eq!(guest.expect(connection, &["-NO"]).await, Ok(Some(0)));
@@ -193,7 +193,7 @@ async fn refusals_are_counted_and_a_fifth_is_not_asked_for() {
     let account = Account::new("app", "127.0.0.1", good.address.port());
     world.port.with(|memory| memory.refusals.insert(account.clone(), 3));
     let mut guest = world.step();
-    let (old, connection) = (guest.password(Call::Current).await, guest.open(good.address).await.unwrap());
+    let (old, connection) = (guest.password(Call::Current).await, guest.dial(good.address).await.unwrap());
     guest.say(connection, vec![TcpPart::Sensitive(old)]).await.unwrap();
     assert_eq!(guest.expect(connection, &["+OK"]).await, Ok(Some(0)));
     assert_eq!(world.port.with(|memory| memory.refusals[&account]), 0);

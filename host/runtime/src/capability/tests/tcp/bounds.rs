@@ -8,15 +8,15 @@ async fn connections_are_few_and_a_dropped_one_makes_room() {
     let mut guest = peer.world(Step::SetSecret).step();
     let mut open = Vec::new();
     for _ in 0..limits::TCP_CONNECTIONS_MAX {
-        open.push(guest.open(peer.address).await.unwrap());
+        open.push(guest.dial(peer.address).await.unwrap());
     }
-    is_refused(&guest.open(peer.address).await, "4 connections open at once");
+    is_refused(&guest.dial(peer.address).await, "4 connections open at once");
     for _ in open.len()..usize::try_from(limits::TCP_DIALS_MAX).unwrap() {
         assert!(matches!(guest.call(Call::Drop(open.remove(0))).await, Reply::Logged));
-        open.push(guest.open(peer.address).await.unwrap());
+        open.push(guest.dial(peer.address).await.unwrap());
     }
     guest.call(Call::Drop(open.remove(0))).await;
-    is_refused(&guest.open(peer.address).await, "16 connections");
+    is_refused(&guest.dial(peer.address).await, "16 connections");
     assert!(peer.connections() <= usize::try_from(limits::TCP_DIALS_MAX).unwrap());
 }
 
@@ -24,7 +24,7 @@ async fn connections_are_few_and_a_dropped_one_makes_room() {
 async fn what_is_said_and_asked_is_bounded() {
     let peer = Peer::saying("+OK\n").await;
     let mut guest = peer.world(Step::SetSecret).step();
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     let long = |bytes| vec![TcpPart::Bytes(vec![b'x'; bytes])];
     is_refused(&guest.say(connection, long(limits::TCP_SEND_BYTES_MAX + 1)).await, "has at most 65536 bytes");
     let many = (0..=limits::TCP_PARTS_MAX).map(|_| text("x")).collect();
@@ -34,7 +34,7 @@ async fn what_is_said_and_asked_is_bounded() {
     }
     is_refused(&guest.say(connection, long(1)).await, "may send 1048576 bytes");
     let mut guest = peer.world(Step::SetSecret).step();
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     for _ in 0..limits::TCP_ANSWERS_MAX {
         guest.say(connection, vec![text("x")]).await.unwrap();
         guest.expect(connection, &["+OK"]).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_peer_that_says_nothing_loses_its_connection_and_no_more() {
     let targets = serde_json::json!({"targets": [silent.address.to_string(), peer.address.to_string()]});
     let mut guest = peer.world_with(Step::SetSecret, &targets).step();
     guest.0.config.patience = std::time::Duration::from_millis(100);
-    let (dumb, fine) = (guest.open(silent.address).await.unwrap(), guest.open(peer.address).await.unwrap());
+    let (dumb, fine) = (guest.dial(silent.address).await.unwrap(), guest.dial(peer.address).await.unwrap());
     guest.say(dumb, vec![text("x")]).await.unwrap();
     let lost = guest.expect(dumb, &["+OK"]).await;
     assert!(matches!(&lost, Err(TcpError::Lost(text)) if text.contains("in time")), "{lost:?}");
@@ -63,7 +63,7 @@ async fn a_peer_that_says_nothing_loses_its_connection_and_no_more() {
 async fn the_end_of_what_is_said_is_told_and_what_comes_after_is_read() {
     let peer = Peer::saying("").await;
     let mut guest = peer.world(Step::SetSecret).step();
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     guest.say(connection, vec![text("all of it")]).await.unwrap();
     for _ in 0..2 {
         assert_eq!(guest.tcp(Call::TcpFinish { connection }).await, Ok(TcpAnswer::Done));
@@ -79,7 +79,7 @@ async fn a_handle_is_of_one_step_and_one_kind() {
     let peer = Peer::saying("+OK\n").await;
     let world = peer.world(Step::SetSecret);
     let mut guest = world.step();
-    let connection = guest.open(peer.address).await.unwrap();
+    let connection = guest.dial(peer.address).await.unwrap();
     let current = guest.current().await;
     guest.violates(Call::TcpFinish { connection: current }).await;
     guest.violates(Call::Ping { session: connection }).await;
