@@ -154,10 +154,15 @@ mod tests {
                 {"origin": "https://a.example", "methods": ["GET"], "paths": ["/v1/me"], "sensitive": ["header:authorization"]},
                 {"origin": "http://a.example", "methods": ["PUT"], "paths": ["/v1/key"], "sensitive": ["body"], "answers": true},
             ],
+            "tcp": [
+                {"targets": ["cache.internal:6379"]},
+                {"targets": ["queue.internal:5671"], "tls": "none", "sensitive": true, "accepts": ["+OK\r\n"], "refuses": ["-NO"]},
+            ],
         }));
         let approved = grants(&serde_json::json!({
             "engines": ["postgres"], "targets": ["*.internal:*"], "secrets": ["db/master-*"],
             "http": [{"origin": "https://a.example", "methods": ["GET", "PUT"], "paths": ["/v1/*"], "sensitive": ["header:authorization"]}],
+            "tcp": [{"targets": ["*.internal:6379", "*.internal:5671"], "sensitive": true}],
         }));
         assert_eq!(
             asked.beyond(&approved),
@@ -168,6 +173,8 @@ mod tests {
                 "secrets: log in with the secrets other",
                 "pending-fields: change the field token of the secret",
                 "http: PUT http://a.example (WITHOUT TLS) at /v1/key, with sensitive values in body, and read the answers",
+                "tcp: say anything to queue.internal:5671 (WITHOUT TLS), SENSITIVE VALUES among it; a new value works when the answer begins \
+                 with \"+OK\\r\\n\", and is refused with \"-NO\"",
             ]
         );
         let both = approved.clone().and(asked.clone());
