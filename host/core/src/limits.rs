@@ -275,6 +275,8 @@ pub const WORKER_STEPS_MAX: u32 = 1_000;
 pub const COMPILE_WALL: Duration = Duration::from_secs(600);
 /// Processor time of one compilation, in seconds (measured: a Python component 23, a JavaScript one 26; in a debug build 34 and 45).
 pub const COMPILE_CPU_SECONDS: u64 = 90;
+/// Compilations at once, each of another caller: so one of minutes holds up nobody else's.
+pub const COMPILES_AT_ONCE: usize = 2;
 /// Open files of a process that compiles: its pipes.
 pub const COMPILE_FILES_MAX: u64 = 16;
 /// Address space of a process that compiles.
