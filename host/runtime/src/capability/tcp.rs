@@ -276,8 +276,8 @@ struct Carried {
 impl Talk {
     /// Remembers what is asked by a send. What is sent before an earlier question was answered cannot be told by its answer.
     fn sends(&mut self, asked: Option<Asked>) {
-        if let Some(asked) = asked {
-            self.asked = Some(asked).filter(|_| !self.is_owed);
+        if !self.is_owed && asked.is_some() {
+            self.asked = asked;
         }
         self.is_owed = true;
     }
