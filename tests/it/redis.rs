@@ -210,5 +210,8 @@ fn a_password_that_the_server_does_not_take_is_not_tried_until_the_user_is_locke
         let reason = ground.pawl.rotation("key")["Failure"]["Reason"].as_str().map(str::to_owned);
         reason.filter(|reason| !reason.contains("does not know"))
     });
-    assert!(reason.contains("refused `app` 4 times in a row; another try could lock the account"), "{reason}");
+    assert!(
+        reason.contains("refused `app` 4 times in a row; another try could lock the account"),
+        "{reason}"
+    );
 }
