@@ -138,10 +138,16 @@ impl Redis {
         (ADMIN, ADMIN_PASSWORD)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own client, not a guest's")]
+    fn connect(&self) -> Option<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(TALK_LIMIT)).unwrap();
+        Some(stream)
+    }
+
     /// The first line of its answer to a command; none when it does not know the user.
     fn try_say(&self, user: &str, password: &str, words: &[&str]) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(TALK_LIMIT)).unwrap();
+        let mut stream = self.connect()?;
         stream.write_all(command(&["AUTH", user, password]).as_bytes()).ok()?;
         stream.write_all(command(words).as_bytes()).ok()?;
         let mut lines = BufReader::new(stream);
@@ -155,8 +161,7 @@ impl Redis {
     /// When it does not answer.
     #[must_use]
     pub fn hashes(&self, user: &str) -> Vec<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(TALK_LIMIT)).unwrap();
+        let mut stream = self.connect().unwrap();
         for words in [&["AUTH", ADMIN, ADMIN_PASSWORD][..], &["ACL", "LIST"], &["QUIT"]] {
             stream.write_all(command(words).as_bytes()).unwrap();
         }

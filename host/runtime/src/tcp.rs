@@ -128,7 +128,8 @@ impl Line {
 
     /// Takes what there is.
     async fn fill(&mut self, left: &mut usize) -> Result<(), LineError> {
-        let mut buffer = Zeroizing::new([0; limits::TCP_READ_BYTES_MAX]);
+        // On the heap: what waits here is part of every step's future.
+        let mut buffer = Zeroizing::new(vec![0; limits::TCP_READ_BYTES_MAX]);
         let room = (*left).min(buffer.len());
         if room == 0 {
             let max = limits::TCP_RECEIVED_BYTES_MAX;
