@@ -11,6 +11,19 @@ thread_local! {
     static KEPT: RefCell<Vec<Connection>> = const { RefCell::new(Vec::new()) };
 }
 
+pub(crate) fn attack(name: &str, rotation: &Rotation) -> Result<String, Failure> {
+    match name {
+        "tcp-dial" => Ok(dial()),
+        "tcp-echo" => echo(rotation),
+        "tcp-guess" => guess(rotation),
+        "tcp-flood" => Ok(flood()),
+        "tcp-hoard" => Ok(hoard()),
+        "tcp-silence" => Ok(silence()),
+        "tcp-again" => Ok(again()),
+        other => Ok(format!("{other} is no attack")),
+    }
+}
+
 /// The server that it was granted, which its author runs.
 fn granted() -> (String, u16) {
     let place = std::env::var("PLACE").unwrap_or_default();
@@ -24,7 +37,7 @@ fn open() -> Result<Connection, Failure> {
 }
 
 /// Every other way to a place.
-pub(crate) fn dial() -> String {
+fn dial() -> String {
     let (_, port) = granted();
     let places = [
         ("localhost", port),
@@ -53,7 +66,7 @@ pub(crate) fn dial() -> String {
 }
 
 /// Has the password sent, and reads what comes back, a byte at a time.
-pub(crate) fn echo(rotation: &Rotation) -> Result<String, Failure> {
+fn echo(rotation: &Rotation) -> Result<String, Failure> {
     let (password, connection) = (rotation.current()?.sensitive("password")?, open()?);
     connection.send(&Message::from("ECHO ").sensitive(&password).text("\n"))?;
     let mut heard = Vec::new();
@@ -67,7 +80,7 @@ pub(crate) fn echo(rotation: &Rotation) -> Result<String, Failure> {
 }
 
 /// Has it sent, and asks how what comes back begins, letter by letter.
-pub(crate) fn guess(rotation: &Rotation) -> Result<String, Failure> {
+fn guess(rotation: &Rotation) -> Result<String, Failure> {
     let password = rotation.current()?.sensitive("password")?;
     let mut known = String::new();
     let letters: Vec<char> = ('a'..='z').chain(['-']).collect();
@@ -87,7 +100,7 @@ pub(crate) fn guess(rotation: &Rotation) -> Result<String, Failure> {
 }
 
 /// Says more than it may.
-pub(crate) fn flood() -> String {
+fn flood() -> String {
     let mut sent = 0_u32;
     let connection = match open() {
         Ok(connection) => connection,
@@ -102,7 +115,7 @@ pub(crate) fn flood() -> String {
 }
 
 /// Opens more than it may, and lets none go.
-pub(crate) fn hoard() -> String {
+fn hoard() -> String {
     let mut kept = Vec::new();
     loop {
         match open() {
@@ -113,7 +126,7 @@ pub(crate) fn hoard() -> String {
 }
 
 /// Waits for a server that says nothing.
-pub(crate) fn silence() -> String {
+fn silence() -> String {
     match open().and_then(|connection| Ok(connection.receive(1)?)) {
         Ok(_) => ALLOWED.to_owned(),
         Err(error) => format!("refused: {error:?}"),
@@ -121,7 +134,7 @@ pub(crate) fn silence() -> String {
 }
 
 /// Uses what an earlier step has left open.
-pub(crate) fn again() -> String {
+fn again() -> String {
     let left = KEPT.with_borrow(Vec::len);
     let opened = open().map(|connection| KEPT.with_borrow_mut(|kept| kept.push(connection)));
     format!("{left} were left; {}", if opened.is_ok() { "one is open" } else { "none is open" })

@@ -90,13 +90,7 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         "other-account" => told(other_account(rotation)?),
         "login" => told(refusal(Session::login(&rotation.current()?))),
         "host" => told(host()),
-        "tcp-dial" => told(connections::dial()),
-        "tcp-echo" => told(connections::echo(rotation)?),
-        "tcp-guess" => told(connections::guess(rotation)?),
-        "tcp-flood" => told(connections::flood()),
-        "tcp-hoard" => told(connections::hoard()),
-        "tcp-silence" => told(connections::silence()),
-        "tcp-again" => told(connections::again()),
+        name if name.starts_with("tcp-") => told(connections::attack(name, rotation)?),
         other => told(format!("{other} is no attack")),
     }
 }
