@@ -52,7 +52,7 @@ fn dial() -> String {
         ("fd00:ec2::254", 80),
         ("metadata.google.internal", 80),
         ("evil.example", port),
-        ("evil.example\0127.0.0.1", port),
+        ("evil.example\u{0}.127.0.0.1", port),
     ];
     let mut told = String::new();
     for (host, port) in places {
