@@ -2,7 +2,8 @@
 //!
 //! A rotator is a WebAssembly component that Pawl runs in a sandbox. It decides *what happens when*; the host holds every
 //! password, dials every connection and writes every statement that carries one. What the rotator gets is a [`Sensitive`]: a
-//! handle that a login, a password change, a request ([`http`]) and a new version take, and that nothing gives the text of.
+//! handle that a login, a password change, a request ([`http`]), a message over a connection ([`tcp`]) and a new version take, and that
+//! nothing gives the text of.
 //!
 //! # A complete rotator
 //!
@@ -49,6 +50,7 @@ mod failure;
 pub mod http;
 mod rotation;
 mod session;
+pub mod tcp;
 
 #[doc(hidden)]
 pub mod bindings {

@@ -10,15 +10,16 @@ use sha2::{Digest as _, Sha256};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Crates to build, and the names of their files and constants.
-const ROTATORS: [(&str, &str); 5] = [
+const ROTATORS: [(&str, &str); 6] = [
     ("pawl-rotator-http-api-key", "pawl_rotator_http_api_key"),
     ("pawl-rotator-mysql", "pawl_rotator_mysql"),
     ("pawl-rotator-mysql-alternating", "pawl_rotator_mysql_alternating"),
     ("pawl-rotator-postgres", "pawl_rotator_postgres"),
     ("pawl-rotator-postgres-alternating", "pawl_rotator_postgres_alternating"),
+    ("pawl-rotator-redis", "pawl_rotator_redis"),
 ];
 /// What the components are made of, from the workspace's root.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 18] = [
     "Cargo.toml",
     "Cargo.lock",
     "guest-sdk/Cargo.toml",
@@ -34,6 +35,8 @@ const SOURCES: [&str; 16] = [
     "rotators/postgres/src",
     "rotators/postgres-alternating/Cargo.toml",
     "rotators/postgres-alternating/src",
+    "rotators/redis/Cargo.toml",
+    "rotators/redis/src",
     "rust-toolchain.toml",
 ];
 

@@ -36,6 +36,7 @@ mod model;
 mod observability;
 mod patience;
 mod plans;
+mod redis;
 mod refusals;
 mod replicas;
 mod root_key;

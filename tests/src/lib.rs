@@ -27,6 +27,7 @@ pub mod postgres;
 pub mod process;
 pub mod processor;
 pub mod proxy;
+pub mod redis;
 pub mod scram;
 pub mod scratch;
 pub mod wait;

@@ -63,6 +63,11 @@ pub(crate) fn mariadb() -> Result<(), String> {
     packages(if is_there { &[] } else { &["mariadb-server", "mariadb-client"] })
 }
 
+/// Installs Redis where it is missing.
+pub(crate) fn redis() -> Result<(), String> {
+    packages(if succeeds("redis-server", &["--version"]) { &[] } else { &["redis-server"] })
+}
+
 /// Installs a PKCS#11 token in software where it is missing.
 pub(crate) fn softhsm() -> Result<(), String> {
     let is_there =

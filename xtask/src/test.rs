@@ -14,6 +14,7 @@ pub(crate) fn run() -> Result<(), String> {
     machine::guest_target()?;
     machine::postgres()?;
     machine::mariadb()?;
+    machine::redis()?;
     machine::softhsm()?;
     machine::node()?;
     let path = machine::clients()?;

@@ -24,9 +24,16 @@ export class DatabaseError extends HostError {
   }
 }
 
+// The host's own handle, for the modules beside this one.
+export let rawSession;
+
 /** A login. It ends with the step. */
 export class Session {
   #handle;
+
+  static {
+    rawSession = (session) => session.#handle;
+  }
 
   constructor(handle) {
     this.#handle = handle;

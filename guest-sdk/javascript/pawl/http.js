@@ -77,7 +77,35 @@ export function send(method, url, request = {}) {
   return { status: new Status(status), headers: headers.map(({ name, value }) => [name, value]), body };
 }
 
+/**
+ * Sends a request whose answer holds new keys, and takes them from there: `places` as the grant's `capture` names them,
+ * `["json:/data/key"]`, `["header:x-api-key"]`. Gives `{ status, keys, key(what) }`; the keys are sensitive values for `putPending`, one for
+ * each place, and none unless the status is 2xx. In `create` alone, before there is a pending version. Send `rotation.id` as the idempotency
+ * token of a server that knows such tokens: a host may die between this and the pending version, and the next try asks again.
+ */
+export function capture(method, url, places, request = {}) {
+  const wanted = places.map(place);
+  const made = told(HttpError, () => host.capture(written(method, url, request, "status"), wanted));
+  const [code, keys] = [new Status(made.status), made.values.map((handle) => new Sensitive(handle))];
+  const key = (what) => {
+    code.success(what);
+    if (keys.length === 0) throw new Permanent(`${what}: the server gave no key`);
+    return keys[0];
+  };
+  return { status: code, keys, key };
+}
+
+function place(text) {
+  const [, tag, val] = /^(json|header):(.*)$/s.exec(text) ?? [];
+  if (!tag) throw new TypeError(`a key's place is json: and a pointer, or header: and a name, and not ${text}`);
+  return { tag, val };
+}
+
 function exchange(method, url, request, answer) {
+  return told(HttpError, () => host.send(written(method, url, request, answer)));
+}
+
+function written(method, url, request, answer) {
   const { headers = {}, bearer, basic, json, form, body = [], contentType, ...rest } = request;
   const unknown = Object.keys(rest)[0];
   if (unknown) throw new TypeError(`a request has no ${unknown}`);
@@ -92,7 +120,7 @@ function exchange(method, url, request, answer) {
   if (json !== undefined) [content, type] = [jsonParts(json), "application/json"];
   else if (form) [content, type] = [formParts(form), "application/x-www-form-urlencoded"];
   if (type) add("content-type", [text(type)]);
-  return told(HttpError, () => host.send({ method, url, headers: fields, body: content, answer }));
+  return { method, url, headers: fields, body: content, answer };
 }
 
 const text = (value) => ({ tag: "text", val: value });

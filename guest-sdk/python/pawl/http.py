@@ -105,7 +105,50 @@ def send(method: str, url: str, **request: Any) -> Response:
     return _exchange(method, url, http.Answer.WHOLE, **request)
 
 
-def _exchange(
+@dataclass(frozen=True)
+class Captured:
+    """What became of a request for keys."""
+
+    status: Status
+    keys: list[Sensitive]
+    """A key for each place, in their order; none unless the status is 2xx."""
+
+    def key(self, what: str) -> Sensitive:
+        """The key of a request with one place. Any other status than 2xx is a failure, with what was done, and whose move it is."""
+        self.status.success(what)
+        if not self.keys:
+            raise Permanent(f"{what}: the server gave no key")
+        return self.keys[0]
+
+
+def capture(method: str, url: str, places: Sequence[str], **request: Any) -> Captured:
+    """Sends a request (see `send`) whose answer holds new keys, and takes them from there, for `put_pending`: `places` as the grant's `capture`
+    names them, `["json:/data/key"]`, `["header:x-api-key"]`. In `create` alone, before there is a pending version.
+
+    Send `rotation.id` as the idempotency token of a server that knows such tokens: a host may die between this and the pending version, and
+    the next try asks again.
+    """
+    wanted = [_place(place) for place in places]
+    made = told(HttpError, http.capture, _request(method, url, http.Answer.STATUS, **request), wanted)
+    return Captured(Status(made.status), [Sensitive(raw) for raw in made.values])
+
+
+def _place(text: str) -> http.Place:
+    match text.split(":", 1):
+        case ["json", pointer]:
+            return http.Place_Json(pointer)
+        case ["header", name]:
+            return http.Place_Header(name)
+    raise ValueError(f"a key's place is json: and a pointer, or header: and a name, and not {text!r}")
+
+
+def _exchange(method: str, url: str, answer: http.Answer, **request: Any) -> Response:
+    response = told(HttpError, http.send, _request(method, url, answer, **request))
+    found = [(field.name, field.value) for field in response.headers]
+    return Response(Status(response.status), found, response.body)
+
+
+def _request(
     method: str,
     url: str,
     answer: http.Answer,
@@ -117,7 +160,7 @@ def _exchange(
     form: Mapping[str, str | Sensitive] | None = None,
     body: Pieces = (),
     content_type: str | None = None,
-) -> Response:
+) -> http.Request:
     fields = [http.Header(name, _parts(value)) for name, value in (headers or {}).items()]
     if bearer is not None:
         fields.append(http.Header("authorization", _parts(["Bearer ", bearer])))
@@ -131,9 +174,7 @@ def _exchange(
         parts, content_type = list(_form_parts(form)), "application/x-www-form-urlencoded"
     if content_type is not None:
         fields.append(http.Header("content-type", [http.Part_Text(content_type)]))
-    response = told(HttpError, http.send, http.Request(method, url, fields, parts, answer))
-    found = [(field.name, field.value) for field in response.headers]
-    return Response(Status(response.status), found, response.body)
+    return http.Request(method, url, fields, parts, answer)
 
 
 def _parts(pieces: Pieces) -> list[http.Part]:

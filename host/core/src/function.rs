@@ -10,6 +10,7 @@ mod permission;
 mod release;
 mod slot;
 mod stored;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,6 +36,7 @@ pub use self::stored::{
     DeleteVersionError, Function, PublishError, PublishRequest, ResolveError, Resolved, TagError,
     UpdateError, Version,
 };
+pub use self::tcp::{Signal, TcpGrant, TcpPlace, TcpTls};
 use crate::names::{AccountId, Region};
 
 /// The ARN of a function, `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.

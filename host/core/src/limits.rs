@@ -11,6 +11,7 @@ mod identity;
 mod keys;
 mod oidc;
 mod process;
+mod tcp;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub use self::identity::*;
 pub use self::keys::*;
 pub use self::oidc::*;
 pub use self::process::*;
+pub use self::tcp::*;
 
 // Policies.
 
@@ -268,15 +270,6 @@ pub const WORKERS_MAX: usize = ROTATIONS_AT_ONCE_MAX;
 pub const WORKERS_IDLE_MAX: usize = 6;
 /// Steps that a worker process runs before it is replaced.
 pub const WORKER_STEPS_MAX: u32 = 1_000;
-/// Wall-clock time of one compilation: what bounds the work is its processor time, of which a busy machine gives a nice process little (a
-/// Python component took 299 s on two cores with twelve other processes).
-pub const COMPILE_WALL: Duration = Duration::from_secs(600);
-/// Processor time of one compilation, in seconds (measured: a Python component 23, a JavaScript one 26; in a debug build 34 and 45).
-pub const COMPILE_CPU_SECONDS: u64 = 90;
-/// Open files of a process that compiles: its pipes.
-pub const COMPILE_FILES_MAX: u64 = 16;
-/// Address space of a process that compiles.
-pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 2_500_000_000;
 /// Bytes of a compiled component: it must fit into one message to a worker.
 pub const ARTIFACT_BYTES_MAX: usize = WORKER_FRAME_BYTES_MAX - 4 * 1024;
 /// Instances of modules and components that one component makes, nested ones included (a Python component: 38 modules').

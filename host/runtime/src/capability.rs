@@ -12,13 +12,14 @@ mod reveal;
 mod secret;
 pub(crate) mod spelling;
 mod statements;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pawl_core::document::{Document, DocumentError};
 use pawl_core::function::{Environment, Grants};
@@ -52,6 +53,8 @@ pub(crate) struct CapabilityConfig {
     pub(crate) rehearsal: bool,
     /// A login that was begun before it is asked for.
     pub(crate) early: EarlyLogin,
+    /// How long one call over a connection of the guest's may take.
+    pub(crate) patience: Duration,
 }
 
 /// The host's side of one step. It holds what the guest's handles stand for; what the guest gets are handles, names, texts of
@@ -69,6 +72,7 @@ pub(crate) struct Capabilities {
     changed_at: Option<Instant>,
     requests: self::http::Requests,
     revealed: self::reveal::Revealed,
+    tcp: self::tcp::Lines,
     /// Statements of the guest's own.
     statements: u32,
     /// What a rehearsal has not done.
@@ -94,6 +98,7 @@ impl Capabilities {
             changed_at: None,
             requests: self::http::Requests::default(),
             revealed: self::reveal::Revealed::default(),
+            tcp: self::tcp::Lines::default(),
             statements: 0,
             would: Vec::new(),
         }
@@ -144,6 +149,11 @@ impl Capabilities {
             Call::Capture { request, places } => {
                 Box::pin(self.capture(request, places)).await.map(Reply::Captured)
             }
+            call @ (Call::TcpOpen { .. }
+            | Call::TcpSend { .. }
+            | Call::TcpExpect { .. }
+            | Call::TcpReceive { .. }
+            | Call::TcpFinish { .. }) => Box::pin(self.tcp(call)).await.map(Reply::Tcp),
             Call::Reveal { value } => self.reveal(value).await.map(Reply::Revealed),
             Call::Log { level, message } => {
                 self.journal.write(level, &self.kept(message));
@@ -247,7 +257,9 @@ impl Capabilities {
     fn held_version(&self, handle: Handle) -> Result<Arc<VersionHeld>, Violation> {
         match self.handles.get(handle)? {
             Held::Version(version) => Ok(Arc::clone(version)),
-            Held::Sensitive(_) | Held::Session(_) => Err(handles::wrong_kind(handle, "version")),
+            Held::Sensitive(_) | Held::Session(_) | Held::Connection(_) => {
+                Err(handles::wrong_kind(handle, "version"))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! address space and processor time, and the parent its wall clock.
 
 mod anatomy;
+pub(crate) mod queue;
 mod world;
 
 use std::io::{Read as _, Write as _};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pawl_core::function::{Grants, HttpGrant};
+use pawl_core::function::{Grants, HttpGrant, TcpGrant, TcpPlace};
 use pawl_core::limits;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -201,6 +201,23 @@ impl Destination {
             egress,
             opened: Arc::default(),
         }
+    }
+
+    /// Checks a place against a function's grants of plain connections; with the one that covers it.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn of_tcp<'a>(
+        grants: &'a Grants,
+        place: &TcpPlace,
+        egress: Arc<Egress>,
+    ) -> Result<(Self, &'a TcpGrant), DialError> {
+        let Some(grant) = TcpGrant::of(&grants.tcp, place) else {
+            let text = format!("the function's grants do not cover {place} (`tcp` in [grants])");
+            return Err(DialError::NotGranted(text));
+        };
+        let host = place.host().to_owned();
+        Ok((Self { host, port: place.port(), egress, opened: Arc::default() }, grant))
     }
 
     /// The host, as the secret or the grant names it.
@@ -489,5 +506,32 @@ mod tests {
         let (resolve, _) = rebinding(vec![vec![here, metadata]]);
         let refused = place(loopback).connect_by(resolve).await;
         assert!(matches!(refused, Err(DialError::NotGranted(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_plain_connection_goes_through_the_same_door() {
+        let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = here.local_addr().unwrap().port();
+        let place = |host: &str| TcpPlace::new(host, port).unwrap();
+        let grants: Grants = serde_json::from_value(serde_json::json!({
+            "tcp": [{"targets": [format!("cache.internal:{port}"), format!("169.254.169.254:{port}")]}],
+        }))
+        .unwrap();
+        let to = |host: &str| Destination::of_tcp(&grants, &place(host), egress()).map(|(to, _)| to);
+        for other in ["127.0.0.1", "cache", "internal", "evil.cache.internal", "localhost"] {
+            assert!(matches!(to(other), Err(DialError::NotGranted(_))), "{other}");
+        }
+        let metadata: SocketAddr = format!("169.254.169.254:{port}").parse().unwrap();
+        // A name that is granted, of a name service that is the attacker's.
+        for answers in [vec![metadata], vec![format!("[::ffff:169.254.169.254]:{port}").parse().unwrap()]] {
+            let refused = to("cache.internal").unwrap().connect_by(async move |_: &str, _| Ok(answers)).await;
+            assert!(matches!(refused, Err(DialError::NotGranted(_))), "{refused:?}");
+        }
+        let address = here.local_addr().unwrap();
+        let resolve = async move |_: &str, _| Ok(vec![metadata, address]);
+        let stream = to("cache.internal").unwrap().connect_by(resolve).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address, "what was checked is dialled");
+        // Granted or not: nobody is connected there.
+        assert!(matches!(to("169.254.169.254").unwrap().connect().await, Err(DialError::NotGranted(_))));
     }
 }

@@ -3,7 +3,6 @@
 pub(crate) mod echo;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -13,14 +12,12 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper_util::rt::TokioIo;
 use pawl_core::limits;
-use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use crate::database::TlsRoots;
-use crate::database::tls::distrust;
-use crate::dial::{Destination, DialError};
+use crate::dial::Destination;
+use crate::stream::{self, OpenError, Stream};
 
 /// Why there is no answer. The texts name the place, and nothing that the server said.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,11 +39,12 @@ pub(crate) enum SendFailure {
     Unreadable(u16),
 }
 
-impl From<DialError> for SendFailure {
-    fn from(error: DialError) -> Self {
+impl From<OpenError> for SendFailure {
+    fn from(error: OpenError) -> Self {
         match error {
-            DialError::NotGranted(text) => Self::NotGranted(text),
-            DialError::Unreachable(text) => Self::Unreachable(text),
+            OpenError::NotGranted(text) => Self::NotGranted(text),
+            OpenError::Unreachable(text) => Self::Unreachable(text),
+            OpenError::Untrusted(text) => Self::Untrusted(text),
         }
     }
 }
@@ -59,10 +57,6 @@ pub(crate) struct Received {
     pub(crate) body: String,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 /// An open connection, over which nothing has been said yet.
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
@@ -72,25 +66,8 @@ pub(crate) struct Connection {
 impl Connection {
     /// Dials, and makes sure of the server where it is one with TLS.
     pub(crate) async fn open(to: &Destination, tls: Option<&TlsRoots>) -> Result<Self, SendFailure> {
-        let (stream, place) = (to.connect().await?, to.to_string());
-        let Some(roots) = tls else {
-            return Ok(Self { stream: Box::new(stream), place });
-        };
-        let name = ServerName::try_from(to.host().to_owned())
-            .map_err(|_| SendFailure::Untrusted(format!("no certificate can be for the name of {place}")))?;
-        let mut client = roots.client();
-        client.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let handshake = TlsConnector::from(Arc::new(client)).connect(name, stream);
-        match timeout(limits::LOGIN_TIMEOUT, handshake).await {
-            Ok(Ok(stream)) => Ok(Self { stream: Box::new(stream), place }),
-            Ok(Err(error)) => Err(match distrust(&error) {
-                Some(why) => SendFailure::Untrusted(format!("{place} is not trusted: {why}")),
-                None => SendFailure::Unreachable(format!("{place} broke off the TLS handshake")),
-            }),
-            Err(_) => {
-                Err(SendFailure::Unreachable(format!("{place} did not finish the TLS handshake in time")))
-            }
-        }
+        let stream = stream::open(to, tls, Some(b"http/1.1")).await?;
+        Ok(Self { stream, place: to.to_string() })
     }
 
     /// Sends a request and reads its answer: its status alone, or `whole`.

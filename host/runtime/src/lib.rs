@@ -28,6 +28,8 @@ mod program;
 mod respite;
 mod runtime;
 mod step;
+mod stream;
+mod tcp;
 mod wire;
 mod worker;
 

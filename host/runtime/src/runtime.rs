@@ -10,12 +10,13 @@ use pawl_core::rotation::Outcome;
 use pawl_core::value::SecretBytes;
 use pawl_core::world::Rng;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use crate::artifact::Artifacts;
 use crate::capability::{
     Capabilities, CapabilityConfig, EarlyLogin, LogLine, LoginJob, Severity, TriedLogin,
 };
+use crate::compile::queue::Queue;
 use crate::compile::{self, AdmitError, Admitted, Compiled};
 use crate::crew::Crew;
 use crate::database::{Drivers, TlsRoots};
@@ -100,8 +101,8 @@ struct Rotators {
     rng: Arc<dyn Rng>,
     pool: Pool,
     engine: OnceCell<Identity>,
-    /// Compiling takes gigabytes at worst: one at a time.
-    compiler: Mutex<()>,
+    /// Compiling takes gigabytes at worst: few at a time.
+    compilations: Queue,
 }
 
 /// Why a step did not get as far as running.
@@ -147,7 +148,7 @@ impl Runtime {
             tls: config.tls,
             rng: config.rng,
             engine: OnceCell::new(),
-            compiler: Mutex::new(()),
+            compilations: Queue::default(),
         };
         Self { crew: Crew::default(), rotators: Arc::new(rotators) }
     }
@@ -162,13 +163,15 @@ impl Runtime {
     }
 
     /// Makes sure of the same, and tells what the component says of itself and imports. Whether a manifest is understood, and
-    /// whether its grants are approved, is for whoever admits it.
+    /// whether its grants are approved, is for whoever admits it. `asker` is whose it is: he waits for what he has had compiled before,
+    /// and not for all that another has.
     ///
     /// # Errors
     /// As [`Runtime::prepare`].
-    pub async fn admit(&self, component: &Component) -> Result<Admitted, AdmitError> {
+    pub async fn admit(&self, component: &Component, asker: &str) -> Result<Admitted, AdmitError> {
         let (rotators, component) = (Arc::clone(&self.rotators), component.clone());
-        self.crew.run(async move { rotators.admit(&component).await }).await
+        let asker = asker.to_owned();
+        self.crew.run(async move { rotators.admit(&component, &asker).await }).await
     }
 
     /// Starts worker processes ahead of the first step and of each that replaces another, and learns which engine they have. A failure shows at that step.
@@ -210,11 +213,11 @@ impl Runtime {
 }
 
 impl Rotators {
-    async fn admit(&self, component: &Component) -> Result<Admitted, AdmitError> {
+    async fn admit(&self, component: &Component, asker: &str) -> Result<Admitted, AdmitError> {
         if self.kept(component.digest()).await?.is_some() {
             return compile::inspect(&self.program, component.bytes()).await;
         }
-        let _one_at_a_time = self.compiler.lock().await;
+        let _turn = self.compilations.turn(asker).await;
         let (admitted, _) = self.compile(component).await?;
         Ok(admitted)
     }
@@ -240,6 +243,7 @@ impl Rotators {
             rng: Arc::clone(&self.rng),
             rehearsal: job.rehearsal,
             early: job.early.clone(),
+            patience: limits::TCP_TIMEOUT,
         });
         let (outcome, printed, used) = self.outcome(&job, &mut capabilities).await;
         let mut log = capabilities.take_log();
@@ -295,6 +299,7 @@ impl Rotators {
             rng: Arc::clone(&self.rng),
             rehearsal: true,
             early: EarlyLogin::default(),
+            patience: limits::TCP_TIMEOUT,
         });
         let mut tried = Vec::new();
         for version in job.versions {
@@ -335,7 +340,8 @@ impl Rotators {
         if let Some(artifact) = self.kept(component.digest()).await? {
             return Ok(artifact);
         }
-        let _one_at_a_time = self.compiler.lock().await;
+        // For a step, or a host that starts: nobody's upload.
+        let _turn = self.compilations.turn(&component.digest().to_string()).await;
         // Another may have compiled it while this one waited.
         if let Some(artifact) = self.kept(component.digest()).await? {
             return Ok(artifact);
@@ -349,7 +355,7 @@ impl Rotators {
         self.artifacts.find(digest, engine).await.map_err(|error| AdmitError::Unavailable(error.to_string()))
     }
 
-    /// Compiles a component and keeps it. The caller holds the compiler's lock.
+    /// Compiles a component and keeps it. The caller has a turn.
     async fn compile(&self, component: &Component) -> Result<(Admitted, Arc<Vec<u8>>), AdmitError> {
         let Compiled { admitted, identity, artifact } =
             compile::compile(&self.program, component.bytes()).await?;

@@ -131,6 +131,26 @@ pub(crate) enum Call {
         request: HttpRequest,
         places: Vec<HttpPlace>,
     },
+    TcpOpen {
+        host: String,
+        port: u16,
+    },
+    TcpSend {
+        connection: Handle,
+        parts: Vec<TcpPart>,
+    },
+    TcpExpect {
+        connection: Handle,
+        beginnings: Vec<Vec<u8>>,
+        end: Vec<u8>,
+    },
+    TcpReceive {
+        connection: Handle,
+        most: u32,
+    },
+    TcpFinish {
+        connection: Handle,
+    },
     Reveal {
         value: Handle,
     },
@@ -241,6 +261,50 @@ pub(crate) enum HttpError {
     Superseded,
 }
 
+/// `tcp.number` of the WIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TcpNumber {
+    Decimal,
+    Byte,
+    U16Be,
+    U16Le,
+    U32Be,
+    U32Le,
+}
+
+/// `tcp.part` of the WIT.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum TcpPart {
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+    Sensitive(Handle),
+    Length { of: Handle, more: u32, number: TcpNumber },
+    Json(Handle),
+    Base64 { before: Vec<u8>, value: Handle },
+    Sha256(Handle),
+    Field { of: Handle, name: String, number: Option<TcpNumber> },
+}
+
+/// What a call of `tcp` gives.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TcpAnswer {
+    Opened(Handle),
+    Done,
+    Beginning(Option<u32>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// `tcp.error` of the WIT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TcpError {
+    NotGranted(String),
+    Refused(String),
+    Unreachable(String),
+    Untrusted(String),
+    LockoutBudgetSpent(String),
+    Lost(String),
+    Superseded,
+}
+
 /// The answers, one kind for each shape of result in the WIT.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
@@ -257,6 +321,7 @@ pub(crate) enum Reply {
     Id(String),
     Http(Result<HttpResponse, HttpError>),
     Captured(Result<Captured, HttpError>),
+    Tcp(Result<TcpAnswer, TcpError>),
     Revealed(Result<String, SecretError>),
     Logged,
     /// The worker broke the protocol or named a handle that it does not hold: the step traps with this text.

@@ -13,6 +13,7 @@ mod meter;
 mod pipe;
 mod printed;
 mod statements;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

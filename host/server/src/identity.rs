@@ -149,6 +149,15 @@ impl Caller {
         self.is_temporary && !is_roles
     }
 
+    /// Who it is in whole, among the ids of users and roles: all sessions of a role are one, for whoever may begin one may begin many.
+    #[must_use]
+    pub fn whole(&self) -> &str {
+        const ROOT: &str = "root";
+        self.identity.as_ref().map_or(ROOT, |identity| {
+            identity.id.split_once(':').map_or(identity.id.as_str(), |(role, _)| role)
+        })
+    }
+
     /// The caller, calling from an address.
     #[must_use]
     pub fn from_address(self, source: Option<IpAddr>) -> Self {

@@ -91,6 +91,13 @@ pub const ALL: &[Builtin] = &[
         digest: Digest::from_bytes(PAWL_ROTATOR_POSTGRES_ALTERNATING_DIGEST),
         engines: &[Engine::Postgres],
     },
+    Builtin {
+        name: "pawl-redis-acl-user",
+        description: "Rotates the password of a Redis or Valkey ACL user; which servers it may reach is the operator's to grant",
+        bytes: PAWL_ROTATOR_REDIS,
+        digest: Digest::from_bytes(PAWL_ROTATOR_REDIS_DIGEST),
+        engines: &[],
+    },
 ];
 
 #[cfg(test)]
@@ -112,7 +119,9 @@ mod tests {
     fn a_builtin_may_reach_its_own_database_and_nothing_else() {
         let grants = Builtin::named("pawl-postgres-single-user").unwrap().grants();
         assert!(grants.own_target && grants.targets.is_empty() && grants.http.is_empty());
-        assert_eq!(Builtin::named("pawl-http-api-key").unwrap().grants(), Grants::default());
+        for name in ["pawl-http-api-key", "pawl-redis-acl-user"] {
+            assert_eq!(Builtin::named(name).unwrap().grants(), Grants::default(), "{name}");
+        }
         assert!(Builtin::named("nobody").is_none());
     }
 }

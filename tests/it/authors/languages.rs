@@ -4,6 +4,7 @@
 
 use super::{PATH, Terminal, document, follow_the_document, free_port};
 
+use pawl_tests::keyservice::{KeyService, Then};
 use pawl_tests::postgres::Postgres;
 use pawl_tests::scratch::Scratch;
 
@@ -57,4 +58,49 @@ fn a_new_project_in_python_rotates_a_role() {
 #[test]
 fn a_new_project_in_javascript_rotates_a_role() {
     a_new_project_rotates_a_role("js", "npm install --silent --prefix shop-db");
+}
+
+/// A service that makes a key for each token that it is asked with, the same for the same one.
+fn key_maker() -> KeyService {
+    use sha2::Digest as _;
+    KeyService::start(|_, asked| {
+        let key = hex::encode(sha2::Sha256::digest(&asked.headers["idempotency-key"]));
+        let body = serde_json::json!({"data": {"key": key}}).to_string();
+        Then::answer(201, "content-type: application/json\r\n", &body)
+    })
+}
+
+/// `capture`, `reveal` and `statements`, each of them used, in every gap of a rotation, and not a word of a password anywhere.
+fn all_that_the_sdk_has(language: &str, (name, source): (&str, &str), get_tools: &str) {
+    let (postgres, service) = (Postgres::start(), key_maker());
+    let scratch = Scratch::new("author");
+    let mut terminal = Terminal::open(scratch.path(), free_port());
+    let mut run = |command: &str| {
+        let (code, printed) = terminal.r#type(command);
+        println!("$ {command}\n{}", printed.join("\n"));
+        assert_eq!(code, 0, "{command}");
+        printed
+    };
+    let _ = run(&format!("pawl function new shop-db --lang {language}"));
+    let _ = run(get_tools);
+    for (file, text) in [(name, source), ("pawl.toml", include_str!("everything/pawl.toml"))] {
+        let text = text.replace("SERVICE", &service.origin());
+        std::fs::write(scratch.path().join("shop-db").join(file), text).unwrap();
+    }
+    let url = format!("{}?sslmode=disable", postgres.superuser_url("postgres"));
+    let printed = run(&format!("pawl function test shop-db --database '{url}'"));
+    assert_eq!(printed.last().map(String::as_str), Some("20 ok, 0 failed"));
+    assert!(!service.asked().is_empty(), "no key was asked for");
+}
+
+#[test]
+fn a_rotator_in_python_takes_keys_reads_passwords_and_runs_statements() {
+    let get_tools = "python3 -m venv shop-db/.venv && shop-db/.venv/bin/pip install --quiet --requirement shop-db/requirements.txt";
+    all_that_the_sdk_has("python", ("rotator.py", include_str!("everything/rotator.py")), get_tools);
+}
+
+#[test]
+fn a_rotator_in_javascript_takes_keys_reads_passwords_and_runs_statements() {
+    let source = ("rotator.js", include_str!("everything/rotator.js"));
+    all_that_the_sdk_has("js", source, "npm install --silent --prefix shop-db");
 }

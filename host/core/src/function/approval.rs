@@ -29,7 +29,8 @@ impl Grants {
     #[must_use]
     pub fn beyond(&self, approved: &Self) -> Vec<String> {
         // Taken apart, so that a grant which is added and not compared here does not compile.
-        let Self { engines, own_target, targets, secrets, pending_fields, http, reveal, statements } = self;
+        let Self { engines, own_target, targets, secrets, pending_fields, http, tcp, reveal, statements } =
+            self;
         let mut beyond = Vec::new();
         for engine in engines.difference(&approved.engines) {
             beyond.push(format!("engines: log in to {} servers", word(engine)));
@@ -52,6 +53,9 @@ impl Grants {
         for request in uncovered(http, &approved.http, |asked, approved| approved.contains(asked)) {
             beyond.push(format!("http: {}", request.words()));
         }
+        for server in uncovered(tcp, &approved.tcp, |asked, approved| approved.contains(asked)) {
+            beyond.push(format!("tcp: {}", server.words()));
+        }
         flag(&mut beyond, *reveal, approved.reveal, REVEAL);
         flag(&mut beyond, *statements, approved.statements, STATEMENTS);
         beyond
@@ -61,13 +65,15 @@ impl Grants {
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         // Taken apart, so that a grant which is added and not joined here does not compile.
-        let Self { engines, own_target, targets, secrets, pending_fields, http, reveal, statements } = more;
+        let Self { engines, own_target, targets, secrets, pending_fields, http, tcp, reveal, statements } =
+            more;
         self.engines.extend(engines);
         self.own_target |= own_target;
         self.targets.extend(targets);
         self.secrets.extend(secrets);
         self.pending_fields.extend(pending_fields);
         self.http.extend(http);
+        self.tcp.extend(tcp);
         self.reveal |= reveal;
         self.statements |= statements;
         self
@@ -104,7 +110,7 @@ fn uncovered<'a, T: Ord>(
 }
 
 /// Whether `asked` reaches no place that `approved` does not.
-fn within_target(asked: &Target, approved: &Target) -> bool {
+pub(super) fn within_target(asked: &Target, approved: &Target) -> bool {
     let (asked, approved) = (String::from(asked.clone()), String::from(approved.clone()));
     let (Some((host, port)), Some((to_host, to_port))) = (asked.rsplit_once(':'), approved.rsplit_once(':'))
     else {
@@ -148,10 +154,15 @@ mod tests {
                 {"origin": "https://a.example", "methods": ["GET"], "paths": ["/v1/me"], "sensitive": ["header:authorization"]},
                 {"origin": "http://a.example", "methods": ["PUT"], "paths": ["/v1/key"], "sensitive": ["body"], "answers": true},
             ],
+            "tcp": [
+                {"targets": ["cache.internal:6379"]},
+                {"targets": ["queue.internal:5671"], "tls": "none", "sensitive": true, "accepts": ["+OK\r\n"], "refuses": ["-NO"]},
+            ],
         }));
         let approved = grants(&serde_json::json!({
             "engines": ["postgres"], "targets": ["*.internal:*"], "secrets": ["db/master-*"],
             "http": [{"origin": "https://a.example", "methods": ["GET", "PUT"], "paths": ["/v1/*"], "sensitive": ["header:authorization"]}],
+            "tcp": [{"targets": ["*.internal:6379", "*.internal:5671"], "sensitive": true}],
         }));
         assert_eq!(
             asked.beyond(&approved),
@@ -162,6 +173,8 @@ mod tests {
                 "secrets: log in with the secrets other",
                 "pending-fields: change the field token of the secret",
                 "http: PUT http://a.example (WITHOUT TLS) at /v1/key, with sensitive values in body, and read the answers",
+                "tcp: say anything to queue.internal:5671 (WITHOUT TLS), SENSITIVE VALUES among it; a new value works when the answer begins \
+                 with \"+OK\\r\\n\", and is refused with \"-NO\"",
             ]
         );
         let both = approved.clone().and(asked.clone());

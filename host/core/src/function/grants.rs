@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::HttpGrant;
+use super::{HttpGrant, TcpGrant};
 
 /// A kind of database server that the host can log in to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,6 +29,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// Its port; none for any.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Whether this target covers `host` and `port`.
     #[must_use]
     pub fn covers(&self, host: &str, port: u16) -> bool {
@@ -131,6 +137,9 @@ pub struct Grants {
     /// Requests that it may have the host make.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub http: BTreeSet<HttpGrant>,
+    /// Servers with which it may have the host speak as it likes.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tcp: BTreeSet<TcpGrant>,
     /// Whether it may read the sensitive values of the secret that it rotates.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reveal: bool,
@@ -148,6 +157,7 @@ impl Default for Grants {
             secrets: BTreeSet::new(),
             pending_fields: ["username", "password"].into_iter().map(str::to_owned).collect(),
             http: BTreeSet::new(),
+            tcp: BTreeSet::new(),
             reveal: false,
             statements: false,
         }
@@ -198,7 +208,7 @@ mod tests {
         assert!(
             none.engines.is_empty() && !none.own_target && none.targets.is_empty() && none.http.is_empty()
         );
-        assert!(!none.reveal && !none.statements);
+        assert!(!none.reveal && !none.statements && none.tcp.is_empty());
         assert!(serde_json::from_str::<Grants>(r#"{"everything": true}"#).is_err());
     }
 }

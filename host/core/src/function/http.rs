@@ -159,7 +159,7 @@ impl Origin {
 }
 
 /// A name of letters, digits and hyphens, or four decimal numbers. Another spelling of an address is no name.
-fn host_name(text: &str) -> Option<&str> {
+pub(super) fn host_name(text: &str) -> Option<&str> {
     let is_label = |label: &str| {
         let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
         label.len() <= 63

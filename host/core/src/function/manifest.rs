@@ -70,6 +70,7 @@ impl Manifest {
         match interface {
             "database" if self.grants.engines.is_empty() => Some("engines"),
             "http" if self.grants.http.is_empty() => Some("http"),
+            "tcp" if self.grants.tcp.is_empty() => Some("tcp"),
             "reveal" if !self.grants.reveal => Some("reveal"),
             "statements" if !self.grants.statements => Some("statements"),
             _ => None,
@@ -132,6 +133,10 @@ mod tests {
         let asks = Manifest::parse(text).unwrap();
         assert_eq!(asks.covers(&http), Ok(()));
         assert_eq!(Manifest::parse(&toml::to_string(&asks).unwrap()).unwrap(), asks);
+        let tcp = imports(&["pawl:rotation/tcp@0.1.0"]);
+        assert!(asks.covers(&tcp).unwrap_err()[0].contains("does not ask for `tcp`"));
+        let asks = Manifest::parse("[[grants.tcp]]\ntargets = [\"cache:6379\"]\n").unwrap();
+        assert_eq!(asks.covers(&tcp), Ok(()));
         for grant in ["reveal", "statements"] {
             let import = imports(&[&format!("pawl:rotation/{grant}@0.1.0")]);
             let lacking = asks.covers(&import).unwrap_err();

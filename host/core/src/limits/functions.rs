@@ -81,3 +81,14 @@ pub const PACKAGE_ENTRIES_MAX: usize = 64;
 pub const FUNCTION_HANDLER_CHARS_MAX: usize = 128;
 /// Items that a caller may ask for in one page of Lambda's; it gets `FUNCTIONS_PAGE_MAX` at most (AWS).
 pub const FUNCTIONS_ASKED_MAX: u32 = 10_000;
+/// Wall-clock time of one compilation: what bounds the work is its processor time, of which a busy machine gives a nice process little (a
+/// Python component took 299 s on two cores with twelve other processes).
+pub const COMPILE_WALL: Duration = Duration::from_secs(600);
+/// Processor time of one compilation, in seconds (measured: a Python component 23, a JavaScript one 26; in a debug build 34 and 45).
+pub const COMPILE_CPU_SECONDS: u64 = 90;
+/// Compilations at once, each of another caller: so one of minutes holds up nobody else's.
+pub const COMPILES_AT_ONCE: usize = 2;
+/// Open files of a process that compiles: its pipes.
+pub const COMPILE_FILES_MAX: u64 = 16;
+/// Address space of a process that compiles.
+pub const COMPILE_ADDRESS_BYTES_MAX: u64 = 2_500_000_000;

@@ -9,6 +9,7 @@ use pawl_core::limits;
 use pawl_core::value::SecretBytes;
 
 use super::Violation;
+use super::tcp::Connected;
 use crate::database::Session;
 use crate::wire::{DatabaseError, Handle};
 
@@ -17,6 +18,7 @@ pub(super) enum Held {
     Version(Arc<VersionHeld>),
     Sensitive(Arc<SensitiveHeld>),
     Session(Arc<SessionHeld>),
+    Connection(Arc<Connected>),
 }
 
 /// A version as it was when the guest asked for it.
@@ -94,14 +96,23 @@ impl Handles {
     pub(super) fn sensitive(&self, handle: Handle) -> Result<Arc<SensitiveHeld>, Violation> {
         match self.get(handle)? {
             Held::Sensitive(sensitive) => Ok(Arc::clone(sensitive)),
-            Held::Version(_) | Held::Session(_) => Err(wrong_kind(handle, "sensitive value")),
+            Held::Version(_) | Held::Session(_) | Held::Connection(_) => {
+                Err(wrong_kind(handle, "sensitive value"))
+            }
         }
     }
 
     pub(super) fn session(&self, handle: Handle) -> Result<Arc<SessionHeld>, Violation> {
         match self.get(handle)? {
             Held::Session(session) => Ok(Arc::clone(session)),
-            Held::Version(_) | Held::Sensitive(_) => Err(wrong_kind(handle, "session")),
+            Held::Version(_) | Held::Sensitive(_) | Held::Connection(_) => Err(wrong_kind(handle, "session")),
+        }
+    }
+
+    pub(super) fn connection(&self, handle: Handle) -> Result<Arc<Connected>, Violation> {
+        match self.get(handle)? {
+            Held::Connection(connection) => Ok(Arc::clone(connection)),
+            Held::Version(_) | Held::Sensitive(_) | Held::Session(_) => Err(wrong_kind(handle, "connection")),
         }
     }
 
@@ -119,12 +130,16 @@ impl Handles {
         self.held.values().flat_map(|held| match held {
             Held::Version(version) => super::values::values(&version.document).collect::<Vec<_>>(),
             Held::Sensitive(sensitive) => vec![sensitive.value.duplicate()],
-            Held::Session(_) => Vec::new(),
+            Held::Session(_) | Held::Connection(_) => Vec::new(),
         })
     }
 
     pub(super) fn sessions(&self) -> usize {
         self.held.values().filter(|held| matches!(held, Held::Session(_))).count()
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.held.values().filter(|held| matches!(held, Held::Connection(_))).count()
     }
 }
 

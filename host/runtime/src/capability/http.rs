@@ -157,7 +157,7 @@ impl Capabilities {
         Ok(())
     }
 
-    fn may_take_keys(&self) -> bool {
+    pub(super) fn may_take_keys(&self) -> bool {
         self.config.grants.http.iter().any(|grant| !grant.capture.is_empty())
     }
 
@@ -379,21 +379,31 @@ impl Capabilities {
         if !(200..300).contains(&status) {
             return;
         }
+        let carried = self.accepted(new, values);
+        if self.config.step == Some(Step::SetSecret) && carried && !granted.method.is_safe() {
+            self.changed_at = Some(Instant::now());
+        }
+    }
+
+    /// Notes that a server has accepted these values, and whether all new ones are proved by now. Whether one is among them that was
+    /// not accepted before.
+    pub(super) fn accepted<'a>(
+        &mut self,
+        new: impl Iterator<Item = &'a SecretBytes>,
+        values: &Values,
+    ) -> bool {
         let before = self.requests.accepted.len();
         for value in new {
             if !self.requests.accepted.iter().any(|known| known.same_as(value)) {
                 self.requests.accepted.push(value.duplicate());
             }
         }
-        let carried = self.requests.accepted.len() > before;
-        if self.config.step == Some(Step::SetSecret) && carried && !granted.method.is_safe() {
-            self.changed_at = Some(Instant::now());
-        }
         // A database's login is proved by logging in.
         let is_database = values.pending.as_ref().is_some_and(|it| self.describes_database(it).is_some());
         let (wanted, accepted) = (values.new_ones(), &self.requests.accepted);
         let all = wanted.iter().all(|value| accepted.iter().any(|known| known.same_as(value)));
         self.proof.login |= !is_database && !wanted.is_empty() && all;
+        self.requests.accepted.len() > before
     }
 }
 

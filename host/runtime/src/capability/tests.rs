@@ -4,6 +4,7 @@ mod http;
 mod reveal;
 mod settle;
 mod statements;
+mod tcp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -362,6 +363,7 @@ impl World {
             rng: Arc::new(Counting::default()),
             rehearsal: self.rehearsal,
             early: self.early.clone(),
+            patience: limits::TCP_TIMEOUT,
         }))
     }
 

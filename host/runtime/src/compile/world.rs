@@ -5,7 +5,7 @@ const OWN_PACKAGE: &str = "pawl:rotation";
 /// Its version, without the last number: those with the same are compatible.
 const OWN_VERSION: &str = "0.1.";
 /// What of it a rotator may import.
-const OWN: [&str; 7] = ["secrets", "database", "statements", "http", "reveal", "configuration", "log"];
+const OWN: [&str; 8] = ["secrets", "database", "statements", "http", "tcp", "reveal", "configuration", "log"];
 /// The interface that it must export.
 const STEPS: &str = "steps";
 /// What a language's runtime may want and a worker gives: nothing of it reaches beyond the guest.

@@ -121,7 +121,7 @@ impl Guest {
         Ok(())
     }
 
-    fn forget(&mut self, handle: Handle) -> wasmtime::Result<()> {
+    pub(super) fn forget(&mut self, handle: Handle) -> wasmtime::Result<()> {
         self.versions.remove(&handle);
         self.send(Call::Drop(handle))
     }

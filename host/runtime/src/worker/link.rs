@@ -26,7 +26,7 @@ mod generated {
 pub(super) use self::generated::RotatorPre;
 use self::generated::exports::pawl::rotation::steps::Failure;
 pub(super) use self::generated::pawl::rotation::{
-    configuration, database, http, log, reveal, secrets, statements,
+    configuration, database, http, log, reveal, secrets, statements, tcp,
 };
 
 /// The `borrow<rotation>` that every step is given: there is one, so any number will do.
@@ -46,6 +46,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     database::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     statements::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     http::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
+    tcp::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     reveal::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     configuration::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;
     log::add_to_linker::<Guest, HasSelf<Guest>>(l, |guest| guest)?;

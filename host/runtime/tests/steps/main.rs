@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod attacks;
+mod connections;
 // Of what `escape` confines as the product does.
 #[path = "../../src/courtesy.rs"]
 mod courtesy;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         hostile::TESTS,
         escape::TESTS,
         attacks::TESTS,
+        connections::TESTS,
         reads::TESTS,
         pace::TESTS,
         residue::TESTS,

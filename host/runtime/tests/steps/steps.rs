@@ -150,19 +150,19 @@ fn admission_tells_imports_and_manifest_whether_compiled_before_or_not() {
     block(async {
         let stage = Stage::new();
         let started = Instant::now();
-        let first = stage.runtime.admit(&component).await.unwrap();
+        let first = stage.runtime.admit(&component, "somebody").await.unwrap();
         println!("admission of the PostgreSQL rotator took {} ms", started.elapsed().as_millis());
         assert_eq!(first.manifest.as_deref().map(str::as_bytes), Some(&text[..]));
         assert!(first.imports.iter().any(|import| import == "pawl:rotation/database@0.1.0"), "{first:?}");
-        assert_eq!(stage.runtime.admit(&component).await.unwrap(), first);
-        let plain = stage.runtime.admit(&postgres()).await.unwrap();
+        assert_eq!(stage.runtime.admit(&component, "somebody").await.unwrap(), first);
+        let plain = stage.runtime.admit(&postgres(), "somebody").await.unwrap();
         assert_eq!((plain.manifest, plain.imports), (None, first.imports));
         assert_eq!(stage.run(&component, Step::CreateSecret).await.outcome, Outcome::Done);
         // A name that the world has, before another shape.
         let other = r#"(component (import "pawl:rotation/log@0.1.0" (instance (export "shout" (func))))
             (instance $steps) (export "pawl:rotation/steps@0.1.0" (instance $steps)))"#;
         let other = Component::new(wat::parse_str(other).unwrap());
-        let error = stage.runtime.admit(&other).await.unwrap_err().to_string();
+        let error = stage.runtime.admit(&other, "somebody").await.unwrap_err().to_string();
         assert!(error.contains("does not fit") && error.contains("shout"), "{error}");
     });
 }

@@ -22,9 +22,6 @@ pub(crate) struct Gate {
     figures: Doors,
 }
 
-/// The root identity among the ids of users and roles.
-const ROOT: &str = "root";
-
 impl Gate {
     pub(crate) fn new(settings: &DoorSettings, figures: Doors) -> Self {
         Self {
@@ -56,10 +53,7 @@ impl Gate {
     /// Refuses a caller who asks too often. All sessions of a role are one caller: whoever may begin one may begin many.
     fn admit(&self, caller: &Caller) -> Result<(), ApiError> {
         let Some(rates) = &self.identities else { return Ok(()) };
-        let id = caller.identity.as_ref().map_or(ROOT, |identity| {
-            identity.id.split_once(':').map_or(identity.id.as_str(), |(role, _)| role)
-        });
-        if rates.take(id) {
+        if rates.take(caller.whole()) {
             return Ok(());
         }
         self.figures.turned_away("identity-rate");

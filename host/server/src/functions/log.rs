@@ -125,7 +125,8 @@ impl Run<'_> {
         let Self { function, step, request_id, took } = *self;
         let version = function.version.to_string();
         let is_good = report.outcome == Outcome::Done;
-        host.metrics.functions.ran(&function.name, &version, is_good, took, report.used);
+        let used = (report.used, report.reveals);
+        host.metrics.functions.ran((&function.name, &version), is_good, took, used);
         let time = EpochSeconds::from(host.app.clock().now());
         let line = |level: &str, message: String| FunctionLogLine {
             time,
@@ -136,7 +137,10 @@ impl Run<'_> {
             message,
         };
         let written = report.log.iter().map(|of| line(level(of.severity), of.text.clone()));
-        let end = line("report", format!("{}; {}", ending(&report.outcome), figures(took, report.used)));
+        let end = line(
+            "report",
+            format!("{}; {}", ending(&report.outcome), figures(took, report.used, report.reveals)),
+        );
         host.app.functions().logs().write(&function.key(), written.chain([end]));
     }
 }
@@ -152,9 +156,13 @@ fn ending(outcome: &Outcome) -> String {
 }
 
 /// What it took.
-fn figures(took: Duration, used: Used) -> String {
+fn figures(took: Duration, used: Used, reveals: u32) -> String {
     let (millis, memory) = (took.as_secs_f64() * 1_000.0, used.memory_bytes.div_ceil(1 << 20));
-    format!("{millis:.1} ms, {memory} MB of memory, {} of fuel", used.fuel)
+    let shown = match reveals {
+        0 => String::new(),
+        count => format!(", {count} sensitive values shown to the function"),
+    };
+    format!("{millis:.1} ms, {memory} MB of memory, {} of fuel{shown}", used.fuel)
 }
 
 /// The word for a line's weight.

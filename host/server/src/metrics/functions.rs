@@ -48,6 +48,7 @@ pub(crate) struct Functions {
     took: Family<Labels, Histogram, StepBuckets>,
     memory: Family<Labels, Gauge>,
     fuel: Family<Labels, Counter>,
+    reveals: Family<Labels, Counter>,
 }
 
 impl Functions {
@@ -60,6 +61,7 @@ impl Functions {
             took: Family::new_with_constructor(StepBuckets),
             memory: Family::default(),
             fuel: Family::default(),
+            reveals: Family::default(),
         };
         let help = "Steps that functions were given to run, by rotations and by Invoke";
         registry.register("pawl_function_invocations", help, functions.invocations.clone());
@@ -72,17 +74,26 @@ impl Functions {
         registry.register_with_unit("pawl_function_memory_peak", help, Unit::Bytes, functions.memory.clone());
         let help = "Fuel that functions have used: roughly WebAssembly instructions";
         registry.register("pawl_function_fuel", help, functions.fuel.clone());
+        let help = "Sensitive values that functions were shown, which only those with the grant `reveal` are";
+        registry.register("pawl_function_reveals", help, functions.reveals.clone());
         functions
     }
 
-    /// A step has run.
-    pub(crate) fn ran(&self, function: &str, version: &str, is_good: bool, took: Duration, used: Used) {
+    /// A step has run, in which the function was shown so many sensitive values.
+    pub(crate) fn ran(
+        &self,
+        (function, version): (&str, &str),
+        is_good: bool,
+        took: Duration,
+        (used, reveals): (Used, u32),
+    ) {
         let labels = self.labels(function, version);
         self.invocations.get_or_create(&labels).inc();
         // There from the beginning, so that the first error is an increase.
         self.errors.get_or_create(&labels).inc_by(u64::from(!is_good));
         self.took.get_or_create(&labels).observe(took.as_secs_f64());
         self.fuel.get_or_create(&labels).inc_by(used.fuel);
+        self.reveals.get_or_create(&labels).inc_by(u64::from(reveals));
         let peak = i64::try_from(used.memory_bytes).unwrap_or(i64::MAX);
         let memory = self.memory.get_or_create(&labels);
         // Two at once may leave the lesser of two peaks; the next one mends it.
@@ -113,9 +124,14 @@ mod tests {
         let functions = Functions::registered(&mut registry);
         let used = Used { memory_bytes: 7, fuel: 3 };
         for n in 0..limits::FUNCTION_SERIES_MAX + 5 {
-            functions.ran(&format!("f{n}"), "$LATEST", n % 2 == 0, Duration::from_millis(3), used);
+            functions.ran((&format!("f{n}"), "$LATEST"), n % 2 == 0, Duration::from_millis(3), (used, 0));
         }
-        functions.ran("f0", "$LATEST", false, Duration::from_millis(3), Used { memory_bytes: 5, ..used });
+        functions.ran(
+            ("f0", "$LATEST"),
+            false,
+            Duration::from_millis(3),
+            (Used { memory_bytes: 5, ..used }, 2),
+        );
         functions.throttled("f0", "$LATEST");
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
@@ -126,6 +142,8 @@ mod tests {
             "pawl_function_errors_total{function=\"f0\",version=\"$LATEST\"} 1",
             "pawl_function_memory_peak_bytes{function=\"f0\",version=\"$LATEST\"} 7",
             "pawl_function_fuel_total{function=\"f0\",version=\"$LATEST\"} 6",
+            "pawl_function_reveals_total{function=\"f0\",version=\"$LATEST\"} 2",
+            "pawl_function_reveals_total{function=\"f1\",version=\"$LATEST\"} 0",
             "pawl_function_throttles_total{function=\"f0\",version=\"$LATEST\"} 1",
             "pawl_function_duration_seconds_count{function=\"f0\",version=\"$LATEST\"} 2",
         ] {

@@ -135,7 +135,7 @@ impl Drill {
     /// When the host is not there. That the code is refused is the inner error.
     pub async fn admit(&self) -> Result<Result<Admitted, AdmitError>, DrillError> {
         let component = self.function()?.component.clone();
-        Ok(self.host()?.runtime.admit(&component).await)
+        Ok(self.host()?.runtime.admit(&component, "drill").await)
     }
 
     /// Makes the secret.

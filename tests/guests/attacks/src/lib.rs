@@ -8,6 +8,8 @@
     reason = "a guest's environment is what it is told by, and it sleeps on purpose"
 )]
 
+mod connections;
+
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -88,6 +90,7 @@ fn attack(rotation: &Rotation) -> Result<(), Failure> {
         "other-account" => told(other_account(rotation)?),
         "login" => told(refusal(Session::login(&rotation.current()?))),
         "host" => told(host()),
+        name if name.starts_with("tcp-") => told(connections::attack(name, rotation)?),
         other => told(format!("{other} is no attack")),
     }
 }

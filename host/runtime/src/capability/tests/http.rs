@@ -1,7 +1,7 @@
 //! Requests with sensitive values in them: what is sent, what is not, and what comes back.
 
 mod capture;
-mod tls;
+pub(super) mod tls;
 
 use std::sync::atomic::AtomicUsize;
 

@@ -29,7 +29,7 @@ pub(super) async fn upload(
     });
     let (ready, component, package) =
         unpacking.await.map_err(|_| StoreError::Broken("the unpacking of a component"))??;
-    let Admitted { manifest, imports } = request.host.runtime.admit(&ready).await?;
+    let Admitted { manifest, imports } = request.host.runtime.admit(&ready, request.caller.whole()).await?;
     let manifest = match manifest {
         Some(text) => Manifest::parse(&text).map_err(FunctionError::Manifest)?,
         None => Manifest::default(),

@@ -10,14 +10,14 @@ use super::*;
 use crate::database::TlsRoots;
 
 /// An authority, and what it has signed for a name.
-struct Certificates {
+pub(in crate::capability::tests) struct Certificates {
     authority: String,
     certificate: String,
     key: String,
 }
 
 impl Certificates {
-    fn of(authority: &str, name: &str, at: (i32, i32)) -> Self {
+    pub(in crate::capability::tests) fn of(authority: &str, name: &str, at: (i32, i32)) -> Self {
         let ca_key = rcgen::KeyPair::generate().unwrap();
         let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -31,7 +31,7 @@ impl Certificates {
         Self { authority, certificate, key: key.serialize_pem() }
     }
 
-    fn roots(&self) -> TlsRoots {
+    pub(in crate::capability::tests) fn roots(&self) -> TlsRoots {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("ca.pem");
         std::fs::write(&file, &self.authority).unwrap();
@@ -39,7 +39,7 @@ impl Certificates {
     }
 
     /// A server that has them and answers 200; how many bytes of requests it has seen.
-    async fn serve(&self) -> (SocketAddr, Arc<AtomicUsize>) {
+    pub(in crate::capability::tests) async fn serve(&self) -> (SocketAddr, Arc<AtomicUsize>) {
         let chain = vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
