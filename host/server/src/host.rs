@@ -14,6 +14,7 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::app::App;
+use crate::authentic::AuthenticStore;
 use crate::edge::Gate;
 use crate::epoch::StoreEpoch;
 use crate::identity::{AccessKey, Directory};
@@ -27,6 +28,8 @@ use crate::world::{RequestIds, SystemClock};
 pub struct Host {
     /// The service.
     pub app: App,
+    /// The store, as what looks over its rows.
+    pub(crate) rows: Arc<AuthenticStore>,
     /// What an operator watches.
     pub metrics: Metrics,
     /// The rotators' sandbox.

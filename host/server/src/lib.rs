@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod audit;
+mod authentic;
 pub mod backup;
 pub mod cache;
 mod draft;

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 use crate::app::{App, Parts};
+use crate::authentic::{self, AuthenticStore, RowsError};
 use crate::edge::{TlsDoor, TlsError};
 use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::events::webhook::{self, Receiver, WebhookError};
@@ -123,6 +124,9 @@ pub enum ServeError {
     /// The store's epoch, or a store that must not be served.
     #[error(transparent)]
     Epoch(#[from] EpochError),
+    /// The store's rows.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// The root identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -192,6 +196,7 @@ pub async fn serve(
     let forgetting = tokio::spawn(events::forget_old(host.clone()));
     let sweeping = tokio::spawn(crate::functions::sweep(host.clone()));
     let looking = tokio::spawn(watch_directory(host.clone()));
+    let overlooking = tokio::spawn(look_over_rows(host.clone()));
     let keeping = tokio::spawn(root_key::keep(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     let renewing = terms.tls.clone().map(|tls| tokio::spawn(tls.watch(orders.reload, host.clock.clone())));
@@ -211,6 +216,7 @@ pub async fn serve(
     sweeping.abort();
     looking.abort();
     keeping.abort();
+    overlooking.abort();
     if let Some(sending) = sending {
         // It gives its turn back, so that another host need not wait for it.
         let _ = tokio::time::timeout(limits::WEBHOOK_END_TIMEOUT, sending).await;
@@ -285,6 +291,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
+    authentic::adopt(&*store, &keyring, &root_keys, &epoch, &rng).await?;
+    let rows = Arc::new(AuthenticStore::new(store, &keyring));
+    let store: Arc<dyn Store> = rows.clone();
     same_account(&*store, &settings.account, &place).await?;
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever
     // held one in this host's name is.
@@ -324,6 +333,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let host = Host {
         audit,
         app,
+        rows,
         metrics,
         runtime,
         pages,
@@ -425,6 +435,18 @@ async fn note_accesses(host: Arc<Host>) {
     loop {
         tokio::time::sleep(limits::ACCESS_WRITE_EVERY).await;
         host.app.write_accesses().await;
+    }
+}
+
+/// Finds rows that are not as they were written before somebody needs them.
+async fn look_over_rows(host: Arc<Host>) {
+    loop {
+        match host.rows.look_over().await {
+            Ok(rows) => tracing::debug!(rows, "the rows of the store were looked over"),
+            // What keeps it from the store is told elsewhere.
+            Err(error) => tracing::debug!(%error, "the rows of the store could not be looked over"),
+        }
+        tokio::time::sleep(limits::ROWS_LOOKED_OVER_EVERY).await;
     }
 }
 

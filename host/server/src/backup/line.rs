@@ -14,7 +14,8 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
     ApprovalRow, ArchivedEntity, ArchivedFunction, ArchivedRotation, ArchivedSecret, EndedRotation,
-    EntityRow, Entry, FunctionRow, HALT, KeptRotation, Piece, SealedVersion, SecretRow, StoredCode,
+    EntityRow, Entry, FunctionRow, HALT, KeptRotation, Piece, RotationState, RowMac, SealedVersion, SecretRow,
+    StoredCode,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -23,7 +24,7 @@ use crate::app::rotation_state;
 use crate::epoch;
 
 /// The format that is written, and the newest that is understood.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// Bytes, in base64.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,6 +139,9 @@ pub(super) struct CodeLine {
     pub(super) digest: CodeDigest,
     /// Byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +155,9 @@ pub(super) struct FunctionLine {
     names: Vec<CodeDigest>,
     /// Byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +167,9 @@ pub(super) struct ApprovalLine {
     name: FunctionName,
     /// Byte for byte as the store has it: JSON within JSON.
     document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +186,9 @@ pub(super) struct EntityLine {
     pub(super) document: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sealed: Option<Bytes>,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,6 +213,12 @@ pub(super) struct SecretLine {
     lease_epoch: u64,
     /// The aggregate, byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
+    /// How its rotation stands, for what the code is of; where there is none, the document says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotation_state: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,12 +248,23 @@ pub(super) struct EntryLine {
     record: String,
 }
 
+fn line_mac(mac: &RowMac) -> Option<Bytes> {
+    mac.bytes().map(|bytes| Bytes(bytes.to_vec()))
+}
+
+fn row_mac(mac: Option<Bytes>) -> RowMac {
+    mac.map(|mac| mac.0).into()
+}
+
 impl SecretLine {
     fn new(head: SecretRow, lease_epoch: u64) -> Self {
         let SecretRow {
             arn, region, name, revision, document, created_at, purge_at, next_rotation_at, ..
         } = head;
         let SecretRow { rotation_due_at, last_changed_at, last_accessed_at, replica_of, .. } = head;
+        let SecretRow { rotation_state, mac, .. } = head;
+        let mac = line_mac(&mac);
+        let rotation_state = rotation_state.filter(|_| mac.is_some()).map(|state| state.as_str().to_owned());
         Self {
             arn,
             region,
@@ -249,13 +279,19 @@ impl SecretLine {
             replica_of,
             lease_epoch,
             document,
+            mac,
+            rotation_state,
         }
     }
 
     /// The secret, without its values.
     pub(super) fn archived(self) -> ArchivedSecret {
         let head = SecretRow {
-            rotation_state: rotation_state(&self.document),
+            rotation_state: match &self.mac {
+                Some(_) => self.rotation_state.as_deref().and_then(RotationState::from_word),
+                None => rotation_state(&self.document),
+            },
+            mac: row_mac(self.mac),
             arn: self.arn,
             region: self.region,
             name: self.name,
@@ -276,51 +312,58 @@ impl SecretLine {
 impl CodeLine {
     /// The code, without its bytes.
     pub(super) fn stored(self) -> StoredCode {
-        StoredCode { digest: self.digest, document: self.document, component: Vec::new() }
+        StoredCode {
+            digest: self.digest,
+            document: self.document,
+            component: Vec::new(),
+            mac: row_mac(self.mac),
+        }
     }
 }
 
 impl From<ArchivedFunction> for FunctionLine {
     fn from(function: ArchivedFunction) -> Self {
-        let ArchivedFunction { row: FunctionRow { id, region, name, revision, document }, names } = function;
-        Self { id, region, name, revision, names, document }
+        let ArchivedFunction { row, names } = function;
+        let FunctionRow { id, region, name, revision, document, mac } = row;
+        Self { id, region, name, revision, names, document, mac: line_mac(&mac) }
     }
 }
 
 impl From<FunctionLine> for ArchivedFunction {
     fn from(line: FunctionLine) -> Self {
-        let FunctionLine { id, region, name, revision, names, document } = line;
-        Self { row: FunctionRow { id, region, name, revision, document }, names }
+        let FunctionLine { id, region, name, revision, names, document, mac } = line;
+        Self { row: FunctionRow { id, region, name, revision, document, mac: row_mac(mac) }, names }
     }
 }
 
 impl From<ApprovalRow> for ApprovalLine {
     fn from(row: ApprovalRow) -> Self {
-        let ApprovalRow { region, name, document } = row;
-        Self { region, name, document }
+        let ApprovalRow { region, name, document, mac } = row;
+        Self { region, name, document, mac: line_mac(&mac) }
     }
 }
 
 impl From<ApprovalLine> for ApprovalRow {
     fn from(line: ApprovalLine) -> Self {
-        let ApprovalLine { region, name, document } = line;
-        Self { region, name, document }
+        let ApprovalLine { region, name, document, mac } = line;
+        Self { region, name, document, mac: row_mac(mac) }
     }
 }
 
 impl From<ArchivedEntity> for EntityLine {
     fn from(entity: ArchivedEntity) -> Self {
         let ArchivedEntity { row, keys } = entity;
-        let EntityRow { kind, region, name, revision, document, sealed } = row;
-        Self { kind, region, name, revision, keys, document, sealed: sealed.map(Bytes) }
+        let EntityRow { kind, region, name, revision, document, sealed, mac } = row;
+        let (sealed, mac) = (sealed.map(Bytes), line_mac(&mac));
+        Self { kind, region, name, revision, keys, document, sealed, mac }
     }
 }
 
 impl From<EntityLine> for ArchivedEntity {
     fn from(line: EntityLine) -> Self {
-        let EntityLine { kind, region, name, revision, keys, document, sealed } = line;
-        let sealed = sealed.map(|sealed| sealed.0);
-        Self { row: EntityRow { kind, region, name, revision, document, sealed }, keys }
+        let EntityLine { kind, region, name, revision, keys, document, sealed, mac } = line;
+        let (sealed, mac) = (sealed.map(|sealed| sealed.0), row_mac(mac));
+        Self { row: EntityRow { kind, region, name, revision, document, sealed, mac }, keys }
     }
 }
 
@@ -410,8 +453,8 @@ impl Content {
     }
 
     fn code(&mut self, code: StoredCode, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-        let StoredCode { digest, document, component } = code;
-        self.line(&Line::Code(CodeLine { digest, document }), out)?;
+        let StoredCode { digest, document, component, mac } = code;
+        self.line(&Line::Code(CodeLine { digest, document, mac: line_mac(&mac) }), out)?;
         component
             .chunks(limits::BACKUP_CODE_PART_BYTES)
             .try_for_each(|part| self.line(&Line::CodePart(Bytes(part.to_vec())), out))

@@ -13,7 +13,7 @@ use pawl_core::world::Timestamp;
 use pawl_keyring::{Keyring, SealContext, root_file};
 use pawl_store::{
     ApprovalChange, Change, EntityChange, EntityPut, Expect, FunctionChange, FunctionRow, HALT,
-    HALT_IMPORTING, Options, SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
+    HALT_IMPORTING, Options, RowMac, SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
 };
 use sha2::Digest as _;
 use tempfile::TempDir;
@@ -57,6 +57,7 @@ fn row(name: &str, keyring: &Keyring) -> (SecretRow, SealedVersion) {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     };
     (row, SealedVersion { version_id, sealed })
 }
@@ -159,14 +160,16 @@ async fn with_function(store: &dyn Store, name: &str, bytes: usize) -> Digest {
         name: function.name.clone(),
         revision: 1,
         document: serde_json::to_string(&function).unwrap(),
+        mac: RowMac::Kept(vec![7; 32]),
     };
     let mut change = FunctionChange::new(Expect::New, row, function.digests());
-    change.code = Some(StoredCode { digest, document, component });
+    change.code = Some(StoredCode { digest, document, component, mac: RowMac::Kept(vec![8; 32]) });
     store.commit_function(change).await.unwrap();
     let approval = ApprovalChange {
         region: function.region,
         name: function.name,
         document: Some("{}".to_owned()),
+        mac: RowMac::Kept(vec![9; 32]),
         audit: Vec::new(),
         events: Vec::new(),
     };
@@ -208,8 +211,9 @@ async fn with_entities(store: &dyn Store) {
         put: Some(EntityPut {
             document: "{\"is\":\"naïve \\u0000\"}".to_owned(),
             sealed,
-            keys: keys.iter().map(|&key| key.to_owned()).collect(),
+            keys: Some(keys.iter().map(|&key| key.to_owned()).collect()),
         }),
+        signer: None,
     };
     let changes = vec![change("one", Some(vec![0, 255]), &["k1", "k2"]), change("two", None, &[])];
     store.commit_entities(changes, Vec::new()).await.unwrap();
@@ -254,7 +258,12 @@ async fn code_that_is_not_what_its_digest_says_is_named() {
         let wrong = Digest::from_bytes([7; 32]);
         (wrong, FunctionChange::new(Expect::Revision(1), change, [digest, wrong].into()))
     };
-    change.code = Some(StoredCode { digest: wrong, document: "{}".to_owned(), component: vec![1] });
+    change.code = Some(StoredCode {
+        digest: wrong,
+        document: "{}".to_owned(),
+        component: vec![1],
+        mac: RowMac::None,
+    });
     store.commit_function(change).await.unwrap();
     store.close().await;
     let refused = ground.take("backup").await.unwrap_err();

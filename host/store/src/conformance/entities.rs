@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Backend;
-use crate::{ArchivedEntity, CommitError, EntityChange, EntityPut, EntityRow, Expect, Store, StoreError};
+use crate::{
+    ArchivedEntity, CommitError, EntityChange, EntityPut, EntityRow, Expect, RowMac, Store, StoreError,
+};
 
 const KIND: &str = "iam:user";
 
@@ -11,12 +13,13 @@ fn put(text: &str, keys: &[&str]) -> EntityPut {
     EntityPut {
         document: format!("{{\"is\":\"{text} naïve \\u0000 ‽\"}}"),
         sealed: Some(text.bytes().chain([0, 0xff]).collect()),
-        keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        keys: Some(keys.iter().map(|&key| key.to_owned()).collect()),
     }
 }
 
 fn change(name: &str, expect: Expect, put: Option<EntityPut>) -> EntityChange {
-    EntityChange { kind: KIND.to_owned(), region: String::new(), name: name.to_owned(), expect, put }
+    let (kind, region, name) = (KIND.to_owned(), String::new(), name.to_owned());
+    EntityChange { kind, region, name, expect, put, signer: None }
 }
 
 fn made(name: &str, keys: &[&str]) -> EntityChange {
@@ -54,7 +57,7 @@ pub async fn entities_change_together(backend: &impl Backend) {
     let a = found(&*store, "a").await.unwrap();
     let EntityPut { document, sealed, .. } = put("a", &[]);
     let (kind, region, name) = (KIND.to_owned(), String::new(), "a".to_owned());
-    assert_eq!(a, EntityRow { kind, region, name, revision: next, document, sealed });
+    assert_eq!(a, EntityRow { kind, region, name, revision: next, document, sealed, mac: RowMac::None });
     let b = found(&*store, "b").await.unwrap();
     assert_eq!((b.revision, b.sealed, b.document), (next, None, bare.document));
 
@@ -193,7 +196,9 @@ pub(super) fn filled() -> Vec<ArchivedEntity> {
     let entity = |kind: &str, region: &str, name: &str, revision, put: EntityPut| {
         let EntityPut { document, sealed, keys } = put;
         let [kind, region, name] = [kind, region, name].map(str::to_owned);
-        ArchivedEntity { row: EntityRow { kind, region, name, revision, document, sealed }, keys }
+        let mac = RowMac::Kept(b"its code".to_vec());
+        let row = EntityRow { kind, region, name, revision, document, sealed, mac };
+        ArchivedEntity { row, keys: keys.unwrap_or_default() }
     };
     vec![
         entity("iam:role", "", "r", 1, put("r", &[])),

@@ -11,6 +11,7 @@ use super::*;
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
+use crate::mac::RowMac;
 use crate::error::Outage;
 
 /// A database of its own on a server.
@@ -82,6 +83,7 @@ fn row(number: usize) -> SecretRow {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     }
 }
 

@@ -15,6 +15,7 @@ use super::*;
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
+use crate::mac::RowMac;
 use crate::record::{Order, SealedVersion, SortBy};
 
 struct TempFile(TempDir);
@@ -63,6 +64,7 @@ fn row(number: usize) -> SecretRow {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     }
 }
 

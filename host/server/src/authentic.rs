@@ -1,0 +1,228 @@
+//! The store, as one whose rows nobody else can have written.
+//!
+//! Each row that decides something has a code under a key of the keyring, over all that it says ([`pawl_store::SecretRow::content`] and
+//! its siblings). Here codes are made for whatever is written, in the same statement as the row, and looked at for whatever is
+//! read; behind this type nothing knows of them but that a row may be refused. What an attacker, a disk or a tool has changed is an
+//! error to whoever asked for it alone, and left out of lists; it is told once, and to `pawl doctor`.
+//!
+//! A code is of one row at one revision. An older row, put back whole with its code, is as authentic as it was: see ADR 26.
+
+mod adoption;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pawl_core::limits;
+use pawl_keyring::{Keyring, RowKey};
+use pawl_store::{
+    EntityRow, FoundRow, RowMac, RowPlace, RowSigner, SignedRow, SignedTable, Signer, Store, StoreError,
+};
+
+pub(crate) use self::adoption::{RowsError, adopt};
+
+/// A store in front of another one.
+pub(crate) struct AuthenticStore {
+    store: Arc<dyn Store>,
+    codes: Arc<Codes>,
+    signer: Signer,
+    altered: Altered,
+}
+
+/// Makes codes, and looks at them.
+#[derive(Debug)]
+pub(crate) struct Codes(RowKey);
+
+impl Codes {
+    pub(crate) fn of(keyring: &Keyring) -> Self {
+        Self(keyring.row_key())
+    }
+}
+
+impl RowSigner for Codes {
+    fn sign(&self, content: &[u8]) -> Vec<u8> {
+        self.0.code(content).to_vec()
+    }
+}
+
+/// Rows that were found not to be as they were written.
+#[derive(Default)]
+struct Altered {
+    /// How many are known: mostly none, and then nobody need wait for a lock.
+    number: AtomicUsize,
+    known: Mutex<BTreeMap<String, &'static str>>,
+}
+
+impl Altered {
+    fn note(&self, what: String, why: &'static str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each once; of so many, nobody needs the name of one more.
+        if known.contains_key(&what) || known.len() >= limits::ALTERED_ROWS_MAX {
+            return;
+        }
+        tracing::error!(row = what, why, "a stored row is not as it was written, and nothing of it is used");
+        known.insert(what, why);
+        self.number.store(known.len(), Ordering::Relaxed);
+    }
+
+    /// It is as it was written, now at least.
+    fn clear(&self, what: impl FnOnce() -> String) {
+        if self.number.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = what();
+        if known.remove(&what).is_some() {
+            tracing::info!(row = what, "the stored row is as it was written again");
+        }
+        self.number.store(known.len(), Ordering::Relaxed);
+    }
+
+    fn list(&self) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|(what, why)| format!("{what} is not as it was written: {why}")).collect()
+    }
+}
+
+const WRONG: &str =
+    "its code is not that of what it says; something else than pawl has changed it: restore it from a backup";
+const WITHOUT: &str = "it has no code; something else than pawl has written it: restore it from a backup";
+const UNREADABLE: &str = "it cannot be read: restore it from a backup";
+
+impl AuthenticStore {
+    /// The store behind, seen through the codes of this keyring.
+    pub(crate) fn new(store: Arc<dyn Store>, keyring: &Keyring) -> Self {
+        let codes = Arc::new(Codes::of(keyring));
+        let signer: Signer = codes.clone();
+        Self { store, codes, signer, altered: Altered::default() }
+    }
+
+    /// The code of what is to be written.
+    fn code(&self, content: &[u8]) -> RowMac {
+        RowMac::Kept(self.codes.sign(content))
+    }
+
+    /// Whether a row is as it was written. One that is not is noted.
+    fn vouch(&self, content: &[u8], mac: &RowMac, what: impl FnOnce() -> String) -> bool {
+        let why = match mac {
+            RowMac::Kept(code) if self.codes.0.is_code(content, code) => {
+                self.altered.clear(what);
+                return true;
+            }
+            RowMac::Kept(_) => WRONG,
+            RowMac::None | RowMac::Refused => WITHOUT,
+        };
+        self.altered.note(what(), why);
+        false
+    }
+
+    /// The row, if it is as it was written.
+    fn trusted<T: Signed>(&self, row: T) -> Result<T, StoreError> {
+        if self.vouch(&row.content(), row.mac(), || row.named()) {
+            Ok(row)
+        } else {
+            Err(StoreError::Altered { table: T::TABLE.name() })
+        }
+    }
+
+    /// Rows of a list, those that are not as they were written marked.
+    fn looked_over<T: Signed>(&self, mut rows: Vec<T>) -> Vec<T> {
+        for row in &mut rows {
+            if !self.vouch(&row.content(), row.mac(), || row.named()) {
+                row.refuse();
+            }
+        }
+        rows
+    }
+
+    /// Looks over every row that has a code, and notes those that are not as they were written. How many were looked at.
+    pub(crate) async fn look_over(&self) -> Result<u64, StoreError> {
+        let mut looked = 0;
+        for table in SignedTable::ALL {
+            let mut after = RowPlace::default();
+            loop {
+                let rows = self.store.signed_rows(table, &after, limits::STORE_ROWS_MAX).await?;
+                let Some(last) = rows.last() else { break };
+                after.clone_from(&last.place);
+                looked += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                for row in rows {
+                    self.look_at(table, row);
+                }
+                // Whoever has to answer comes first.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(looked)
+    }
+
+    fn look_at(&self, table: SignedTable, FoundRow { place, row }: FoundRow) {
+        match row {
+            Ok(row) => {
+                self.vouch(&row.content(), row.mac(), || named(&row));
+            }
+            Err(_) => {
+                let place = place.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
+                self.altered.note(format!("the row {} of {}", place.join(" "), table.name()), UNREADABLE);
+            }
+        }
+    }
+}
+
+fn named(row: &SignedRow) -> String {
+    match row {
+        SignedRow::Secret(row) => row.named(),
+        SignedRow::Entity(row) => row.named(),
+        SignedRow::Function(row) => row.named(),
+        SignedRow::Approval(row) => row.named(),
+        SignedRow::Code(row) => row.named(),
+    }
+}
+
+/// A row that has a code.
+trait Signed {
+    const TABLE: SignedTable;
+
+    fn content(&self) -> Vec<u8>;
+    fn mac(&self) -> &RowMac;
+    /// Marks it as one of which nothing may be used.
+    fn refuse(&mut self);
+    /// Its name, for people.
+    fn named(&self) -> String;
+}
+
+macro_rules! signed {
+    ($row:ty, $table:ident, |$of:ident| $named:expr) => {
+        impl Signed for $row {
+            const TABLE: SignedTable = SignedTable::$table;
+
+            fn content(&self) -> Vec<u8> {
+                Self::content(self)
+            }
+
+            fn mac(&self) -> &RowMac {
+                &self.mac
+            }
+
+            fn refuse(&mut self) {
+                self.mac = RowMac::Refused;
+            }
+
+            fn named(&self) -> String {
+                let $of = self;
+                $named
+            }
+        }
+    };
+}
+
+signed!(pawl_store::SecretRow, Secrets, |row| format!("the secret {} ({})", row.name, row.region));
+signed!(EntityRow, Entities, |row| match row.region.as_str() {
+    "" => format!("the entity {} {}", row.kind, row.name),
+    region => format!("the entity {} {} ({region})", row.kind, row.name),
+});
+signed!(pawl_store::FunctionRow, Functions, |row| format!("the function {} ({})", row.name, row.region));
+signed!(pawl_store::ApprovalRow, Approvals, |row| format!("the approval of {} ({})", row.name, row.region));
+signed!(pawl_store::StoredCode, Code, |row| format!("what is known of the code {}", row.digest));
