@@ -39,6 +39,7 @@ mod refusals;
 mod replicas;
 mod root_key;
 mod rotations;
+mod rows;
 mod sandbox;
 mod service;
 mod storm;

@@ -314,7 +314,7 @@ fn what_failed_is_found_in_the_log_by_the_id_of_its_request() {
     let of_request: Vec<&Value> = lines.iter().filter(|line| line["request.id"] == id.as_str()).collect();
     let told = of_request.iter().find(|line| line["level"] == "ERROR").unwrap();
     assert_eq!(told["operation"], "GetSecretValue");
-    assert!(told["error"].as_str().is_some_and(|error| error.contains("document")), "{told}");
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("not as pawl wrote it")), "{told}");
 
     let environment = vec![("PAWL_LOG", "info,pawl_server::access=debug".to_owned())];
     let mut pawl = Pawl::start(Options { store: Store::Private, environment, ..Options::default() });

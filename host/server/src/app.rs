@@ -384,11 +384,20 @@ impl App {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
-        let began = self.cache.generation(key);
+        // What is remembered was committed before the load begins, so the store has at least that.
+        let (began, before) = (self.cache.generation(key), self.cache.peek(key));
         let Some(held) = self.load_unkept(key).await? else {
             self.cache.forget(key, began);
             return Ok(None);
         };
+        let later = before.filter(|before| {
+            before.secret.arn == held.secret.arn && before.revision > held.revision
+        });
+        if let Some(later) = later {
+            // It may be as authentic as it was; its values are older than what was promised.
+            self.damage.note_back(&held.secret.arn, later.revision, held.revision);
+            return Err(StoreError::Altered { table: "secrets" }.into());
+        }
         self.cache.keep_loaded(key.clone(), held.clone(), began);
         Ok(Some(held))
     }

@@ -10,11 +10,11 @@ use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_iam::sigv4::SigningKey;
 use pawl_runtime::Runtime;
+use pawl_store::AuthenticStore;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 use crate::app::App;
-use crate::authentic::AuthenticStore;
 use crate::edge::Gate;
 use crate::epoch::StoreEpoch;
 use crate::identity::{AccessKey, Directory};

@@ -5,7 +5,6 @@
 
 pub mod app;
 pub mod audit;
-mod authentic;
 pub mod backup;
 pub mod cache;
 mod draft;
@@ -24,6 +23,7 @@ mod outbound;
 mod policy;
 pub mod root_key;
 mod rotation;
+mod rows;
 mod settings;
 pub mod spans;
 mod start;

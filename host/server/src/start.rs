@@ -20,12 +20,11 @@ use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::dial::Egress;
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
-use pawl_store::Store;
+use pawl_store::{AuthenticStore, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 use crate::app::{App, Parts};
-use crate::authentic::{self, AuthenticStore, RowsError};
 use crate::edge::{TlsDoor, TlsError};
 use crate::epoch::{EpochError, StoreEpoch, Verdict};
 use crate::events::webhook::{self, Receiver, WebhookError};
@@ -37,6 +36,7 @@ use crate::oidc::{Issuers, OidcError};
 use crate::ops::PageTokens;
 use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
+use crate::rows::{self, RowsError};
 use crate::settings::{DoorSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
 use crate::{audit, edge, events, root_key};
@@ -291,8 +291,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
-    authentic::adopt(&*store, &keyring, &root_keys, &epoch, &rng).await?;
-    let rows = Arc::new(AuthenticStore::new(store, &keyring));
+    let signer = rows::signer(&keyring);
+    rows::adopt(&*store, &signer, &root_keys, &epoch, &rng).await?;
+    let rows = Arc::new(AuthenticStore::new(store, signer));
     let store: Arc<dyn Store> = rows.clone();
     same_account(&*store, &settings.account, &place).await?;
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever

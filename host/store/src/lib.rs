@@ -8,6 +8,7 @@
 //! which every backend must pass.
 
 mod archive;
+mod authentic;
 mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -29,6 +30,7 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use tokio::sync::mpsc;
 
+pub use authentic::AuthenticStore;
 pub use archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
 pub use change::{Change, CommitError, Expect};
 pub use entity::{ArchivedEntity, EntityChange, EntityPut, EntityRow};

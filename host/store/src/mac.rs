@@ -60,13 +60,16 @@ impl fmt::Debug for RowMac {
     }
 }
 
-/// Makes the codes of rows.
+/// Makes the codes of rows, and looks at them.
 pub trait RowSigner: fmt::Debug + Send + Sync {
     /// The code of a row with this content.
     fn sign(&self, content: &[u8]) -> Vec<u8>;
+
+    /// Whether it is the code of this content.
+    fn is_signed(&self, content: &[u8], code: &[u8]) -> bool;
 }
 
-/// Who makes the codes of entities: their revisions are the store's to give.
+/// Who has the key to the codes.
 pub type Signer = Arc<dyn RowSigner>;
 
 /// A kind of row that has a code.

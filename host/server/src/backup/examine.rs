@@ -9,7 +9,8 @@ use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
-use pawl_keyring::{Keyring, SealContext, Sealed, SealedMaterial, UnlockedKey};
+use pawl_keyring::{Keyring, RowKey, SealContext, Sealed, SealedMaterial, UnlockedKey};
+use pawl_store::{ApprovalRow, ArchivedEntity, ArchivedFunction, RowMac};
 use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
@@ -146,6 +147,14 @@ impl Component {
     }
 }
 
+/// Adds a row that has a code, and is not as it was written: it would be refused where it is restored. One without is of a time
+/// before there were codes, or was refused already.
+fn authentic(content: &[u8], mac: &RowMac, key: &RowKey, problems: &mut Problems, what: impl FnOnce() -> String) {
+    if mac.bytes().is_some_and(|code| !key.is_code(content, code)) {
+        problems.add(format!("{} is not as pawl wrote it", what()));
+    }
+}
+
 /// Whether an entity's document is one; a KMS key is kept for the values that come after it.
 fn entity(
     line: &EntityLine,
@@ -171,6 +180,7 @@ pub(super) fn examine(
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
     let (mut current, mut kms) = (None::<Current>, HashMap::new());
     let mut component: Option<Component> = None;
+    let key = source.keyring.row_key();
     let misplaced = || BackupError::File { path: path.to_owned(), source: FileError::Changed };
     while let Some(line) = source.next()? {
         if !matches!(line, Line::CodePart(_))
@@ -179,14 +189,28 @@ pub(super) fn examine(
             whole.end(&mut problems);
         }
         match line {
-            Line::Code(line) => component = Some(Component::new(&line)),
+            Line::Code(line) => {
+                component = Some(Component::new(&line));
+                let row = line.stored();
+                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("what is known of the code {}", row.digest));
+            }
             Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
             Line::Function(line) => {
                 if serde_json::from_str::<Function>(&line.document).is_err() {
                     problems.add(format!("the document of the function {} cannot be read", line.name));
                 }
+                let ArchivedFunction { row, .. } = (*line).into();
+                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("the function {}", row.name));
             }
-            Line::Entity(line) => entity(&line, &source.keyring, &mut kms, &mut problems),
+            Line::Approval(line) => {
+                let row = ApprovalRow::from(line);
+                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("the approval of {}", row.name));
+            }
+            Line::Entity(line) => {
+                entity(&line, &source.keyring, &mut kms, &mut problems);
+                let ArchivedEntity { row, .. } = (*line).into();
+                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("{} {}", row.kind, row.name));
+            }
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
                     before.end(&mut problems);
@@ -194,6 +218,8 @@ pub(super) fn examine(
                 let begun = Current::new(&line, &mut problems);
                 drift.extend(begun.secret.as_ref().and_then(|secret| Drift::of(secret, now)));
                 current = Some(begun);
+                let row = line.archived().head;
+                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("the secret {}", row.name));
                 progress("verifying", source.secrets());
             }
             Line::Version(line) => {
@@ -207,7 +233,6 @@ pub(super) fn examine(
             Line::Backup(_)
             | Line::Keyring(_)
             | Line::Setting(_)
-            | Line::Approval(_)
             | Line::Rotation(_)
             | Line::Audit(_)
             | Line::Event(_)

@@ -59,7 +59,8 @@ fn row(name: &str, keyring: &Keyring) -> (SecretRow, SealedVersion) {
         rotation_state: None,
         mac: RowMac::None,
     };
-    (row, SealedVersion { version_id, sealed })
+    let mac = RowMac::Kept(keyring.row_key().code(&row.content()).to_vec());
+    (SecretRow { mac, ..row }, SealedVersion { version_id, sealed })
 }
 
 impl Ground {
@@ -160,16 +161,16 @@ async fn with_function(store: &dyn Store, name: &str, bytes: usize) -> Digest {
         name: function.name.clone(),
         revision: 1,
         document: serde_json::to_string(&function).unwrap(),
-        mac: RowMac::Kept(vec![7; 32]),
+        mac: RowMac::None,
     };
     let mut change = FunctionChange::new(Expect::New, row, function.digests());
-    change.code = Some(StoredCode { digest, document, component, mac: RowMac::Kept(vec![8; 32]) });
+    change.code = Some(StoredCode { digest, document, component, mac: RowMac::None });
     store.commit_function(change).await.unwrap();
     let approval = ApprovalChange {
         region: function.region,
         name: function.name,
         document: Some("{}".to_owned()),
-        mac: RowMac::Kept(vec![9; 32]),
+        mac: RowMac::None,
         audit: Vec::new(),
         events: Vec::new(),
     };

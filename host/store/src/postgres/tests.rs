@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use self::server::{Server, shared};
 use super::*;
+use crate::authentic::tests::{Tampered, authentic_suite};
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
@@ -52,6 +53,15 @@ impl Backend for Database<'_> {
 }
 
 conformance_suite!(Database::new());
+
+impl Tampered for Database<'_> {
+    async fn sql(&self, text: String) -> u64 {
+        let done = self.raw().await.execute(AssertSqlSafe(text)).await.unwrap();
+        done.rows_affected()
+    }
+}
+
+authentic_suite!(Database::new());
 
 #[tokio::test]
 async fn every_statement_prepares() {

@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection as _, Executor, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
+use crate::authentic::tests::{Tampered, authentic_suite};
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
@@ -46,6 +47,17 @@ impl Backend for TempFile {
 }
 
 conformance_suite!(TempFile::new());
+
+impl Tampered for TempFile {
+    async fn sql(&self, text: String) -> u64 {
+        let mut connection = self.raw().await;
+        let done = connection.execute(sqlx::AssertSqlSafe(text)).await.unwrap();
+        connection.close().await.unwrap();
+        done.rows_affected()
+    }
+}
+
+authentic_suite!(TempFile::new());
 
 fn row(number: usize) -> SecretRow {
     let region: Region = "us-east-1".parse().unwrap();

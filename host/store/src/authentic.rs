@@ -1,51 +1,34 @@
 //! The store, as one whose rows nobody else can have written.
 //!
-//! Each row that decides something has a code under a key of the keyring, over all that it says ([`pawl_store::SecretRow::content`] and
-//! its siblings). Here codes are made for whatever is written, in the same statement as the row, and looked at for whatever is
+//! Each row that decides something has a code under a key that the store does not hold, over all that it says
+//! ([`SecretRow::content`] and its siblings). Here codes are made for whatever is written, in the same statement as the row, and looked at for whatever is
 //! read; behind this type nothing knows of them but that a row may be refused. What an attacker, a disk or a tool has changed is an
 //! error to whoever asked for it alone, and left out of lists; it is told once, and to `pawl doctor`.
 //!
 //! A code is of one row at one revision. An older row, put back whole with its code, is as authentic as it was: see ADR 26.
 
-mod adoption;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pawl_core::limits;
-use pawl_keyring::{Keyring, RowKey};
-use pawl_store::{
-    EntityRow, FoundRow, RowMac, RowPlace, RowSigner, SignedRow, SignedTable, Signer, Store, StoreError,
-};
 
-pub(crate) use self::adoption::{RowsError, adopt};
+use crate::Store;
+use crate::entity::EntityRow;
+use crate::error::StoreError;
+use crate::function::{ApprovalRow, FunctionRow, StoredCode};
+use crate::mac::{FoundRow, RowMac, RowPlace, SignedRow, SignedTable, Signer};
+use crate::record::SecretRow;
 
 /// A store in front of another one.
-pub(crate) struct AuthenticStore {
+pub struct AuthenticStore {
     store: Arc<dyn Store>,
-    codes: Arc<Codes>,
     signer: Signer,
     altered: Altered,
-}
-
-/// Makes codes, and looks at them.
-#[derive(Debug)]
-pub(crate) struct Codes(RowKey);
-
-impl Codes {
-    pub(crate) fn of(keyring: &Keyring) -> Self {
-        Self(keyring.row_key())
-    }
-}
-
-impl RowSigner for Codes {
-    fn sign(&self, content: &[u8]) -> Vec<u8> {
-        self.0.code(content).to_vec()
-    }
 }
 
 /// Rows that were found not to be as they were written.
@@ -93,22 +76,21 @@ const WITHOUT: &str = "it has no code; something else than pawl has written it: 
 const UNREADABLE: &str = "it cannot be read: restore it from a backup";
 
 impl AuthenticStore {
-    /// The store behind, seen through the codes of this keyring.
-    pub(crate) fn new(store: Arc<dyn Store>, keyring: &Keyring) -> Self {
-        let codes = Arc::new(Codes::of(keyring));
-        let signer: Signer = codes.clone();
-        Self { store, codes, signer, altered: Altered::default() }
+    /// The store behind, seen through the codes of this signer.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, signer: Signer) -> Self {
+        Self { store, signer, altered: Altered::default() }
     }
 
     /// The code of what is to be written.
-    fn code(&self, content: &[u8]) -> RowMac {
-        RowMac::Kept(self.codes.sign(content))
+    fn mac_of(&self, content: &[u8]) -> RowMac {
+        RowMac::Kept(self.signer.sign(content))
     }
 
     /// Whether a row is as it was written. One that is not is noted.
     fn vouch(&self, content: &[u8], mac: &RowMac, what: impl FnOnce() -> String) -> bool {
         let why = match mac {
-            RowMac::Kept(code) if self.codes.0.is_code(content, code) => {
+            RowMac::Kept(code) if self.signer.is_signed(content, code) => {
                 self.altered.clear(what);
                 return true;
             }
@@ -139,7 +121,10 @@ impl AuthenticStore {
     }
 
     /// Looks over every row that has a code, and notes those that are not as they were written. How many were looked at.
-    pub(crate) async fn look_over(&self) -> Result<u64, StoreError> {
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn look_over(&self) -> Result<u64, StoreError> {
         let mut looked = 0;
         for table in SignedTable::ALL {
             let mut after = RowPlace::default();
@@ -218,11 +203,11 @@ macro_rules! signed {
     };
 }
 
-signed!(pawl_store::SecretRow, Secrets, |row| format!("the secret {} ({})", row.name, row.region));
+signed!(SecretRow, Secrets, |row| format!("the secret {} ({})", row.name, row.region));
 signed!(EntityRow, Entities, |row| match row.region.as_str() {
     "" => format!("the entity {} {}", row.kind, row.name),
     region => format!("the entity {} {} ({region})", row.kind, row.name),
 });
-signed!(pawl_store::FunctionRow, Functions, |row| format!("the function {} ({})", row.name, row.region));
-signed!(pawl_store::ApprovalRow, Approvals, |row| format!("the approval of {} ({})", row.name, row.region));
-signed!(pawl_store::StoredCode, Code, |row| format!("what is known of the code {}", row.digest));
+signed!(FunctionRow, Functions, |row| format!("the function {} ({})", row.name, row.region));
+signed!(ApprovalRow, Approvals, |row| format!("the approval of {} ({})", row.name, row.region));
+signed!(StoredCode, Code, |row| format!("what is known of the code {}", row.digest));

@@ -7,15 +7,15 @@ use pawl_core::arn::SecretArn;
 use pawl_core::function::{Digest, FunctionName};
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
-use pawl_store::{
+use tokio::sync::mpsc;
+
+use super::AuthenticStore;
+use crate::{
     AdoptError, Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange,
     EntityRow, Entry, FoundRow, Full, FunctionChange, FunctionRow, HeadPlace, Health, ImportError,
     KeptRotation, Lease, ListQuery, Loaded, Piece, RotationState, RotationStates, RowMac, RowPlace,
     SealedHead, SecretRow, SignedTable, Signer, Store, StoredCode,
 };
-use tokio::sync::mpsc;
-
-use super::AuthenticStore;
 
 // `commit` and `reseal_entity` are the contract's own: they come down to what is here.
 impl Store for AuthenticStore {
@@ -41,7 +41,7 @@ impl Store for AuthenticStore {
     fn commit_all(&self, changes: Vec<Change>) -> Answer<'_, (), CommitError> {
         let mut changes = changes;
         for change in changes.iter_mut().filter(|change| !change.delete) {
-            change.row.mac = self.code(&change.row.content());
+            change.row.mac = self.mac_of(&change.row.content());
         }
         self.store.commit_all(changes)
     }
@@ -225,10 +225,10 @@ impl Store for AuthenticStore {
     fn commit_function(&self, change: FunctionChange) -> Answer<'_, (), CommitError> {
         let mut change = change;
         if !change.delete {
-            change.row.mac = self.code(&change.row.content());
+            change.row.mac = self.mac_of(&change.row.content());
         }
         if let Some(code) = &mut change.code {
-            code.mac = self.code(&code.content());
+            code.mac = self.mac_of(&code.content());
         }
         self.store.commit_function(change)
     }
@@ -258,7 +258,7 @@ impl Store for AuthenticStore {
 
     fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
         let mut change = change;
-        change.mac = change.content().map_or(RowMac::None, |content| self.code(&content));
+        change.mac = change.content().map_or(RowMac::None, |content| self.mac_of(&content));
         self.store.commit_approval(change)
     }
 

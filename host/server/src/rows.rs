@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_core::world::{Clock as _, Rng};
-use pawl_keyring::Keyring;
-use pawl_store::{AdoptError, Signer, Store, StoreError};
+use pawl_keyring::{Keyring, RowKey};
+use pawl_store::{AdoptError, RowSigner, Signer, Store, StoreError};
 
-use super::Codes;
 use crate::epoch::{EpochError, StoreEpoch};
 use crate::root_key::{RootKeyError, RootKeys, Unlocked};
 use crate::world::SystemClock;
@@ -44,15 +43,33 @@ pub enum RowsError {
     Epoch(#[from] EpochError),
 }
 
+/// The codes of a keyring.
+#[derive(Debug)]
+struct Codes(RowKey);
+
+impl RowSigner for Codes {
+    fn sign(&self, content: &[u8]) -> Vec<u8> {
+        self.0.code(content).to_vec()
+    }
+
+    fn is_signed(&self, content: &[u8], code: &[u8]) -> bool {
+        self.0.is_code(content, code)
+    }
+}
+
+/// What makes the codes of a store's rows.
+pub(crate) fn signer(keyring: &Keyring) -> Signer {
+    Arc::new(Codes(keyring.row_key()))
+}
+
 /// Sees to it that every row has its code, and that none without one comes.
 pub(crate) async fn adopt(
     store: &dyn Store,
-    keyring: &Keyring,
+    signer: &Signer,
     roots: &Arc<RootKeys>,
     epoch: &StoreEpoch,
     rng: &Arc<dyn Rng>,
 ) -> Result<(), RowsError> {
-    let signer: Signer = Arc::new(Codes::of(keyring));
     for _ in 0..limits::CHANGE_TRIES_MAX {
         let Some(record) = store.keyring().await? else { return Err(StoreError::Corrupt.into()) };
         let Some(next) = next_record(record.clone(), roots, rng).await? else {
@@ -66,7 +83,7 @@ pub(crate) async fn adopt(
                 accept: format!("; if the whole store was put back on purpose, remove `{file}`, start again"),
             });
         }
-        match store.adopt(&record, &next, &signer).await {
+        match store.adopt(&record, &next, signer).await {
             Ok(rows) => {
                 tracing::info!(rows, "the rows of the store have codes now; one without is refused from now on");
             }
