@@ -11,7 +11,7 @@ mod store;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,9 +59,13 @@ impl Altered {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let what = what();
         if known.remove(&what).is_some() {
-            tracing::info!(row = what, "the stored row is as it was written again");
+            tracing::info!(row = what, "the stored row is as it was written again, or gone");
         }
         self.number.store(known.len(), Ordering::Relaxed);
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     fn list(&self) -> Vec<String> {
@@ -125,7 +129,7 @@ impl AuthenticStore {
     /// # Errors
     /// When the store cannot be read.
     pub async fn look_over(&self) -> Result<u64, StoreError> {
-        let mut looked = 0;
+        let (mut looked, mut before) = (0, self.altered.names());
         for table in SignedTable::ALL {
             let mut after = RowPlace::default();
             loop {
@@ -134,23 +138,31 @@ impl AuthenticStore {
                 after.clone_from(&last.place);
                 looked += u64::try_from(rows.len()).unwrap_or(u64::MAX);
                 for row in rows {
-                    self.look_at(table, row);
+                    if let Some(altered) = self.look_at(table, row) {
+                        before.remove(&altered);
+                    }
                 }
                 // Whoever has to answer comes first.
                 tokio::task::yield_now().await;
             }
         }
+        // What was known of and is not among them is gone, or stands elsewhere.
+        before.into_iter().for_each(|gone| self.altered.clear(|| gone));
         Ok(looked)
     }
 
-    fn look_at(&self, table: SignedTable, FoundRow { place, row }: FoundRow) {
+    /// The row's name, if it is not as it was written.
+    fn look_at(&self, table: SignedTable, FoundRow { place, row }: FoundRow) -> Option<String> {
         match row {
             Ok(row) => {
-                self.vouch(&row.content(), row.mac(), || named(&row));
+                let sound = self.vouch(&row.content(), row.mac(), || named(&row));
+                (!sound).then(|| named(&row))
             }
             Err(_) => {
                 let place = place.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
-                self.altered.note(format!("the row {} of {}", place.join(" "), table.name()), UNREADABLE);
+                let what = format!("the row {} of {}", place.join(" "), table.name());
+                self.altered.note(what.clone(), UNREADABLE);
+                Some(what)
             }
         }
     }

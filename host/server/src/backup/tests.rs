@@ -279,10 +279,10 @@ async fn files_of_older_formats_are_restored() {
     let taken = ground.take("backup").await.unwrap();
     let keyring = file::Source::open(&ground.path("backup"), &ground.roots()).unwrap().keyring;
     let text = std::fs::read_to_string(ground.path("backup")).unwrap();
-    for (format, absent) in [(3, 1), (2, 4), (1, 5)].map(|(format, absent)| {
+    for (format, absent) in [(4, 0), (3, 1), (2, 4), (1, 5)].map(|(format, absent)| {
         (format, &["entities", "functions", "code", "approvals", "rotations"][..absent])
     }) {
-        let mut old = text.replacen("\"format\":4", &format!("\"format\":{format}"), 1);
+        let mut old = text.replacen("\"format\":5", &format!("\"format\":{format}"), 1);
         for field in absent {
             let field = format!("\"{field}\":0,");
             assert!(old.contains(&field), "{field}");
@@ -300,11 +300,11 @@ async fn files_of_older_formats_are_restored() {
         let restored = ground.put_back(&name, &ground.path(&format!("other {format}"))).await.unwrap();
         assert_eq!((restored.header.format, restored.counts), (format, taken.counts.clone()));
     }
-    let newer = text.replacen("\"format\":4", "\"format\":5", 1);
+    let newer = text.replacen("\"format\":5", "\"format\":6", 1);
     std::fs::write(ground.path("newer"), newer).unwrap();
     let refused = ground.put_back("newer", &ground.path("never")).await;
     let source = |error: &BackupError| {
-        matches!(error, BackupError::File { source: FileError::Newer { found: 5 }, .. })
+        matches!(error, BackupError::File { source: FileError::Newer { found: 6 }, .. })
     };
     assert!(refused.as_ref().is_err_and(source), "{refused:?}");
 }

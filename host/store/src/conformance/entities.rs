@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Backend;
 use crate::{
-    ArchivedEntity, CommitError, EntityChange, EntityPut, EntityRow, Expect, RowMac, Store, StoreError,
+    ArchivedEntity, CommitError, EntityChange, EntityPut, EntityRow, Expect, RowMac, RowSigner, Store,
+    StoreError,
 };
 
 const KIND: &str = "iam:user";
@@ -19,7 +20,26 @@ fn put(text: &str, keys: &[&str]) -> EntityPut {
 
 fn change(name: &str, expect: Expect, put: Option<EntityPut>) -> EntityChange {
     let (kind, region, name) = (KIND.to_owned(), String::new(), name.to_owned());
-    EntityChange { kind, region, name, expect, put, signer: None }
+    EntityChange { kind, region, name, expect, put, signer: Some(Arc::new(Plain)) }
+}
+
+/// Whose code of a row is what it is of.
+#[derive(Debug)]
+struct Plain;
+
+impl RowSigner for Plain {
+    fn sign(&self, content: &[u8]) -> Vec<u8> {
+        content.to_vec()
+    }
+
+    fn is_signed(&self, content: &[u8], code: &[u8]) -> bool {
+        content == code
+    }
+}
+
+/// The row with its code: that of the revision which it was given.
+fn signed(row: EntityRow) -> EntityRow {
+    EntityRow { mac: RowMac::Kept(row.content()), ..row }
 }
 
 fn made(name: &str, keys: &[&str]) -> EntityChange {
@@ -57,7 +77,8 @@ pub async fn entities_change_together(backend: &impl Backend) {
     let a = found(&*store, "a").await.unwrap();
     let EntityPut { document, sealed, .. } = put("a", &[]);
     let (kind, region, name) = (KIND.to_owned(), String::new(), "a".to_owned());
-    assert_eq!(a, EntityRow { kind, region, name, revision: next, document, sealed, mac: RowMac::None });
+    let mac = RowMac::None;
+    assert_eq!(a, signed(EntityRow { kind, region, name, revision: next, document, sealed, mac }));
     let b = found(&*store, "b").await.unwrap();
     assert_eq!((b.revision, b.sealed, b.document), (next, None, bare.document));
 
@@ -196,9 +217,8 @@ pub(super) fn filled() -> Vec<ArchivedEntity> {
     let entity = |kind: &str, region: &str, name: &str, revision, put: EntityPut| {
         let EntityPut { document, sealed, keys } = put;
         let [kind, region, name] = [kind, region, name].map(str::to_owned);
-        let mac = RowMac::Kept(b"its code".to_vec());
-        let row = EntityRow { kind, region, name, revision, document, sealed, mac };
-        ArchivedEntity { row, keys: keys.unwrap_or_default() }
+        let row = EntityRow { kind, region, name, revision, document, sealed, mac: RowMac::None };
+        ArchivedEntity { row: signed(row), keys: keys.unwrap_or_default() }
     };
     vec![
         entity("iam:role", "", "r", 1, put("r", &[])),

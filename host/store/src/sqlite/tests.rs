@@ -277,7 +277,7 @@ async fn a_newer_schema_is_refused_untouched() {
     assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
     assert_eq!(
         newer.to_string(),
-        "the store has schema 7 and this program knows 5: run the newer pawl that made it, or restore a backup"
+        "the store has schema 7 and this program knows 6: run the newer pawl that made it, or restore a backup"
     );
 }
 
@@ -346,7 +346,7 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(store.list(ListQuery { order, include_deleted: false, ..query }).await.unwrap().len(), 4);
     }
     let health = store.check().await.unwrap();
-    assert_eq!((health.problems, health.schema, health.versions), (vec![], 5, 1));
+    assert_eq!((health.problems, health.schema, health.versions), (vec![], 6, 1));
     let mut change = Change::new(Expect::Revision(3), SecretRow { revision: 4, ..row(1) });
     change.put = creation(1, 10).put;
     store.commit(change).await.unwrap();
