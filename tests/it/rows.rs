@@ -79,8 +79,7 @@ fn change(pawl: &Pawl, sql: &str) {
 }
 
 fn both() -> [Pawl; 2] {
-    [Store::Embedded, Store::Private]
-        .map(|store| Pawl::start(Options { store, ..Options::default() }))
+    [Store::Embedded, Store::Private].map(|store| Pawl::start(Options { store, ..Options::default() }))
 }
 
 fn get(pawl: &Pawl, name: &str) -> Answer {
@@ -105,8 +104,16 @@ fn is_refused(pawl: &Pawl, name: &str, what: &str) {
         ("GetResourcePolicy", json!({"SecretId": name})),
     ] {
         let refused = pawl.try_call(operation, &body);
-        assert_eq!((refused.status, refused.code().as_str()), (500, "InternalServiceError"), "{what}: {operation}");
-        assert!(!refused.body.contains("value of") && !refused.body.contains("row"), "{what}: {}", refused.body);
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (500, "InternalServiceError"),
+            "{what}: {operation}"
+        );
+        assert!(
+            !refused.body.contains("value of") && !refused.body.contains("row"),
+            "{what}: {}",
+            refused.body
+        );
     }
     assert!(!names(pawl).contains(&name.to_owned()), "{what}: it is listed");
     let doctor = pawl.cli(&["doctor"]);
@@ -125,7 +132,8 @@ fn a_secrets_row_that_was_changed_is_refused_and_named() {
         let _ = pawl.call("PutSecretValue", put);
         let policy = json!({"Version": "2012-10-17", "Statement": {
             "Effect": "Deny", "Principal": "*", "Action": "secretsmanager:DeleteSecret", "Resource": "*"}});
-        let _ = pawl.call("PutResourcePolicy", json!({"SecretId": "target", "ResourcePolicy": policy.to_string()}));
+        let _ = pawl
+            .call("PutResourcePolicy", json!({"SecretId": "target", "ResourcePolicy": policy.to_string()}));
         let _ = pawl.create("other", "value of other");
         let is_shared = pawl.database().is_some();
         let bytes = if is_shared { "'\\x00'" } else { "x'00'" };
@@ -150,7 +158,10 @@ fn a_secrets_row_that_was_changed_is_refused_and_named() {
             assert_eq!(pawl.cli(&["doctor"]).code, Some(0), "{what}, undone");
         }
         // Nobody has read it: it is found all the same.
-        tamper(&mut pawl, "UPDATE secrets SET document = replace(document, 'Deny', 'Allow') WHERE name = 'target'");
+        tamper(
+            &mut pawl,
+            "UPDATE secrets SET document = replace(document, 'Deny', 'Allow') WHERE name = 'target'",
+        );
         eventually("the row is named", Duration::from_secs(30), || {
             pawl.log().matches("the secret target ").count().checked_sub(1)
         });
@@ -168,19 +179,31 @@ fn what_decides_beside_secrets_is_refused_as_well() {
     for mut pawl in both() {
         let _ = pawl.create("other", "value of other");
         let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
-        let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*"}}"#;
+        let deny =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*"}}"#;
         for name in ["ann", "bob"] {
             aws(&pawl, &["iam", "create-user", "--user-name", name]);
-            let put = ["iam", "put-user-policy", "--user-name", name, "--policy-name", "all", "--policy-document", all];
+            let put = [
+                "iam",
+                "put-user-policy",
+                "--user-name",
+                name,
+                "--policy-name",
+                "all",
+                "--policy-document",
+                all,
+            ];
             aws(&pawl, &put);
         }
-        let made = aws(&pawl, &["iam", "create-policy", "--policy-name", "limits", "--policy-document", deny]);
+        let made =
+            aws(&pawl, &["iam", "create-policy", "--policy-name", "limits", "--policy-document", deny]);
         let arn = made["Policy"]["Arn"].as_str().unwrap().to_owned();
         aws(&pawl, &["iam", "attach-user-policy", "--user-name", "ann", "--policy-arn", &arn]);
         let key = aws(&pawl, &["kms", "create-key"])["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
         let may = |pawl: &Pawl, user: &str, action: &str| {
             let user = format!("arn:aws:iam::000000000000:user/{user}");
-            let simulate = ["iam", "simulate-principal-policy", "--policy-source-arn", &user, "--action-names", action];
+            let simulate =
+                ["iam", "simulate-principal-policy", "--policy-source-arn", &user, "--action-names", action];
             let ran = pawl.aws(&simulate);
             if ran.code != Some(0) {
                 return ran.stderr;
@@ -189,19 +212,33 @@ fn what_decides_beside_secrets_is_refused_as_well() {
         };
         assert_eq!(may(&pawl, "ann", "kms:Encrypt"), "explicitDeny");
         assert_eq!(may(&pawl, "bob", "kms:Encrypt"), "allowed");
-        tamper(&mut pawl, "UPDATE entities SET document = replace(document, 'Deny', 'Allow') WHERE name = 'limits'");
+        tamper(
+            &mut pawl,
+            "UPDATE entities SET document = replace(document, 'Deny', 'Allow') WHERE name = 'limits'",
+        );
         assert_eq!(may(&pawl, "ann", "kms:Encrypt"), "explicitDeny", "nobody knows what the policy denied");
         assert_eq!(may(&pawl, "ann", "secretsmanager:GetSecretValue"), "explicitDeny", "nor what else");
         assert_eq!(may(&pawl, "bob", "kms:Encrypt"), "allowed", "others go on");
-        assert!(pawl.log().contains("the entity iam:policy limits is") || pawl.log().contains("iam:policy limits"), "{}", pawl.log());
+        assert!(
+            pawl.log().contains("the entity iam:policy limits is")
+                || pawl.log().contains("iam:policy limits"),
+            "{}",
+            pawl.log()
+        );
         tamper(
             &mut pawl,
-            &format!("UPDATE entities SET document = replace(document, 'Effect', 'effect') WHERE name IN ('bob', '{key}')"),
+            &format!(
+                "UPDATE entities SET document = replace(document, 'Effect', 'effect') WHERE name IN ('bob', '{key}')"
+            ),
         );
         let gone = may(&pawl, "bob", "kms:Encrypt");
         assert!(gone.contains("NoSuchEntity"), "{gone}");
         let refused = pawl.aws(&["kms", "describe-key", "--key-id", &key]);
-        assert!(refused.code != Some(0) && refused.stderr.contains("KMSInternalException"), "{}", refused.stderr);
+        assert!(
+            refused.code != Some(0) && refused.stderr.contains("KMSInternalException"),
+            "{}",
+            refused.stderr
+        );
         let doctor = pawl.cli(&["doctor"]);
         for named in ["iam:policy limits", "iam:user bob", &format!("kms:key {key}")] {
             assert!(doctor.stdout.contains(named), "{named}: {}", doctor.stdout);
@@ -216,7 +253,8 @@ fn of_before(pawl: &Pawl, names: &[&str]) -> Vec<u8> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(pawl.data_dir()).unwrap();
     let root = root_file::create(&pawl.data_dir().join("root-key"), &Dice).unwrap();
     let (keyring, record) = Keyring::create(&root, &Dice).unwrap();
-    let (region, account): (Region, AccountId) = ("us-east-1".parse().unwrap(), "000000000000".parse().unwrap());
+    let (region, account): (Region, AccountId) =
+        ("us-east-1".parse().unwrap(), "000000000000".parse().unwrap());
     let changes = names.iter().map(|name| {
         let name: SecretName = name.parse().unwrap();
         let arn = SecretArn::mint(&region, &account, &name, &Dice);
@@ -248,7 +286,9 @@ fn of_before(pawl: &Pawl, names: &[&str]) -> Vec<u8> {
     });
     let changes: Vec<Change> = changes.collect();
     Runtime::new().unwrap().block_on(async {
-        let store = SqliteStore::open(&pawl.data_dir().join("pawl.db"), pawl_store::Options::default()).await.unwrap();
+        let store = SqliteStore::open(&pawl.data_dir().join("pawl.db"), pawl_store::Options::default())
+            .await
+            .unwrap();
         assert!(store.store_keyring(record.as_bytes()).await.unwrap());
         store.commit_all(changes).await.unwrap();
         store.close().await;
@@ -309,7 +349,11 @@ fn a_database_restored_from_an_older_dump_is_noticed() {
     pawl.resume();
     assert!(pawl.log().contains("the store was rolled back"), "{}", pawl.log());
     let doctor = pawl.cli(&["doctor"]);
-    assert!(doctor.code == Some(1) && doctor.stdout.contains("the store was rolled back"), "{}", doctor.stdout);
+    assert!(
+        doctor.code == Some(1) && doctor.stdout.contains("the store was rolled back"),
+        "{}",
+        doctor.stdout
+    );
     assert_eq!(get(&pawl, "target").json()["SecretString"], "value of before", "it is whole, and of before");
     assert!(!doctor.stdout.contains("not as it was written"), "{}", doctor.stdout);
 }

@@ -107,7 +107,8 @@ impl Database {
     /// When the server refuses it.
     #[must_use]
     pub fn dump(&self) -> String {
-        let output = Command::new(program("pg_dump")).args(["--no-owner", "--dbname", &self.url]).output().unwrap();
+        let output =
+            Command::new(program("pg_dump")).args(["--no-owner", "--dbname", &self.url]).output().unwrap();
         assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }

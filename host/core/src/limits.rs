@@ -107,10 +107,6 @@ pub const STORE_COMMITS_AT_ONCE: usize = 64;
 pub const STORE_WAL_PAGES: u32 = 4_000;
 /// Bytes at which the write-ahead log's file is cut after it has been folded in.
 pub const STORE_WAL_BYTES_KEPT: u32 = 16 * 1024 * 1024;
-/// Rows that were found not to be as they were written, of which a host remembers the names.
-pub const ALTERED_ROWS_MAX: usize = 100;
-/// How often a host looks over all rows of its store, beside those that it reads anyway.
-pub const ROWS_LOOKED_OVER_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Problems that one check of the store reports, most.
 pub const STORE_PROBLEMS_MAX: usize = 10;
 

@@ -21,8 +21,8 @@ mod keyring;
 pub mod passphrase;
 mod record;
 mod root;
-mod row_key;
 pub mod root_file;
+mod row_key;
 mod sealed;
 mod unlocked_key;
 
@@ -32,8 +32,8 @@ pub use kek::{SealedKek, UnlockError};
 pub use key_material::SealedMaterial;
 pub use keyring::{KekId, Keyring, OpenError, SealContext, SealError};
 pub use record::{Ended, KeyRecord, KeyState, Phase, RootRotation, Slot, StepRefused, UnlockedRecord};
-pub use row_key::RowKey;
 pub use root::{NoRootId, RootId, RootKey};
+pub use row_key::RowKey;
 pub use sealed::{Sealed, SealedForm};
 pub use unlocked_key::{Refused, UnlockedKey};
 

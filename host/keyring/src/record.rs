@@ -219,7 +219,12 @@ impl UnlockedRecord {
     ///
     /// # Errors
     /// None in fact: the keys can be sealed.
-    pub fn rows_are_signed(&mut self, root: &RootKey, now: Timestamp, rng: &dyn Rng) -> Result<(), SealError> {
+    pub fn rows_are_signed(
+        &mut self,
+        root: &RootKey,
+        now: Timestamp,
+        rng: &dyn Rng,
+    ) -> Result<(), SealError> {
         self.document.rows_signed_at = Some(now);
         self.document.serial = self.document.serial.saturating_add(1);
         // A record of the first format has nothing under the root key in the way of the second.

@@ -390,9 +390,8 @@ impl App {
             self.cache.forget(key, began);
             return Ok(None);
         };
-        let later = before.filter(|before| {
-            before.secret.arn == held.secret.arn && before.revision > held.revision
-        });
+        let later =
+            before.filter(|before| before.secret.arn == held.secret.arn && before.revision > held.revision);
         if let Some(later) = later {
             // It may be as authentic as it was; its values are older than what was promised.
             self.damage.note_back(&held.secret.arn, later.revision, held.revision);

@@ -281,7 +281,9 @@ impl StoreEpoch {
     /// When it cannot be written.
     pub fn note_signed_rows(&self) -> Result<(), EpochError> {
         let before = self.state();
-        let Some(witness) = before.witness.clone().filter(|_| before.verdict.is_sound()) else { return Ok(()) };
+        let Some(witness) = before.witness.clone().filter(|_| before.verdict.is_sound()) else {
+            return Ok(());
+        };
         if witness.signed_rows {
             return Ok(());
         }

@@ -85,7 +85,10 @@ pub(crate) async fn adopt(
         }
         match store.adopt(&record, &next, signer).await {
             Ok(rows) => {
-                tracing::info!(rows, "the rows of the store have codes now; one without is refused from now on");
+                tracing::info!(
+                    rows,
+                    "the rows of the store have codes now; one without is refused from now on"
+                );
             }
             // Whoever was faster has done it, or has changed the keys otherwise.
             Err(AdoptError::Raced) => {}

@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
-use pawl_store::{Change, CommitError, Expect, Options, RowMac, SealedVersion, SecretRow, SqliteStore, Store};
+use pawl_store::{
+    Change, CommitError, Expect, Options, RowMac, SealedVersion, SecretRow, SqliteStore, Store,
+};
 
 const TASKS: u64 = 64;
 const READS: u64 = 200_000;

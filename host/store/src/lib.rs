@@ -30,13 +30,13 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use tokio::sync::mpsc;
 
-pub use authentic::AuthenticStore;
 pub use archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
+pub use authentic::AuthenticStore;
 pub use change::{Change, CommitError, Expect};
 pub use entity::{ArchivedEntity, EntityChange, EntityPut, EntityRow};
 pub use error::{Outage, SqlState, StoreError};
-pub use mac::{AdoptError, FoundRow, RowMac, RowPlace, RowSigner, SignedRow, SignedTable, Signer};
 pub use function::{ApprovalChange, ApprovalRow, ArchivedFunction, FunctionChange, FunctionRow, StoredCode};
+pub use mac::{AdoptError, FoundRow, RowMac, RowPlace, RowSigner, SignedRow, SignedTable, Signer};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
 pub use record::{
     Claim, Cursor, Direction, Due, EndedRotation, Entry, Full, HeadPlace, Health, KeptRotation, Lease,

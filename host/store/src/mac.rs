@@ -89,8 +89,7 @@ pub enum SignedTable {
 
 impl SignedTable {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Secrets, Self::Entities, Self::Functions, Self::Approvals, Self::Code];
+    pub const ALL: [Self; 5] = [Self::Secrets, Self::Entities, Self::Functions, Self::Approvals, Self::Code];
 
     /// The table's name.
     #[must_use]
@@ -191,8 +190,15 @@ impl SecretRow {
     pub fn content(&self) -> Vec<u8> {
         // Each column by its name, so that one that comes must be thought of here.
         let Self { arn, region, name, revision, document, created_at, purge_at, next_rotation_at, .. } = self;
-        let Self { rotation_due_at, last_changed_at, last_accessed_at, replica_of, rotation_state, mac: _, .. } =
-            self;
+        let Self {
+            rotation_due_at,
+            last_changed_at,
+            last_accessed_at,
+            replica_of,
+            rotation_state,
+            mac: _,
+            ..
+        } = self;
         Content::new("pawl secret 1", document.len() + arn.as_str().len())
             .text(arn.as_str())
             .text(region.as_str())
@@ -261,11 +267,7 @@ impl ApprovalChange {
 }
 
 fn approval_content(region: &Region, name: &FunctionName, document: &str) -> Vec<u8> {
-    Content::new("pawl approval 1", document.len())
-        .text(region.as_str())
-        .text(name.as_str())
-        .text(document)
-        .0
+    Content::new("pawl approval 1", document.len()).text(region.as_str()).text(name.as_str()).text(document).0
 }
 
 impl StoredCode {
@@ -296,7 +298,9 @@ pub enum AdoptError {
     #[error("the store's keys have changed meanwhile")]
     Raced,
     /// Some rows have codes, so all of them had theirs before.
-    #[error("rows of the store have codes, and its key record does not know of it: it was put back from before they were given")]
+    #[error(
+        "rows of the store have codes, and its key record does not know of it: it was put back from before they were given"
+    )]
     HasCodes,
     /// The store itself failed.
     #[error(transparent)]

@@ -500,7 +500,9 @@ impl Store for PostgresStore {
         after: &'a RowPlace,
         limit: u32,
     ) -> Answer<'a, Vec<FoundRow>> {
-        Box::pin(async move { signed::found(&self.rows(|| signed::query(table, after, limit)).await?, table) })
+        Box::pin(
+            async move { signed::found(&self.rows(|| signed::query(table, after, limit)).await?, table) },
+        )
     }
 
     fn adopt<'a>(

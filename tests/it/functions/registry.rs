@@ -10,8 +10,8 @@ use pawl_core::function::{
 use pawl_core::world::{Rng, Timestamp};
 use pawl_rotators::Builtin;
 use pawl_store::{
-    ApprovalChange, AuthenticStore, Expect, FunctionChange, FunctionRow, PostgresOptions, PostgresStore, RowMac,
-    Store, StoredCode,
+    ApprovalChange, AuthenticStore, Expect, FunctionChange, FunctionRow, PostgresOptions, PostgresStore,
+    RowMac, Store, StoredCode,
 };
 use pawl_tests::http::Request;
 use pawl_tests::pawl::Pawl;

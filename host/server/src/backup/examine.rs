@@ -149,7 +149,13 @@ impl Component {
 
 /// Adds a row that has a code, and is not as it was written: it would be refused where it is restored. One without is of a time
 /// before there were codes, or was refused already.
-fn authentic(content: &[u8], mac: &RowMac, key: &RowKey, problems: &mut Problems, what: impl FnOnce() -> String) {
+fn authentic(
+    content: &[u8],
+    mac: &RowMac,
+    key: &RowKey,
+    problems: &mut Problems,
+    what: impl FnOnce() -> String,
+) {
     if mac.bytes().is_some_and(|code| !key.is_code(content, code)) {
         problems.add(format!("{} is not as pawl wrote it", what()));
     }
@@ -192,7 +198,9 @@ pub(super) fn examine(
             Line::Code(line) => {
                 component = Some(Component::new(&line));
                 let row = line.stored();
-                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("what is known of the code {}", row.digest));
+                authentic(&row.content(), &row.mac, &key, &mut problems, || {
+                    format!("what is known of the code {}", row.digest)
+                });
             }
             Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
             Line::Function(line) => {
@@ -200,16 +208,22 @@ pub(super) fn examine(
                     problems.add(format!("the document of the function {} cannot be read", line.name));
                 }
                 let ArchivedFunction { row, .. } = (*line).into();
-                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("the function {}", row.name));
+                authentic(&row.content(), &row.mac, &key, &mut problems, || {
+                    format!("the function {}", row.name)
+                });
             }
             Line::Approval(line) => {
                 let row = ApprovalRow::from(line);
-                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("the approval of {}", row.name));
+                authentic(&row.content(), &row.mac, &key, &mut problems, || {
+                    format!("the approval of {}", row.name)
+                });
             }
             Line::Entity(line) => {
                 entity(&line, &source.keyring, &mut kms, &mut problems);
                 let ArchivedEntity { row, .. } = (*line).into();
-                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("{} {}", row.kind, row.name));
+                authentic(&row.content(), &row.mac, &key, &mut problems, || {
+                    format!("{} {}", row.kind, row.name)
+                });
             }
             Line::Secret(line) => {
                 if let Some(before) = current.take() {
@@ -219,7 +233,9 @@ pub(super) fn examine(
                 drift.extend(begun.secret.as_ref().and_then(|secret| Drift::of(secret, now)));
                 current = Some(begun);
                 let row = line.archived().head;
-                authentic(&row.content(), &row.mac, &key, &mut problems, || format!("the secret {}", row.name));
+                authentic(&row.content(), &row.mac, &key, &mut problems, || {
+                    format!("the secret {}", row.name)
+                });
                 progress("verifying", source.secrets());
             }
             Line::Version(line) => {

@@ -259,12 +259,8 @@ async fn code_that_is_not_what_its_digest_says_is_named() {
         let wrong = Digest::from_bytes([7; 32]);
         (wrong, FunctionChange::new(Expect::Revision(1), change, [digest, wrong].into()))
     };
-    change.code = Some(StoredCode {
-        digest: wrong,
-        document: "{}".to_owned(),
-        component: vec![1],
-        mac: RowMac::None,
-    });
+    change.code =
+        Some(StoredCode { digest: wrong, document: "{}".to_owned(), component: vec![1], mac: RowMac::None });
     store.commit_function(change).await.unwrap();
     store.close().await;
     let refused = ground.take("backup").await.unwrap_err();

@@ -12,10 +12,10 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    AdoptError, Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange, EntityRow, Entry,
-    FoundRow, Full, FunctionChange, FunctionRow, HeadPlace, Health, ImportError, KeptRotation, Lease, ListQuery,
-    Loaded, Outage, Piece, RotationState, RotationStates, RowPlace, SealedHead, SecretRow, SignedTable, Signer, Store, StoreError,
-    StoredCode,
+    AdoptError, Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange,
+    EntityRow, Entry, FoundRow, Full, FunctionChange, FunctionRow, HeadPlace, Health, ImportError,
+    KeptRotation, Lease, ListQuery, Loaded, Outage, Piece, RotationState, RotationStates, RowPlace,
+    SealedHead, SecretRow, SignedTable, Signer, Store, StoreError, StoredCode,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};

@@ -208,9 +208,9 @@ impl Store for AuthenticStore {
     }
 
     fn function<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<FunctionRow>> {
-        Box::pin(async move {
-            self.store.function(region, name).await?.map(|row| self.trusted(row)).transpose()
-        })
+        Box::pin(
+            async move { self.store.function(region, name).await?.map(|row| self.trusted(row)).transpose() },
+        )
     }
 
     fn functions<'a>(
@@ -242,9 +242,9 @@ impl Store for AuthenticStore {
     }
 
     fn approval<'a>(&'a self, region: &'a Region, name: &'a FunctionName) -> Answer<'a, Option<ApprovalRow>> {
-        Box::pin(async move {
-            self.store.approval(region, name).await?.map(|row| self.trusted(row)).transpose()
-        })
+        Box::pin(
+            async move { self.store.approval(region, name).await?.map(|row| self.trusted(row)).transpose() },
+        )
     }
 
     fn approvals<'a>(
@@ -286,9 +286,7 @@ impl Store for AuthenticStore {
         after: Option<&'a str>,
         limit: u32,
     ) -> Answer<'a, Vec<EntityRow>> {
-        Box::pin(async move {
-            Ok(self.looked_over(self.store.entities(kind, region, after, limit).await?))
-        })
+        Box::pin(async move { Ok(self.looked_over(self.store.entities(kind, region, after, limit).await?)) })
     }
 
     fn commit_entities(&self, changes: Vec<EntityChange>, audit: Vec<String>) -> Answer<'_, (), CommitError> {

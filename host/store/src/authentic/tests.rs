@@ -145,7 +145,8 @@ async fn fill(store: &dyn Store) {
     for (name, full) in [("a", true), ("b", true), ("plain", false)] {
         store.commit(Change::new(Expect::New, secret(name, full))).await.unwrap();
     }
-    let entities = ["a", "b"].map(|name| entity("iam:user", name, Expect::New, &format!("{{\"is\":\"{name}\"}}")));
+    let entities =
+        ["a", "b"].map(|name| entity("iam:user", name, Expect::New, &format!("{{\"is\":\"{name}\"}}")));
     store.commit_entities(entities.into(), Vec::new()).await.unwrap();
     for (name, number) in [("a", 1), ("b", 2)] {
         let mut change = FunctionChange::new(Expect::New, function(name, 1), [code(number).digest].into());
@@ -161,8 +162,20 @@ const TABLES: [(SignedTable, &str, &[&str]); 5] = [
         SignedTable::Secrets,
         "arn LIKE '%:secret:a-aaaaaa'",
         &[
-            "arn", "region", "name", "revision", "document", "created_at", "purge_at", "next_rotation_at",
-            "rotation_due_at", "last_changed_at", "last_accessed_at", "replica_of", "rotation_state", "mac",
+            "arn",
+            "region",
+            "name",
+            "revision",
+            "document",
+            "created_at",
+            "purge_at",
+            "next_rotation_at",
+            "rotation_due_at",
+            "last_changed_at",
+            "last_accessed_at",
+            "replica_of",
+            "rotation_state",
+            "mac",
         ],
     ),
     (
@@ -172,11 +185,7 @@ const TABLES: [(SignedTable, &str, &[&str]); 5] = [
     ),
     (SignedTable::Functions, "name = 'a'", &["uid", "region", "name", "revision", "document", "mac"]),
     (SignedTable::Approvals, "name = 'a'", &["region", "name", "document", "mac"]),
-    (
-        SignedTable::Code,
-        "digest LIKE '%01010101'",
-        &["document", "mac"],
-    ),
+    (SignedTable::Code, "digest LIKE '%01010101'", &["document", "mac"]),
 ];
 
 /// A store with rows, and a copy of them from which they are put back.
@@ -191,7 +200,9 @@ impl<'b, B: Tampered> Scene<'b, B> {
         fill(&store).await;
         for (table, place, columns) in TABLES {
             let (columns, table) = (columns.join(", "), table.name());
-            backend.sql(format!("CREATE TABLE kept_{table} AS SELECT {columns} FROM {table} WHERE {place}")).await;
+            backend
+                .sql(format!("CREATE TABLE kept_{table} AS SELECT {columns} FROM {table} WHERE {place}"))
+                .await;
         }
         let scene = Self { backend, store };
         scene.all_is_well().await;
@@ -201,7 +212,8 @@ impl<'b, B: Tampered> Scene<'b, B> {
     /// Changes the row, by an assignment.
     async fn set(&self, table: SignedTable, assignment: &str) {
         let place = TABLES.iter().find(|(of, ..)| *of == table).unwrap().1;
-        let changed = self.backend.sql(format!("UPDATE {} SET {assignment} WHERE {place}", table.name())).await;
+        let changed =
+            self.backend.sql(format!("UPDATE {} SET {assignment} WHERE {place}", table.name())).await;
         assert_eq!(changed, 1, "{assignment}");
     }
 
@@ -252,8 +264,13 @@ impl<'b, B: Tampered> Scene<'b, B> {
     /// The list of secrets: how many are refused, of all three.
     async fn listed(&self) -> usize {
         let region = region();
-        let query =
-            ListQuery { region: &region, after: None, order: Order::default(), limit: 10, include_deleted: true };
+        let query = ListQuery {
+            region: &region,
+            after: None,
+            order: Order::default(),
+            limit: 10,
+            include_deleted: true,
+        };
         let rows = self.store.list(query).await.unwrap();
         rows.iter().filter(|row| row.mac.is_refused()).count()
     }

@@ -52,11 +52,9 @@ async fn apply(connection: &mut PgConnection, change: &EntityChange, revision: i
             let text = if row.is_some() { sql::UPDATE_ENTITY } else { sql::DELETE_ENTITY };
             let query = sqlx::query(text).bind(kind).bind(region).bind(name).bind(integer(*seen)?);
             let query = match row {
-                Some(row) => query
-                    .bind(revision)
-                    .bind(&row.document)
-                    .bind(row.sealed.as_deref())
-                    .bind(row.mac.bytes()),
+                Some(row) => {
+                    query.bind(revision).bind(&row.document).bind(row.sealed.as_deref()).bind(row.mac.bytes())
+                }
                 None => query,
             };
             (query, CommitError::LostRace)

@@ -12,8 +12,8 @@ use crate::authentic::tests::{Tampered, authentic_suite};
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
-use crate::mac::RowMac;
 use crate::error::Outage;
+use crate::mac::RowMac;
 
 /// A database of its own on a server.
 struct Database<'s> {
@@ -68,7 +68,7 @@ async fn every_statement_prepares() {
     let database = Database::new();
     let store = database.store(LeaseClock::Database).await;
     let mut connection = database.raw().await;
-    for &(name, statement) in sql::ALL {
+    for &(name, statement) in sql::ALL.iter().chain(sql::signed::ALL) {
         let prepared = connection.prepare(statement.into_sql_str()).await;
         assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
     }

@@ -128,8 +128,7 @@ fn add_keys(connection: &Connection, place: [Value<'_>; 3], keys: &[String]) -> 
 /// Takes over entities of an export.
 pub(super) fn import(connection: &Connection, page: &[ArchivedEntity]) -> Result<(), StoreError> {
     for ArchivedEntity { row, keys } in page {
-        let [kind, region, name] =
-            [&row.kind, &row.region, &row.name].map(|text| Value::from(text.as_str()));
+        let [kind, region, name] = [&row.kind, &row.region, &row.name].map(|text| Value::from(text.as_str()));
         exactly_one(run(connection, sql::INSERT_ENTITY, &columns(row, integer(row.revision)?))?)?;
         add_keys(connection, [kind, region, name], keys)
             .map_err(|_| StoreError::Broken("two entities with the same key"))?;

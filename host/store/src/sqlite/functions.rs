@@ -134,8 +134,7 @@ fn replace(connection: &Connection, change: &FunctionChange, seen: u64) -> Resul
     } else {
         let [id, seen_revision] = expected;
         let next = Value::Integer(revision(row, seen)?);
-        let values =
-            [id, seen_revision, next, Value::from(row.document.as_str()), blob(row.mac.bytes())];
+        let values = [id, seen_revision, next, Value::from(row.document.as_str()), blob(row.mac.bytes())];
         run(connection, sql::UPDATE_FUNCTION, &values)?
     };
     if done == 0 { Err(CommitError::LostRace) } else { Ok(exactly_one(done)?) }

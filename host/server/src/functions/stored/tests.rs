@@ -81,7 +81,14 @@ impl Ground {
             };
             serde_json::to_string(&approval).unwrap()
         });
-        let change = ApprovalChange { region, name, document, mac: RowMac::None, audit: Vec::new(), events: Vec::new() };
+        let change = ApprovalChange {
+            region,
+            name,
+            document,
+            mac: RowMac::None,
+            audit: Vec::new(),
+            events: Vec::new(),
+        };
         self.store.commit_approval(change).await.unwrap();
     }
 

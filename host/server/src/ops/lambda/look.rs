@@ -112,8 +112,7 @@ async fn stored(
         }
     }
     loop {
-        let rows =
-            store.functions(region, after.as_ref(), u32::try_from(most).unwrap_or(u32::MAX)).await?;
+        let rows = store.functions(region, after.as_ref(), u32::try_from(most).unwrap_or(u32::MAX)).await?;
         let is_last = rows.len() < most;
         after = rows.last().map(|row| row.name.clone()).or(after);
         for row in rows.into_iter().filter(|row| !row.mac.is_refused()) {
