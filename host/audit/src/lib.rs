@@ -11,6 +11,7 @@ mod note;
 mod place;
 mod queue;
 mod record;
+mod syncer;
 mod verify;
 mod writer;
 

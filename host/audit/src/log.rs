@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 
 use pawl_core::limits;
@@ -16,6 +16,7 @@ use crate::key::{AuditKey, PublicKey};
 use crate::note::Anchor;
 use crate::place::{PUBLIC_KEY_FILE, segments};
 use crate::queue::{Batch, Shared};
+use crate::syncer::Syncer;
 use crate::writer::{Head, Writer};
 
 /// With what a log is opened.
@@ -55,22 +56,22 @@ pub enum LogError {
 pub struct Unwritable;
 
 /// The log of a host. Cheap to ask; one thread writes.
-#[derive(Debug)]
 pub struct AuditLog {
     shared: Arc<Shared>,
     clock: ClockOf,
     public: Option<PublicKey>,
     dir: PathBuf,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Option<Arc<Mutex<Writer>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditLog").field("dir", &self.dir).finish_non_exhaustive()
+    }
 }
 
 struct ClockOf(Option<Arc<dyn Clock>>);
-
-impl std::fmt::Debug for ClockOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
-}
 
 /// What was found when a log was opened.
 #[derive(Debug)]
@@ -84,21 +85,68 @@ pub struct Opened {
 }
 
 /// Records that were handed in.
-#[derive(Debug)]
 #[must_use = "what is not waited for may not be on the disk"]
-pub struct Receipt(Option<Arc<Batch>>);
+pub struct Receipt(Option<Handed>);
+
+struct Handed {
+    batch: Arc<Batch>,
+    /// Who writes them, if the call may do it itself and nobody else was asked to.
+    own: Option<(Arc<Mutex<Writer>>, Arc<Shared>)>,
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Receipt")
+    }
+}
+
+impl Handed {
+    /// Writes them together with those of the calls that this thread can go on with now; none when it is left to the thread.
+    async fn write(&mut self) -> Option<bool> {
+        for _ in 0..limits::AUDIT_INLINE_TURNS {
+            tokio::task::yield_now().await;
+            if let Some(outcome) = self.batch.outcome() {
+                self.own = None;
+                return Some(outcome);
+            }
+            let (writer, _) = self.own.as_ref()?;
+            let written = match writer.try_lock() {
+                Ok(mut writer) => writer.write_inline(),
+                // Whoever writes now may have taken them.
+                Err(TryLockError::WouldBlock) => continue,
+                Err(TryLockError::Poisoned(_)) => false,
+            };
+            let outcome = self.batch.outcome();
+            if !written || outcome.is_some() {
+                return outcome.inspect(|_| self.own = None);
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some((_, shared)) = self.own.take() {
+            shared.wake_writer();
+        }
+    }
+}
 
 impl Receipt {
-    /// Waits until they are on the disk.
+    /// Waits until they are on the disk, or with the system, as it was handed in.
     ///
     /// # Errors
     /// When they are not, and will not be.
     pub async fn written(self) -> Result<(), Unwritable> {
-        match self.0 {
-            None => Ok(()),
-            Some(batch) if batch.wait().await => Ok(()),
-            Some(_) => Err(Unwritable),
+        let Some(mut handed) = self.0 else { return Ok(()) };
+        let mut outcome = if handed.own.is_some() { handed.write().await } else { None };
+        if outcome.is_none() {
+            let batch = Arc::clone(&handed.batch);
+            drop(handed);
+            outcome = Some(batch.wait().await);
         }
+        if outcome == Some(true) { Ok(()) } else { Err(Unwritable) }
     }
 }
 
@@ -150,6 +198,15 @@ impl AuditLog {
     /// # Errors
     /// When a directory or file cannot be read or written.
     pub fn open(options: Options) -> Result<Opened, LogError> {
+        Self::open_on(options, File::sync_data)
+    }
+
+    /// [`AuditLog::open`] with a disk of the caller's, for tests of disks that fail or hang.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub fn open_on(options: Options, sync: fn(&File) -> io::Result<()>) -> Result<Opened, LogError> {
         let dir = options.dir.join(&options.host);
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -166,20 +223,24 @@ impl AuditLog {
             (seq, segment) = (anchor.seq, segment.max(anchor.segment));
             (anchor.seq, found.seq)
         });
-        let head = Head { segment, seq, hash: found.hash, len: 0, day: String::new(), uncovered: 0 };
+        let head = Head { segment, seq, hash: found.hash, len: 0, uncovered: 0 };
         let shared = Arc::new(Shared::new());
         let (clock, dir_kept, path) = (Arc::clone(&options.clock), options.dir.clone(), dir.clone());
-        let mut writer = Writer::new(Arc::clone(&shared), options, dir, head);
+        let syncer = Syncer::start(Arc::clone(&shared), Arc::clone(&clock), sync).map_err(io(&path))?;
+        let mut writer = Writer::new(Arc::clone(&shared), options, dir, head, (syncer, sync));
         let begun = writer.begin(found.unfinished_bytes, missing);
         begun.map_err(io(&path))?;
+        let writer = Arc::new(Mutex::new(writer));
+        let (of_thread, shared_too) = (Arc::clone(&writer), Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("audit".to_owned());
-        let writer = thread.spawn(move || writer.run()).map_err(io(&path))?;
+        let thread = thread.spawn(move || Writer::run(&of_thread, &shared_too)).map_err(io(&path))?;
         let log = Self {
             shared,
             clock: ClockOf(Some(clock)),
             public: Some(public),
             dir: dir_kept,
-            writer: Mutex::new(Some(writer)),
+            writer: Some(writer),
+            thread: Mutex::new(Some(thread)),
         };
         Ok(Opened { log, unfinished_bytes: found.unfinished_bytes, missing })
     }
@@ -189,7 +250,7 @@ impl AuditLog {
     pub fn off() -> Self {
         let shared = Arc::new(Shared::new());
         let clock = ClockOf(None);
-        Self { shared, clock, public: None, dir: PathBuf::new(), writer: Mutex::new(None) }
+        Self { shared, clock, public: None, dir: PathBuf::new(), writer: None, thread: Mutex::new(None) }
     }
 
     /// Whether anything is written.
@@ -243,10 +304,10 @@ impl AuditLog {
     }
 
     fn hand_in(&self, records: &[&[u8]], durable: bool) -> Result<Receipt, Unwritable> {
-        if !self.is_on() {
-            return Ok(Receipt(None));
-        }
-        self.shared.submit(records, durable).map(|batch| Receipt(Some(batch))).ok_or(Unwritable)
+        let Some(writer) = &self.writer else { return Ok(Receipt(None)) };
+        let batch = self.shared.submit(records, durable).ok_or(Unwritable)?;
+        let own = (!durable).then(|| (Arc::clone(writer), Arc::clone(&self.shared)));
+        Ok(Receipt(Some(Handed { batch, own })))
     }
 
     /// Whether the refusal of somebody whom nobody knows is written down, or only counted: whoever floods the host with such calls
@@ -304,18 +365,20 @@ impl AuditLog {
     }
 
     fn stalled(&self) -> Option<String> {
-        let since = self.shared.writing_since.load(Ordering::Relaxed);
+        let shared = &self.shared;
+        let begun = [&shared.writing_since, &shared.syncing_since].map(|since| since.load(Ordering::Relaxed));
+        let since = begun.into_iter().filter(|since| *since != 0).min()?;
         let now = self.clock.0.as_ref()?.wall().millis();
         let most = i64::try_from(limits::AUDIT_STALLED_AFTER.as_millis()).unwrap_or(i64::MAX);
         let taken = now.saturating_sub(since);
-        (since != 0 && taken > most).then(|| format!("a write has not ended for {taken} milliseconds"))
+        (taken > most).then(|| format!("a write has not ended for {taken} milliseconds"))
     }
 
     /// Writes what was handed in, signs it, and ends. Blocks.
     pub fn close(&self) {
         self.shared.close();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if writer.is_some_and(|writer| writer.join().is_err()) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the writer of the audit log broke");
         }
     }

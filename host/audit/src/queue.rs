@@ -28,6 +28,14 @@ impl Batch {
         self.done.notify_waiters();
     }
 
+    /// Whether it was written, if that is known.
+    pub(crate) fn outcome(&self) -> Option<bool> {
+        match self.outcome.load(Ordering::Acquire) {
+            WAITING => None,
+            outcome => Some(outcome == WRITTEN),
+        }
+    }
+
     /// Whether it was written, once that is known.
     pub(crate) async fn wait(&self) -> bool {
         let mut done = pin!(self.done.notified());
@@ -45,8 +53,6 @@ impl Batch {
 pub(crate) struct Records {
     pub(crate) bytes: Vec<u8>,
     pub(crate) ends: Vec<usize>,
-    /// Whether somebody waits until they are on the disk; else until the system has them.
-    pub(crate) durable: bool,
 }
 
 impl Records {
@@ -58,7 +64,6 @@ impl Records {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        self.durable = false;
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -70,16 +75,31 @@ impl Records {
 #[derive(Debug, Default)]
 struct Waiting {
     records: Records,
-    batch: Arc<Batch>,
-    /// Whether the writer sleeps.
-    idle: bool,
+    /// Those who wait until the system has them.
+    written: Arc<Batch>,
+    /// Those who wait until the disk has them.
+    durable: Option<Arc<Batch>>,
+    /// Whether there is something for the writer's thread.
+    nudged: bool,
+    sleeping: bool,
     closing: bool,
 }
 
 /// What the writer was given.
 pub(crate) struct Taken {
-    pub(crate) batch: Arc<Batch>,
+    pub(crate) written: Arc<Batch>,
+    pub(crate) durable: Option<Arc<Batch>>,
     pub(crate) closing: bool,
+}
+
+impl Taken {
+    /// None of them is written.
+    pub(crate) fn refuse(&self) {
+        self.written.finish(false);
+        if let Some(durable) = &self.durable {
+            durable.finish(false);
+        }
+    }
 }
 
 /// How many calls of strangers are still written down.
@@ -106,6 +126,8 @@ pub(crate) struct Shared {
     pub(crate) seq: AtomicU64,
     /// When the write that is under way began, in milliseconds by the machine's clock; 0 when none is.
     pub(crate) writing_since: AtomicI64,
+    /// The same of the disk's having it.
+    pub(crate) syncing_since: AtomicI64,
     pub(crate) records: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) bytes: AtomicU64,
@@ -133,6 +155,7 @@ impl Shared {
             segment: AtomicU64::new(0),
             seq: AtomicU64::new(0),
             writing_since: AtomicI64::new(0),
+            syncing_since: AtomicI64::new(0),
             records: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -154,28 +177,53 @@ impl Shared {
         for record in records {
             waiting.records.push(record);
         }
-        waiting.records.durable |= durable;
-        let batch = Arc::clone(&waiting.batch);
-        if mem::take(&mut waiting.idle) {
-            drop(waiting);
-            self.wake.notify_one();
+        let batch = if durable {
+            Arc::clone(waiting.durable.get_or_insert_default())
+        } else {
+            Arc::clone(&waiting.written)
+        };
+        if durable {
+            self.nudge(waiting);
         }
         Some(batch)
     }
 
-    /// Waits for records, or for so long, and takes what there is.
-    pub(crate) fn take(&self, into: &mut Records, most: Duration) -> Taken {
+    fn nudge(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        waiting.nudged = true;
+        if mem::take(&mut waiting.sleeping) {
+            drop(waiting);
+            self.wake.notify_one();
+        }
+    }
+
+    /// There is something for the writer's thread: records that nobody else writes, or a failure.
+    pub(crate) fn wake_writer(&self) {
+        self.nudge(lock(&self.waiting));
+    }
+
+    /// The writer's thread waits for something to do, or for so long.
+    pub(crate) fn sleep(&self, most: Duration) {
+        let mut waiting = lock(&self.waiting);
+        if !waiting.nudged && !waiting.closing {
+            waiting.sleeping = true;
+            let asleep = |waiting: &mut Waiting| !waiting.nudged && !waiting.closing;
+            let waited = self.wake.wait_timeout_while(waiting, most, asleep);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.sleeping = false;
+        }
+        waiting.nudged = false;
+    }
+
+    /// Takes what there is.
+    pub(crate) fn take(&self, into: &mut Records) -> Taken {
         into.clear();
         let mut waiting = lock(&self.waiting);
-        if waiting.records.ends.is_empty() && !waiting.closing {
-            waiting.idle = true;
-            let nothing = |waiting: &mut Waiting| waiting.records.ends.is_empty() && !waiting.closing;
-            let waited = self.wake.wait_timeout_while(waiting, most, nothing);
-            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
-            waiting.idle = false;
-        }
         mem::swap(into, &mut waiting.records);
-        Taken { batch: mem::take(&mut waiting.batch), closing: waiting.closing }
+        Taken {
+            written: mem::take(&mut waiting.written),
+            durable: waiting.durable.take(),
+            closing: waiting.closing,
+        }
     }
 
     pub(crate) fn close(&self) {

@@ -1,11 +1,14 @@
-//! The one thread that writes: many calls' records in one write and one `fdatasync`.
+//! Writes the log: many calls' records in one write. One at a time does it: the call whose turn it is, for all who wait, or the
+//! thread, where it may take long. That the disk has them is another's to wait for (`syncer`), but where the log begins, ends or tells
+//! of itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::mem;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pawl_core::limits;
@@ -15,7 +18,8 @@ use crate::chain::{self, Hash};
 use crate::log::Options;
 use crate::note::{Anchor, Note, moment};
 use crate::place::{Segment, day, segments};
-use crate::queue::{Records, Shared};
+use crate::queue::{Records, Shared, Taken};
+use crate::syncer::{Sync, Syncer, Wish};
 
 /// Where the log ends.
 #[derive(Clone, Debug)]
@@ -25,7 +29,6 @@ pub(crate) struct Head {
     pub(crate) hash: Hash,
     /// Bytes of the segment so far.
     pub(crate) len: u64,
-    pub(crate) day: String,
     /// Lines that no checkpoint covers.
     pub(crate) uncovered: u64,
 }
@@ -36,30 +39,55 @@ pub(crate) struct Writer {
     dir: PathBuf,
     /// Where the log ends on the disk.
     head: Head,
-    file: Option<(File, Segment)>,
+    file: Option<(Arc<File>, Segment)>,
+    /// The beginning of that segment's day.
+    today: Timestamp,
+    syncer: Syncer,
+    sync: Sync,
+    records: Records,
     out: Vec<u8>,
     checkpointed: Instant,
     /// Since when the system has lines that the disk may not have.
     unsynced: Option<Instant>,
     looked_for_old: Option<Instant>,
     failed_at: Option<Timestamp>,
+    /// Whether the disk may lack what the system had.
+    rewrites: bool,
+    /// Whether the last line was written.
+    closed: bool,
     /// Refused calls of which a line tells.
     refused_noted: u64,
 }
 
+pub(crate) fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, options: Options, dir: PathBuf, head: Head) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        options: Options,
+        dir: PathBuf,
+        head: Head,
+        (syncer, sync): (Syncer, Sync),
+    ) -> Self {
         Self {
             shared,
             options,
             dir,
             head,
             file: None,
+            today: Timestamp::from_millis(i64::MIN),
+            syncer,
+            sync,
+            records: Records::default(),
             out: Vec::new(),
             checkpointed: Instant::now(),
             unsynced: None,
             looked_for_old: None,
             failed_at: None,
+            rewrites: false,
+            closed: false,
             refused_noted: 0,
         }
     }
@@ -78,25 +106,75 @@ impl Writer {
         Ok(())
     }
 
-    pub(crate) fn run(mut self) {
-        let mut records = Records::default();
+    /// The thread: what calls do not write themselves, and what is to be done when nobody calls.
+    pub(crate) fn run(writer: &Mutex<Self>, shared: &Shared) {
         loop {
-            let taken = self.shared.take(&mut records, self.patience());
-            if self.failed_at.is_some() {
-                taken.batch.finish(false);
-                self.recover();
-            } else {
-                let written = self.write_all(&records, taken.closing);
-                taken.batch.finish(written.is_ok());
-                match written {
-                    Ok(()) => self.retire_old(),
-                    Err(error) => self.fail(&error),
-                }
-            }
-            if taken.closing {
+            let patience = lock(writer).patience();
+            shared.sleep(patience);
+            if lock(writer).turn() {
                 return;
             }
         }
+    }
+
+    /// Writes what there is; whether that was the end.
+    fn turn(&mut self) -> bool {
+        let mut records = mem::take(&mut self.records);
+        let taken = self.shared.take(&mut records);
+        if self.failed_at.is_none()
+            && let Some(error) = self.syncer.take_failure()
+        {
+            self.rewrites = true;
+            self.fail(&error);
+        }
+        if self.failed_at.is_some() {
+            taken.refuse();
+            self.recover();
+        } else {
+            self.write(&records, &taken);
+            self.retire_old();
+        }
+        self.records = records;
+        self.closed = taken.closing;
+        taken.closing
+    }
+
+    fn write(&mut self, records: &Records, taken: &Taken) {
+        match self.write_all(records, taken) {
+            Ok(()) => taken.written.finish(true),
+            Err(error) => {
+                taken.refuse();
+                self.fail(&error);
+            }
+        }
+    }
+
+    /// A call writes its record itself, with those of others who wait: no thread has to be woken for it. Not when that might take
+    /// long: then it is for the thread.
+    pub(crate) fn write_inline(&mut self) -> bool {
+        let at_hand = self.file.is_some() && self.head.len < self.options.segment_bytes;
+        if !at_hand
+            || self.closed
+            || self.failed_at.is_some()
+            || self.day_is_over()
+            || self.syncer.is_troubled()
+        {
+            return false;
+        }
+        let was_synced = self.unsynced.is_none();
+        let mut records = mem::take(&mut self.records);
+        let taken = self.shared.take(&mut records);
+        // The log is ended by the thread.
+        self.write(&records, &Taken { closing: false, ..taken });
+        self.records = records;
+        if self.failed_at.is_some() || (was_synced && self.unsynced.is_some()) {
+            self.shared.wake_writer();
+        }
+        true
+    }
+
+    fn day_is_over(&self) -> bool {
+        self.today != self.now().day()
     }
 
     /// How long nothing has to be done when nobody asks for it.
@@ -113,10 +191,12 @@ impl Writer {
         limits::AUDIT_CHECKPOINT_EVERY.saturating_sub(self.checkpointed.elapsed())
     }
 
-    fn write_all(&mut self, records: &Records, closing: bool) -> io::Result<()> {
+    fn write_all(&mut self, records: &Records, taken: &Taken) -> io::Result<()> {
+        let closing = taken.closing;
+        self.syncer.keep_up();
         self.look_at_file()?;
         let full = self.head.len >= self.options.segment_bytes;
-        if self.file.is_none() || full || self.head.day != day(self.now()) {
+        if self.file.is_none() || full || self.day_is_over() {
             let because = if full { "size" } else { "day" };
             self.close_segment()?;
             self.next_segment(because, 0)?;
@@ -143,7 +223,17 @@ impl Writer {
         let late = self.unsynced.is_some_and(|since| since.elapsed() >= limits::AUDIT_SYNC_EVERY);
         // The store is told of a checkpoint, and must not know of an end that the disk does not have.
         let signed = head.uncovered == 0 && !self.out.is_empty();
-        self.put(head, records.durable || late || signed || closing)?;
+        if closing {
+            self.put_for_good(head)?;
+            if let Some(durable) = &taken.durable {
+                durable.finish(true);
+            }
+        } else {
+            self.put(head)?;
+            if late || signed || taken.durable.is_some() {
+                self.ask_for_disk(signed, taken);
+            }
+        }
         let count = u64::try_from(records.ends.len()).unwrap_or(u64::MAX);
         self.shared.records.fetch_add(count, Ordering::Relaxed);
         Ok(())
@@ -165,16 +255,15 @@ impl Writer {
         head.uncovered = 0;
     }
 
-    /// Writes what was put together, and makes it durable where that is asked for; only then is the log's end where `head` says.
-    fn put(&mut self, mut head: Head, durable: bool) -> io::Result<()> {
-        if self.out.is_empty() && !(durable && self.unsynced.is_some()) {
+    /// Writes what was put together; only then is the log's end where `head` says.
+    fn put(&mut self, mut head: Head) -> io::Result<()> {
+        if self.out.is_empty() {
             return Ok(());
         }
-        let Some((file, _)) = &mut self.file else { return Err(io::Error::from(ErrorKind::NotFound)) };
+        let Some((file, _)) = &self.file else { return Err(io::Error::from(ErrorKind::NotFound)) };
         let began = Instant::now();
         self.shared.writing_since.store(self.options.clock.wall().millis(), Ordering::Relaxed);
-        let written =
-            file.write_all(&self.out).and_then(|()| if durable { file.sync_data() } else { Ok(()) });
+        let written = (&**file).write_all(&self.out);
         self.shared.writing_since.store(0, Ordering::Relaxed);
         written?;
         let bytes = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
@@ -182,19 +271,51 @@ impl Writer {
         let shared = &self.shared;
         shared.writes.fetch_add(1, Ordering::Relaxed);
         shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.unsynced.get_or_insert(began);
+        self.head = head;
+        Ok(())
+    }
+
+    /// Has the disk take what was written.
+    fn ask_for_disk(&mut self, signed: bool, taken: &Taken) {
+        let Some((file, _)) = &self.file else { return };
+        let head = &self.head;
+        self.syncer.ask(Wish {
+            file: Arc::clone(file),
+            segment: head.segment,
+            seq: head.seq,
+            len: head.len,
+            anchor: signed.then(|| Anchor::of(head.segment, head.seq, &head.hash)),
+            waiting: taken.durable.iter().cloned().collect(),
+        });
+        self.unsynced = None;
+    }
+
+    /// [`Writer::put`], and waits until the disk has it and all before.
+    fn put_for_good(&mut self, head: Head) -> io::Result<()> {
+        self.syncer.settle().inspect_err(|_| self.rewrites = true)?;
+        let before = self.head.clone();
+        self.put(head)?;
+        let Some((file, _)) = &self.file else { return Err(io::Error::from(ErrorKind::NotFound)) };
+        let began = Instant::now();
+        self.shared.syncing_since.store(self.options.clock.wall().millis(), Ordering::Relaxed);
+        let synced = (self.sync)(file);
+        self.shared.syncing_since.store(0, Ordering::Relaxed);
+        if let Err(error) = synced {
+            // It is written anew by the next try; what was there before may be missing on the disk now.
+            (self.head, self.rewrites) = (before, true);
+            return Err(error);
+        }
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (shared, head) = (&self.shared, &self.head);
         shared.write_micros.fetch_add(took, Ordering::Relaxed);
+        self.syncer.note_synced(head.segment, head.len);
         if head.uncovered == 0 {
             shared.set_anchor(Anchor::of(head.segment, head.seq, &head.hash));
         }
-        if durable {
-            shared.seq.store(head.seq, Ordering::Release);
-            shared.segment.store(head.segment, Ordering::Release);
-            self.unsynced = None;
-        } else {
-            self.unsynced.get_or_insert(began);
-        }
-        self.head = head;
+        shared.seq.store(head.seq, Ordering::Release);
+        shared.segment.store(head.segment, Ordering::Release);
+        self.unsynced = None;
         Ok(())
     }
 
@@ -206,7 +327,7 @@ impl Writer {
             self.line(&mut head, &note.to_json());
         }
         self.checkpoint(&mut head, false);
-        self.put(head, true)
+        self.put_for_good(head)
     }
 
     /// Ends the segment with a checkpoint that says so.
@@ -215,7 +336,7 @@ impl Writer {
             self.out.clear();
             let mut head = self.head.clone();
             self.checkpoint(&mut head, true);
-            self.put(head, true)?;
+            self.put_for_good(head)?;
             self.file = None;
         }
         Ok(())
@@ -227,13 +348,8 @@ impl Writer {
         let segment = Segment::new(&self.dir, self.head.segment + 1, now);
         let mut options = OpenOptions::new();
         let file = options.append(true).create_new(true).mode(0o600).open(&segment.path)?;
-        let mut head = Head {
-            segment: segment.number,
-            len: 0,
-            day: segment.day.clone(),
-            uncovered: 0,
-            ..self.head.clone()
-        };
+        self.today = now.day();
+        let mut head = Head { segment: segment.number, len: 0, uncovered: 0, ..self.head.clone() };
         let note = Note::Segment {
             version: 1,
             host: self.options.host.clone(),
@@ -245,10 +361,10 @@ impl Writer {
             unfinished_bytes,
         };
         let path = segment.path.clone();
-        self.file = Some((file, segment));
+        self.file = Some((Arc::new(file), segment));
         self.out.clear();
         self.line(&mut head, &note.to_json());
-        let begun = self.put(head, true).and_then(|()| File::open(&self.dir)?.sync_all());
+        let begun = self.put_for_good(head).and_then(|()| File::open(&self.dir)?.sync_all());
         if begun.is_err() {
             // Nothing was recorded in it; the next try makes it again.
             self.file = None;
@@ -316,7 +432,7 @@ impl Writer {
             Some(_) => self.look_at_file(),
             None => self.next_segment("failure", 0),
         };
-        let written = written.and_then(|()| {
+        let written = written.and_then(|()| self.rewrite()).and_then(|()| {
             let (at, failed_at) = (moment(self.now()), moment(failed_at));
             self.write_notes(&[Note::Resumed { failed_at, at, refused }])
         });
@@ -336,6 +452,26 @@ impl Writer {
                 self.cut_back();
             }
         }
+    }
+
+    /// Gives the disk once more what it may not have taken: a system that could not write its pages may hold them for clean, and would
+    /// say well of the next sync.
+    fn rewrite(&mut self) -> io::Result<()> {
+        let Some((_, segment)) = self.file.as_ref().filter(|_| self.rewrites) else { return Ok(()) };
+        let file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
+        let mut from = self.syncer.synced(segment.number);
+        let mut bytes = Vec::new();
+        while from < self.head.len {
+            let left = usize::try_from(self.head.len - from).unwrap_or(usize::MAX);
+            bytes.resize(left.min(limits::AUDIT_REWRITE_BYTES), 0);
+            file.read_exact_at(&mut bytes, from)?;
+            file.write_all_at(&bytes, from)?;
+            from = from.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        }
+        (self.sync)(&file)?;
+        self.syncer.note_synced(segment.number, self.head.len);
+        self.rewrites = false;
+        Ok(())
     }
 
     /// Whether the disk has room for more than the next line: else it would fail again at once.

@@ -330,3 +330,43 @@ fn many_callers_share_writes_and_each_finds_its_record() {
     assert!((0..1_600).all(|number| text.contains(&format!("\"r{number}\""))));
     assert_eq!(checked(dir.path(), log.anchor().as_ref()).1, []);
 }
+
+#[test]
+fn reads_and_changes_of_many_tasks_are_all_there_and_those_of_callers_who_hang_up_too() {
+    const TASKS: usize = 16;
+    const EACH: usize = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let small = Options { segment_bytes: 64 * 1024, ..options(dir.path(), &clock) };
+    let Opened { log, .. } = AuditLog::open(small).unwrap();
+    let log = Arc::new(log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let task = |number: usize| {
+            let log = Arc::clone(&log);
+            async move {
+                for place in 0..EACH {
+                    let record = record(number * EACH + place);
+                    match place % 5 {
+                        0 => log.submit(&[&record]).unwrap().written().await.unwrap(),
+                        // Nobody waits for it.
+                        1 => drop(log.submit_read(&[&record]).unwrap()),
+                        _ => log.submit_read(&[&record]).unwrap().written().await.unwrap(),
+                    }
+                }
+            }
+        };
+        let tasks: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    log.close();
+    let (report, findings) = checked(dir.path(), log.anchor().as_ref());
+    assert_eq!(findings, []);
+    assert!(report.chains.iter().all(|chain| chain.segments > 3), "{report:?}");
+    let text: String = files(dir.path()).iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    for number in 0..TASKS * EACH {
+        assert_eq!(text.matches(&format!("\"r{number}\"")).count(), 1, "r{number}");
+    }
+}

@@ -124,15 +124,14 @@ fn written_as_uuid(bytes: [u8; 16]) -> String {
     let number = (u128::from_be_bytes(bytes) & !(0xf000_u128 << 64) & !(0xc000_u128 << 48))
         | (0x4000_u128 << 64)
         | (0x8000_u128 << 48);
-    let mut digits = [0_u8; 32];
-    // The room is right: two digits for each byte.
-    let _ = hex::encode_to_slice(number.to_be_bytes(), &mut digits);
     let mut uuid = String::with_capacity(36);
-    for (place, digit) in digits.into_iter().enumerate() {
-        if matches!(place, 8 | 12 | 16 | 20) {
+    for (place, byte) in number.to_be_bytes().into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
             uuid.push('-');
         }
-        uuid.push(char::from(digit));
+        for half in [byte >> 4, byte & 0xf] {
+            uuid.push(char::from(if half < 10 { b'0' + half } else { b'a' - 10 + half }));
+        }
     }
     uuid
 }

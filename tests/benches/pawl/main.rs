@@ -18,6 +18,7 @@ mod loader;
 mod machine;
 mod overhead;
 mod pages;
+mod policies;
 mod read;
 mod rotation;
 mod size;
@@ -47,10 +48,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 11] = [
     ("start", start::run),
     ("read", read::run),
     ("audit", audit::run),
+    ("policies", policies::run),
     ("write", write::run),
     ("overhead", overhead::run),
     ("rotation", rotation::run),

@@ -10,6 +10,14 @@ pub const AUDIT_CHECKPOINT_RECORDS: u64 = 4_096;
 pub const AUDIT_CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How long the records of calls that changed nothing may be with the system and not on the disk.
 pub const AUDIT_SYNC_EVERY: Duration = Duration::from_millis(10);
+/// How long the disk may take to have them before no call is answered until it does.
+pub const AUDIT_SYNC_LAG_MAX: Duration = Duration::from_secs(1);
+/// How long the disk may be busy before calls leave writing to the thread that may hang on it.
+pub const AUDIT_INLINE_LAG_MAX: Duration = Duration::from_millis(20);
+/// How often a call looks whether its record was written, or writes it, before it leaves that to the thread.
+pub const AUDIT_INLINE_TURNS: u32 = 3;
+/// Bytes that are written again at a time, when the disk may not have taken them.
+pub const AUDIT_REWRITE_BYTES: usize = 1024 * 1024;
 /// Time between two tries to write again, when writing has failed.
 pub const AUDIT_RETRY_EVERY: Duration = Duration::from_millis(250);
 /// Bytes that must be free on the disk before writing is tried again, when it has failed.

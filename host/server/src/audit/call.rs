@@ -1,5 +1,6 @@
 //! One call at the edge: who, what, and what came of it, in one place for every service, so that no operation can forget it.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -193,19 +194,32 @@ impl<'a> Call<'a> {
             read_only: self.target.is_none_or(is_read_only),
             resources: &touched.resources,
         };
-        let mut line = Vec::with_capacity(1_024);
-        record.write(&mut line);
-        let mut lines = vec![line];
-        for key in &touched.keys {
-            let mut line = Vec::with_capacity(1_024);
-            record.write_key_use(&mut line, key, &self.host.request_ids.next());
-            lines.push(line);
-        }
-        let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
         // What changed something, or gave somebody credentials, is on the disk before it is answered, whatever becomes of the machine.
         let reads = self.target.is_none_or(is_read_only) && !self.is_assumption();
-        if reads { self.host.audit.submit_read(&lines) } else { self.host.audit.submit(&lines) }
+        let hand_in = |lines: &[&[u8]]| {
+            if reads { self.host.audit.submit_read(lines) } else { self.host.audit.submit(lines) }
+        };
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            record.write(line);
+            if touched.keys.is_empty() {
+                return hand_in(&[line]);
+            }
+            let of_key = |key| {
+                let mut line = Vec::new();
+                record.write_key_use(&mut line, key, &self.host.request_ids.next());
+                line
+            };
+            let keys: Vec<Vec<u8>> = touched.keys.iter().map(of_key).collect();
+            let lines: Vec<&[u8]> = std::iter::once(&*line).chain(&keys).map(Vec::as_slice).collect();
+            hand_in(&lines)
+        })
     }
+}
+
+thread_local! {
+    /// Where a record is put together; kept, because a record is longer than most of what is allocated for a read.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Drop for Call<'_> {
