@@ -296,7 +296,8 @@ fn a_collector_that_is_not_there_costs_nothing_but_spans() {
 /// The answer to a request that the host fails to carry out: its secret's row was damaged.
 fn failing(pawl: &mut Pawl) -> String {
     let _ = pawl.create("damaged", "value");
-    let damage = "SET session_replication_role = replica; UPDATE secrets SET document = '{}' WHERE name = 'damaged'";
+    let damage =
+        "SET session_replication_role = replica; UPDATE secrets SET document = '{}' WHERE name = 'damaged'";
     let _ = pawl.database().unwrap().admin(damage);
     pawl.kill9();
     pawl.resume();

@@ -15,7 +15,7 @@ use pawl_keyring::{KeyRecord, Keyring, RowKey, SealContext, root_file};
 use pawl_store::{
     Change, Expect, RowMac, RowSigner, SealedVersion, SecretRow, Signer, SqliteStore, Store as _,
 };
-use pawl_tests::aws::{self, Signer};
+use pawl_tests::aws;
 use pawl_tests::http::Answer;
 use pawl_tests::pawl::{Options, Pawl, Store};
 use pawl_tests::wait::eventually;
@@ -162,7 +162,10 @@ fn a_secrets_row_that_was_changed_is_refused_and_named() {
         // Nobody has read it: it is found all the same.
         let told = |pawl: &Pawl| pawl.log().matches("the secret target ").count();
         let before = told(&pawl);
-        tamper(&mut pawl, "UPDATE secrets SET document = replace(document, 'Deny', 'Allow') WHERE name = 'target'");
+        tamper(
+            &mut pawl,
+            "UPDATE secrets SET document = replace(document, 'Deny', 'Allow') WHERE name = 'target'",
+        );
         eventually("the row is named", Duration::from_secs(60), || (told(&pawl) > before).then_some(()));
     }
 }
@@ -170,10 +173,15 @@ fn a_secrets_row_that_was_changed_is_refused_and_named() {
 /// Reads the secret as a user, by a key of his.
 fn read_as(pawl: &Pawl, key: &Value) -> Answer {
     let text = |name: &str| key[name].as_str().unwrap().to_owned();
-    let signer =
-        Signer { access_key_id: text("AccessKeyId"), secret_access_key: text("SecretAccessKey"), ..pawl.signer() };
+    let signer = aws::Signer {
+        access_key_id: text("AccessKeyId"),
+        secret_access_key: text("SecretAccessKey"),
+        ..pawl.signer()
+    };
     let body = json!({"SecretId": "other"}).to_string();
-    signer.sign(pawl.request("secretsmanager.GetSecretValue", body.as_bytes()), aws::now()).send(pawl.address())
+    signer
+        .sign(pawl.request("secretsmanager.GetSecretValue", body.as_bytes()), aws::now())
+        .send(pawl.address())
 }
 
 /// Users, policies, keys: as if they were not there, and denying where that would allow more.
@@ -182,20 +190,26 @@ fn what_decides_beside_secrets_is_refused_as_well() {
     for mut pawl in both() {
         let _ = pawl.create("other", "value of other");
         let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
-        let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*"}}"#;
+        let deny =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*"}}"#;
         let keys = ["ann", "bob", "eve"].map(|name| {
             call(&pawl, &["iam", "create-user", "--user-name", name]);
-            let put = ["iam", "put-user-policy", "--user-name", name, "--policy-name", "all", "--policy-document"];
+            let put =
+                ["iam", "put-user-policy", "--user-name", name, "--policy-name", "all", "--policy-document"];
             call(&pawl, &[&put[..], &[if name == "eve" { deny } else { all }]].concat());
             call(&pawl, &["iam", "create-access-key", "--user-name", name])["AccessKey"].clone()
         });
-        let made = call(&pawl, &["iam", "create-policy", "--policy-name", "limits", "--policy-document", deny]);
+        let made =
+            call(&pawl, &["iam", "create-policy", "--policy-name", "limits", "--policy-document", deny]);
         let arn = made["Policy"]["Arn"].as_str().unwrap().to_owned();
         call(&pawl, &["iam", "attach-user-policy", "--user-name", "ann", "--policy-arn", &arn]);
         let key = call(&pawl, &["kms", "create-key"])["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
         let reads = |pawl: &Pawl| keys.each_ref().map(|key| read_as(pawl, key).status);
         assert_eq!(reads(&pawl), [200, 200, 400]);
-        tamper(&mut pawl, "UPDATE entities SET document = replace(document, 'Deny', 'Allow') WHERE name = 'limits'");
+        tamper(
+            &mut pawl,
+            "UPDATE entities SET document = replace(document, 'Deny', 'Allow') WHERE name = 'limits'",
+        );
         assert_eq!(reads(&pawl), [400, 200, 400], "nobody knows what the policy denied");
         assert!(read_as(&pawl, &keys[0]).body.contains("AccessDenied"));
         // Somebody allows himself everything, and somebody changes a key.
@@ -210,7 +224,11 @@ fn what_decides_beside_secrets_is_refused_as_well() {
         let eve = read_as(&pawl, &keys[2]);
         assert!(eve.status >= 400 && !eve.body.contains("value of other"), "{}", eve.body);
         let refused = pawl.aws(&["kms", "describe-key", "--key-id", &key]);
-        assert!(refused.code != Some(0) && refused.stderr.contains("KMSInternalException"), "{}", refused.stderr);
+        assert!(
+            refused.code != Some(0) && refused.stderr.contains("KMSInternalException"),
+            "{}",
+            refused.stderr
+        );
         let doctor = pawl.cli(&["doctor"]);
         for named in ["iam:policy limits", "iam:user eve", &format!("kms:key {key}")] {
             assert!(doctor.stdout.contains(named), "{named}: {}", doctor.stdout);

@@ -137,7 +137,7 @@ impl AuthenticStore {
                 let Some(last) = rows.last() else { break };
                 after.clone_from(&last.place);
                 looked += u64::try_from(rows.len()).unwrap_or(u64::MAX);
-                for row in rows {
+                for row in &rows {
                     if let Some(altered) = self.look_at(table, row) {
                         before.remove(&altered);
                     }
@@ -152,14 +152,15 @@ impl AuthenticStore {
     }
 
     /// The row's name, if it is not as it was written.
-    fn look_at(&self, table: SignedTable, FoundRow { place, row }: FoundRow) -> Option<String> {
-        match row {
+    fn look_at(&self, table: SignedTable, found: &FoundRow) -> Option<String> {
+        match &found.row {
             Ok(row) => {
-                let sound = self.vouch(&row.content(), row.mac(), || named(&row));
-                (!sound).then(|| named(&row))
+                let sound = self.vouch(&row.content(), row.mac(), || named(row));
+                (!sound).then(|| named(row))
             }
             Err(_) => {
-                let place = place.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>();
+                let place: Vec<_> =
+                    found.place.iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
                 let what = format!("the row {} of {}", place.join(" "), table.name());
                 self.altered.note(what.clone(), UNREADABLE);
                 Some(what)

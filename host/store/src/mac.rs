@@ -189,15 +189,21 @@ impl SecretRow {
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
         // Each column by its name, so that one that comes must be thought of here.
-        let Self { arn, region, name, revision, document, created_at, purge_at, next_rotation_at, .. } = self;
         let Self {
+            arn,
+            region,
+            name,
+            revision,
+            document,
+            created_at,
+            purge_at,
+            next_rotation_at,
             rotation_due_at,
             last_changed_at,
             last_accessed_at,
             replica_of,
             rotation_state,
             mac: _,
-            ..
         } = self;
         Content::new("pawl secret 1", document.len() + arn.as_str().len())
             .text(arn.as_str())

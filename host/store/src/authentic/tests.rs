@@ -323,7 +323,8 @@ pub(crate) async fn every_byte_of_every_document_counts(backend: &impl Tampered)
             scene.set(table, &format!("document = {}", quoted(&flipped))).await;
             assert!(scene.is_refused(table).await, "{table:?}, byte {place}: {flipped}");
         }
-        for other in ["{}".to_owned(), format!("{document} "), document[..document.len() - 1].to_owned()] {
+        for other in ["{}".to_owned(), format!("{document} "), document.strip_suffix('}').unwrap().to_owned()]
+        {
             scene.set(table, &format!("document = {}", quoted(&other))).await;
             assert!(scene.is_refused(table).await, "{table:?}: {other}");
         }
