@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pawl_core::limits;
 use pawl_core::world::{Clock as _, Rng};
 use pawl_keyring::{Keyring, RowKey};
-use pawl_store::{AdoptError, RowSigner, Signer, Store, StoreError};
+use pawl_store::{AdoptError, AuthenticStore, RowSigner, Signer, Store, StoreError};
 
 use crate::epoch::{EpochError, StoreEpoch};
 use crate::root_key::{RootKeyError, RootKeys, Unlocked};
@@ -57,13 +57,21 @@ impl RowSigner for Codes {
     }
 }
 
-/// What makes the codes of a store's rows.
-pub(crate) fn signer(keyring: &Keyring) -> Signer {
-    Arc::new(Codes(keyring.row_key()))
+/// The store, as one whose rows nobody else can have written.
+pub(crate) async fn open(
+    store: Arc<dyn Store>,
+    keyring: &Keyring,
+    roots: &Arc<RootKeys>,
+    epoch: &StoreEpoch,
+    rng: &Arc<dyn Rng>,
+) -> Result<Arc<AuthenticStore>, RowsError> {
+    let signer: Signer = Arc::new(Codes(keyring.row_key()));
+    adopt(&*store, &signer, roots, epoch, rng).await?;
+    Ok(Arc::new(AuthenticStore::new(store, signer)))
 }
 
 /// Sees to it that every row has its code, and that none without one comes.
-pub(crate) async fn adopt(
+async fn adopt(
     store: &dyn Store,
     signer: &Signer,
     roots: &Arc<RootKeys>,

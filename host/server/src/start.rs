@@ -20,7 +20,7 @@ use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::dial::Egress;
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
-use pawl_store::{AuthenticStore, Store};
+use pawl_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -291,9 +291,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let Vault { store, keyring } = vault::open(&place, &dir, &root_keys, &rng).await?;
     let epoch = StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await?;
     tell(&epoch, &epoch.verdict());
-    let signer = rows::signer(&keyring);
-    rows::adopt(&*store, &signer, &root_keys, &epoch, &rng).await?;
-    let rows = Arc::new(AuthenticStore::new(store, signer));
+    let rows = rows::open(store, &keyring, &root_keys, &epoch, &rng).await?;
     let store: Arc<dyn Store> = rows.clone();
     same_account(&*store, &settings.account, &place).await?;
     // On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever

@@ -10,12 +10,12 @@ use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
 use pawl_keyring::{Keyring, RowKey, SealContext, Sealed, SealedMaterial, UnlockedKey};
-use pawl_store::{ApprovalRow, ArchivedEntity, ArchivedFunction, RowMac};
+use pawl_store::{ArchivedEntity, ArchivedFunction, SignedRow};
 use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
 use super::file::{FileError, Source};
-use super::line::{CodeLine, Counts, EntityLine, Header, Line, SecretLine, VersionLine};
+use super::line::{CodeLine, Counts, EntityLine, FunctionLine, Header, Line, SecretLine, VersionLine};
 use super::{BackupError, Progress};
 use crate::app::KMS_KEYS;
 use crate::root_key::RootKeys;
@@ -149,16 +149,36 @@ impl Component {
 
 /// Adds a row that has a code, and is not as it was written: it would be refused where it is restored. One without is of a time
 /// before there were codes, or was refused already.
-fn authentic(
-    content: &[u8],
-    mac: &RowMac,
-    key: &RowKey,
-    problems: &mut Problems,
-    what: impl FnOnce() -> String,
-) {
-    if mac.bytes().is_some_and(|code| !key.is_code(content, code)) {
-        problems.add(format!("{} is not as pawl wrote it", what()));
+fn authentic(row: &SignedRow, key: &RowKey, problems: &mut Problems) {
+    if row.mac().bytes().is_none_or(|code| key.is_code(&row.content(), code)) {
+        return;
     }
+    let what = match row {
+        SignedRow::Secret(row) => format!("the secret {}", row.name),
+        SignedRow::Entity(row) => format!("{} {}", row.kind, row.name),
+        SignedRow::Function(row) => format!("the function {}", row.name),
+        SignedRow::Approval(row) => format!("the approval of {}", row.name),
+        SignedRow::Code(row) => format!("what is known of the code {}", row.digest),
+    };
+    problems.add(format!("{what} is not as pawl wrote it"));
+}
+
+/// Looks at a function.
+fn function(line: FunctionLine, key: &RowKey, problems: &mut Problems) {
+    if serde_json::from_str::<Function>(&line.document).is_err() {
+        problems.add(format!("the document of the function {} cannot be read", line.name));
+    }
+    let ArchivedFunction { row, .. } = line.into();
+    authentic(&SignedRow::Function(row), key, problems);
+}
+
+/// Looks at a secret, whose values come after it, and ends the one before it.
+fn secret(line: SecretLine, current: &mut Option<Current>, key: &RowKey, problems: &mut Problems) {
+    if let Some(before) = current.take() {
+        before.end(problems);
+    }
+    *current = Some(Current::new(&line, problems));
+    authentic(&SignedRow::Secret(line.archived().head), key, problems);
 }
 
 /// Whether an entity's document is one; a KMS key is kept for the values that come after it.
@@ -197,45 +217,20 @@ pub(super) fn examine(
         match line {
             Line::Code(line) => {
                 component = Some(Component::new(&line));
-                let row = line.stored();
-                authentic(&row.content(), &row.mac, &key, &mut problems, || {
-                    format!("what is known of the code {}", row.digest)
-                });
+                authentic(&SignedRow::Code(line.stored()), &key, &mut problems);
             }
             Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
-            Line::Function(line) => {
-                if serde_json::from_str::<Function>(&line.document).is_err() {
-                    problems.add(format!("the document of the function {} cannot be read", line.name));
-                }
-                let ArchivedFunction { row, .. } = (*line).into();
-                authentic(&row.content(), &row.mac, &key, &mut problems, || {
-                    format!("the function {}", row.name)
-                });
-            }
-            Line::Approval(line) => {
-                let row = ApprovalRow::from(line);
-                authentic(&row.content(), &row.mac, &key, &mut problems, || {
-                    format!("the approval of {}", row.name)
-                });
-            }
+            Line::Function(line) => function(*line, &key, &mut problems),
+            Line::Approval(line) => authentic(&SignedRow::Approval(line.into()), &key, &mut problems),
             Line::Entity(line) => {
                 entity(&line, &source.keyring, &mut kms, &mut problems);
                 let ArchivedEntity { row, .. } = (*line).into();
-                authentic(&row.content(), &row.mac, &key, &mut problems, || {
-                    format!("{} {}", row.kind, row.name)
-                });
+                authentic(&SignedRow::Entity(row), &key, &mut problems);
             }
             Line::Secret(line) => {
-                if let Some(before) = current.take() {
-                    before.end(&mut problems);
-                }
-                let begun = Current::new(&line, &mut problems);
-                drift.extend(begun.secret.as_ref().and_then(|secret| Drift::of(secret, now)));
-                current = Some(begun);
-                let row = line.archived().head;
-                authentic(&row.content(), &row.mac, &key, &mut problems, || {
-                    format!("the secret {}", row.name)
-                });
+                secret(*line, &mut current, &key, &mut problems);
+                let begun = current.as_ref().and_then(|current| current.secret.as_ref());
+                drift.extend(begun.and_then(|secret| Drift::of(secret, now)));
                 progress("verifying", source.secrets());
             }
             Line::Version(line) => {
