@@ -2,6 +2,7 @@
 //! answered, what was changed is named, and everything else goes on. On both backends.
 
 use std::os::unix::fs::DirBuilderExt as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use pawl_store::{
     Change, Expect, RowMac, RowSigner, SealedVersion, SecretRow, Signer, SqliteStore, Store as _,
 };
 use pawl_tests::aws;
+use pawl_tests::command::Ran;
 use pawl_tests::http::Answer;
 use pawl_tests::pawl::{Options, Pawl, Store};
 use pawl_tests::wait::eventually;
@@ -84,6 +86,12 @@ fn both() -> [Pawl; 2] {
     [Store::Embedded, Store::Private].map(|store| Pawl::start(Options { store, ..Options::default() }))
 }
 
+fn put_now(pawl: &Pawl) {
+    let put =
+        json!({"SecretId": "target", "SecretString": "value of now", "ClientRequestToken": aws::token()});
+    let _ = pawl.call("PutSecretValue", put);
+}
+
 fn get(pawl: &Pawl, name: &str) -> Answer {
     pawl.try_call("GetSecretValue", &json!({"SecretId": name}))
 }
@@ -101,7 +109,10 @@ fn is_refused(pawl: &Pawl, name: &str, what: &str) {
     for (operation, body) in [
         ("GetSecretValue", json!({"SecretId": name})),
         ("DescribeSecret", json!({"SecretId": name})),
-        ("PutSecretValue", json!({"SecretId": name, "SecretString": "over it"})),
+        (
+            "PutSecretValue",
+            json!({"SecretId": name, "SecretString": "over it", "ClientRequestToken": aws::token()}),
+        ),
         ("DeleteSecret", json!({"SecretId": name})),
         ("GetResourcePolicy", json!({"SecretId": name})),
     ] {
@@ -130,7 +141,8 @@ fn is_refused(pawl: &Pawl, name: &str, what: &str) {
 fn a_secrets_row_that_was_changed_is_refused_and_named() {
     for mut pawl in both() {
         let _ = pawl.create("target", "value of before");
-        let put = json!({"SecretId": "target", "SecretString": "value of now"});
+        let put =
+            json!({"SecretId": "target", "SecretString": "value of now", "ClientRequestToken": aws::token()});
         let _ = pawl.call("PutSecretValue", put);
         let policy = json!({"Version": "2012-10-17", "Statement": {
             "Effect": "Deny", "Principal": "*", "Action": "secretsmanager:DeleteSecret", "Resource": "*"}});
@@ -223,7 +235,7 @@ fn what_decides_beside_secrets_is_refused_as_well() {
         assert_eq!(reads(&pawl)[..2], [400, 200]);
         let eve = read_as(&pawl, &keys[2]);
         assert!(eve.status >= 400 && !eve.body.contains("value of other"), "{}", eve.body);
-        let refused = pawl.aws(&["kms", "describe-key", "--key-id", &key]);
+        let refused = cli(&pawl, &["kms", "describe-key", "--key-id", &key]);
         assert!(
             refused.code != Some(0) && refused.stderr.contains("KMSInternalException"),
             "{}",
@@ -237,8 +249,15 @@ fn what_decides_beside_secrets_is_refused_as_well() {
     }
 }
 
+/// A command of the AWS CLI, of any service.
+fn cli(pawl: &Pawl, arguments: &[&str]) -> Ran {
+    let mut command = Command::new("aws");
+    pawl.client(&mut command);
+    Ran::of(command.args(["--output", "json"]).args(arguments))
+}
+
 fn call(pawl: &Pawl, arguments: &[&str]) -> Value {
-    let printed = pawl.aws(arguments).ok();
+    let printed = cli(pawl, arguments).ok();
     if printed.trim().is_empty() { Value::Null } else { serde_json::from_str(&printed).unwrap() }
 }
 
@@ -337,7 +356,7 @@ fn a_database_restored_from_an_older_dump_is_noticed() {
     let database = pawl.database().unwrap();
     let dump = database.dump();
     pawl.resume();
-    let _ = pawl.call("PutSecretValue", json!({"SecretId": "target", "SecretString": "value of now"}));
+    put_now(&pawl);
     assert_eq!(pawl.cli(&["doctor"]).code, Some(0));
     assert_eq!(pawl.terminate(), Some(0));
     pawl.database().unwrap().restore(&dump);
@@ -360,7 +379,7 @@ fn a_row_that_goes_back_under_a_running_host_is_refused() {
     let _ = pawl.create("target", "value of before");
     let _ = pawl.create("other", "value of other");
     change(&pawl, "CREATE TABLE kept AS SELECT * FROM secrets");
-    let _ = pawl.call("PutSecretValue", json!({"SecretId": "target", "SecretString": "value of now"}));
+    put_now(&pawl);
     assert_eq!(get(&pawl, "target").json()["SecretString"], "value of now");
     change(
         &pawl,
