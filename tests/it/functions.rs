@@ -58,7 +58,7 @@ impl Ground {
     fn new() -> Self {
         let postgres = Postgres::start();
         let pawl = Pawl::start(Options { store: Store::Private, dev_clock: true, ..Options::default() });
-        let registry = Registry::open(pawl.database().unwrap().url());
+        let registry = Registry::open(&pawl);
         let plan: Arc<Mutex<Option<(Moment, Deed)>>> = Arc::default();
         let its_plan = Arc::clone(&plan);
         let proxy = Proxy::start(postgres.port(), move |event| {

@@ -41,6 +41,7 @@ mod refusals;
 mod replicas;
 mod root_key;
 mod rotations;
+mod rows;
 mod sandbox;
 mod service;
 mod storm;

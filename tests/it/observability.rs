@@ -296,7 +296,9 @@ fn a_collector_that_is_not_there_costs_nothing_but_spans() {
 /// The answer to a request that the host fails to carry out: its secret's row was damaged.
 fn failing(pawl: &mut Pawl) -> String {
     let _ = pawl.create("damaged", "value");
-    let _ = pawl.database().unwrap().admin("UPDATE secrets SET document = '{}' WHERE name = 'damaged'");
+    let damage =
+        "SET session_replication_role = replica; UPDATE secrets SET document = '{}' WHERE name = 'damaged'";
+    let _ = pawl.database().unwrap().admin(damage);
     pawl.kill9();
     pawl.resume();
     let answer = pawl.try_call("GetSecretValue", &json!({"SecretId": "damaged"}));
@@ -314,7 +316,7 @@ fn what_failed_is_found_in_the_log_by_the_id_of_its_request() {
     let of_request: Vec<&Value> = lines.iter().filter(|line| line["request.id"] == id.as_str()).collect();
     let told = of_request.iter().find(|line| line["level"] == "ERROR").unwrap();
     assert_eq!(told["operation"], "GetSecretValue");
-    assert!(told["error"].as_str().is_some_and(|error| error.contains("document")), "{told}");
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("not as pawl wrote it")), "{told}");
 
     let environment = vec![("PAWL_LOG", "info,pawl_server::access=debug".to_owned())];
     let mut pawl = Pawl::start(Options { store: Store::Private, environment, ..Options::default() });

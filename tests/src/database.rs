@@ -1,13 +1,15 @@
 //! A database of one's own, in a PostgreSQL that the tests of this process share.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use crate::pair::{PASSWORD, ROLE};
-use crate::postgres::{Door, Postgres};
+use crate::postgres::{Door, Postgres, program};
 
 /// The database; it goes away with its owner, and the server with the last database.
 #[derive(Debug)]
@@ -97,6 +99,35 @@ impl Database {
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.server.data_dir
+    }
+
+    /// All of it, as SQL: what `pg_dump` makes of it.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        let output =
+            Command::new(program("pg_dump")).args(["--no-owner", "--dbname", &self.url]).output().unwrap();
+        assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Replaces all of it by an earlier dump. Nobody may use it.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub fn restore(&self, dump: &str) {
+        let _ = self.run("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let _ = self.run("postgres", &format!("CREATE DATABASE {} OWNER {ROLE}", self.name));
+        let mut psql = Command::new(program("psql"))
+            .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", &self.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        psql.stdin.take().unwrap().write_all(dump.as_bytes()).unwrap();
+        assert!(psql.wait().unwrap().success(), "psql refused the dump");
     }
 
     /// Runs a statement in it as the superuser and gives what it prints.

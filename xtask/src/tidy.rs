@@ -42,6 +42,8 @@ const EDGES: &[(&str, &[&str])] = &[
 /// What a member's tests may use beyond that.
 const TEST_EDGES: &[(&str, &[&str])] = &[
     ("pawl-runtime", &["pawl-rotators", "pawl-tests"]),
+    // The codes of rows, by a real key.
+    ("pawl-store", &["pawl-keyring"]),
     // The benches load a million secrets without the server, and measure a built-in rotator.
     ("pawl-tests", &["pawl-core", "pawl-api", "pawl-keyring", "pawl-rotators", "pawl-store"]),
 ];

@@ -134,6 +134,8 @@ impl UnlockedRecord {
         let stored = StoredKey { id, state: KeyState::Active, created_at: now, wraps: Wraps::new() };
         let document = Document::new(seed_id, slot, stored);
         let mut record = Self { document, seed, keys: vec![(id, key)] };
+        // There is no row yet.
+        record.document.rows_signed_at = Some(now);
         record.wrap(root, rng)?;
         Ok(record)
     }
@@ -204,6 +206,29 @@ impl UnlockedRecord {
     #[must_use]
     pub const fn ended(&self) -> Option<&Ended> {
         self.document.ended.as_ref()
+    }
+
+    /// Since when every row of the store has a code, and one without is refused. Like all that the record says, only who has the
+    /// store's keys can have written it.
+    #[must_use]
+    pub const fn rows_signed_at(&self) -> Option<Timestamp> {
+        self.document.rows_signed_at
+    }
+
+    /// Says that every row of the store has a code from now on. `root` is the root key that opened the record.
+    ///
+    /// # Errors
+    /// None in fact: the keys can be sealed.
+    pub fn rows_are_signed(
+        &mut self,
+        root: &RootKey,
+        now: Timestamp,
+        rng: &dyn Rng,
+    ) -> Result<(), SealError> {
+        self.document.rows_signed_at = Some(now);
+        self.document.serial = self.document.serial.saturating_add(1);
+        // A record of the first format has nothing under the root key in the way of the second.
+        if self.document.seed.is_empty() { self.wrap(root, rng) } else { Ok(()) }
     }
 
     /// Seals all keys under one more root key.

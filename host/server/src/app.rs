@@ -22,7 +22,7 @@ use pawl_core::names::{AccountId, SecretName};
 use pawl_core::secret::{Secret, SecretError};
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::{Keyring, SealContext, Sealed};
-use pawl_store::{Cursor, ListQuery, SealedVersion, Store};
+use pawl_store::{Cursor, ListQuery, SealedVersion, Store, StoreError};
 use tokio::sync::Notify;
 
 use self::access::AccessLog;
@@ -169,10 +169,12 @@ impl App {
         self.cache.figures()
     }
 
-    /// Values that did not open since this host was started.
+    /// Values that did not open, and rows that were not as they were written, since this host was started.
     #[must_use]
     pub fn damaged(&self) -> Vec<String> {
-        self.damage.list()
+        let mut damaged = self.damage.list();
+        damaged.extend(self.store.altered());
+        damaged
     }
 
     /// The store's queue of rotations and its health; not the secrets.
@@ -382,11 +384,19 @@ impl App {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Arc<Held>>, AppError> {
-        let began = self.cache.generation(key);
+        // What is remembered was committed before the load begins, so the store has at least that.
+        let (began, before) = (self.cache.generation(key), self.cache.peek(key));
         let Some(held) = self.load_unkept(key).await? else {
             self.cache.forget(key, began);
             return Ok(None);
         };
+        let later =
+            before.filter(|before| before.secret.arn == held.secret.arn && before.revision > held.revision);
+        if let Some(later) = later {
+            // It may be as authentic as it was; its values are older than what was promised.
+            self.damage.note_back(&held.secret.arn, later.revision, held.revision);
+            return Err(StoreError::Altered { table: "secrets" }.into());
+        }
         self.cache.keep_loaded(key.clone(), held.clone(), began);
         Ok(Some(held))
     }
@@ -427,6 +437,11 @@ impl App {
             let cursor = Cursor::of(&row, by);
             let secret = match decode(&row) {
                 Ok(secret) => secret,
+                // Who looked at it has told of it.
+                Err(AppError::Store(StoreError::Altered { .. })) => {
+                    secrets.push((cursor, None));
+                    continue;
+                }
                 Err(error) => {
                     // One damaged row must not hide all the others.
                     tracing::error!(secret.arn = %row.arn, %error, "a secret is left out of a list");
@@ -441,8 +456,10 @@ impl App {
             let held = Held::bare(row.revision, secret);
             match self.view(Arc::new(held)).await {
                 Ok(view) => secrets.push((cursor, Some(view.secret.clone()))),
-                // The primary has let go of it meanwhile.
-                Err(AppError::NoSuchSecret) => secrets.push((cursor, None)),
+                // The primary has let go of it meanwhile, or is not to be believed.
+                Err(AppError::NoSuchSecret | AppError::Store(StoreError::Altered { .. })) => {
+                    secrets.push((cursor, None));
+                }
                 Err(error @ AppError::Store(_)) => return Err(error),
                 Err(error) => {
                     tracing::error!(secret.arn = %row.arn, %error, "a secret is left out of a list");

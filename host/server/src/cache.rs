@@ -144,6 +144,12 @@ impl SealedCache {
         self.held.get(key)
     }
 
+    /// What is held of a secret, for who does not use it: it counts as no use.
+    #[must_use]
+    pub fn peek(&self, key: &Key) -> Option<Arc<Held>> {
+        self.held.peek(key)
+    }
+
     /// To be asked before a load from the store.
     #[must_use]
     pub fn generation(&self, key: &Key) -> Generation {

@@ -73,6 +73,9 @@ struct Witness {
     host: String,
     /// To where this host raised it last.
     raised: u64,
+    /// Whether the store's rows have codes. They never lose them again.
+    #[serde(default)]
+    signed_rows: bool,
 }
 
 /// How the store compares with what this host remembers.
@@ -252,7 +255,9 @@ impl StoreEpoch {
             let raised = record.raised(&before.host);
             if store.swap_meta(SETTING, held.as_deref(), &seal(&self.record_key, &raised)).await? {
                 let number = raised.mark.number;
-                let witness = Witness { seen: raised.mark, host: before.host.clone(), raised: number };
+                let signed_rows = before.witness.as_ref().is_some_and(|witness| witness.signed_rows);
+                let host = before.host.clone();
+                let witness = Witness { seen: raised.mark, host, raised: number, signed_rows };
                 // After the store: a crash in between leaves a witness that knows less, and none that knows too much.
                 write_witness(&self.file, &seal(&self.witness_key, &witness))?;
                 let verdict = Verdict::Sound { number };
@@ -262,6 +267,30 @@ impl StoreEpoch {
         }
         // Many hosts raise it at this moment, so it is alive; the next time will do.
         Ok(before.verdict)
+    }
+
+    /// Whether this host has seen the store when its rows had codes.
+    #[must_use]
+    pub fn knows_signed_rows(&self) -> bool {
+        self.state().witness.is_some_and(|witness| witness.signed_rows)
+    }
+
+    /// Remembers that the store's rows have codes. A witness that is not to be touched stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_signed_rows(&self) -> Result<(), EpochError> {
+        let before = self.state();
+        let Some(witness) = before.witness.clone().filter(|_| before.verdict.is_sound()) else {
+            return Ok(());
+        };
+        if witness.signed_rows {
+            return Ok(());
+        }
+        let witness = Witness { signed_rows: true, ..witness };
+        write_witness(&self.file, &seal(&self.witness_key, &witness))?;
+        self.set(State { witness: Some(witness), ..before });
+        Ok(())
     }
 
     /// What was found last.
@@ -360,7 +389,8 @@ pub(crate) async fn restored(
     store.put_meta(SETTING, &seal(&keyring.subkey(RECORD_PURPOSE), &record)).await?;
     if let Some(dir) = dir {
         let raised = record.mark.number;
-        let witness = Witness { seen: record.mark, host, raised };
+        // What is restored may be of before; the next start sees to it.
+        let witness = Witness { seen: record.mark, host, raised, signed_rows: false };
         write_witness(&dir.join(WITNESS), &seal(&keyring.subkey(WITNESS_PURPOSE), &witness))?;
     }
     Ok(())

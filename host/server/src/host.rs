@@ -10,6 +10,7 @@ use pawl_core::limits;
 use pawl_core::names::Region;
 use pawl_iam::sigv4::SigningKey;
 use pawl_runtime::Runtime;
+use pawl_store::AuthenticStore;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
@@ -27,6 +28,8 @@ use crate::world::{RequestIds, SystemClock};
 pub struct Host {
     /// The service.
     pub app: App,
+    /// The store, as what looks over its rows.
+    pub(crate) rows: Arc<AuthenticStore>,
     /// What an operator watches.
     pub metrics: Metrics,
     /// The rotators' sandbox.

@@ -23,6 +23,7 @@ mod outbound;
 mod policy;
 pub mod root_key;
 mod rotation;
+mod rows;
 mod settings;
 pub mod spans;
 mod start;
@@ -34,5 +35,6 @@ pub use events::webhook::{WebhookError, WebhookSettings, WebhookUrl, WebhookUrlE
 pub use oidc::{KeySetError, OidcError, OidcSettings};
 pub use pawl_store::{DatabaseUrl, DatabaseUrlError};
 pub use rotation::{Drill, DrillError, Ended, Opens, Ran};
+pub use rows::RowsError;
 pub use settings::{AuditSettings, DoorSettings, Settings};
 pub use start::{Opened, Orders, ServeError, open, serve};

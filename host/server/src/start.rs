@@ -37,6 +37,7 @@ use crate::oidc::{Issuers, OidcError};
 use crate::ops::PageTokens;
 use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
+use crate::rows::{self, RowsError};
 use crate::settings::{DoorSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
 use crate::{audit, edge, events, root_key};
@@ -125,6 +126,9 @@ pub enum ServeError {
     /// The store's epoch, or a store that must not be served.
     #[error(transparent)]
     Epoch(#[from] EpochError),
+    /// The store's rows.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// The root identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -199,6 +203,7 @@ pub async fn serve(
     let forgetting = tokio::spawn(events::forget_old(host.clone()));
     let sweeping = tokio::spawn(crate::functions::sweep(host.clone()));
     let looking = tokio::spawn(watch_directory(host.clone()));
+    let overlooking = tokio::spawn(look_over_rows(host.clone()));
     let keeping = tokio::spawn(root_key::keep(host.clone()));
     let listening_on = tokio::spawn(events::watch_others(host.clone()));
     let renewing = terms.tls.clone().map(|tls| tokio::spawn(tls.watch(orders.reload, host.clock.clone())));
@@ -218,6 +223,7 @@ pub async fn serve(
     sweeping.abort();
     looking.abort();
     keeping.abort();
+    overlooking.abort();
     if let Some(sending) = sending {
         // It gives its turn back, so that another host need not wait for it.
         let _ = tokio::time::timeout(limits::WEBHOOK_END_TIMEOUT, sending).await;
@@ -297,6 +303,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         patience.with(async || vault::open(&place, &dir, &root_keys, &rng).await).await?;
     let epoch = patience.with(async || StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await).await?;
     tell(&epoch, &epoch.verdict());
+    let rows = async || rows::open(store.clone(), &keyring, &root_keys, &epoch, &rng).await;
+    let rows = patience.with(rows).await?;
+    let store: Arc<dyn Store> = rows.clone();
     patience.with(async || same_account(&*store, &settings.account, &place).await).await?;
     patience.with(async || end_dead_leases(&*store, &dir).await).await?;
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
@@ -337,6 +346,7 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
         audit,
         app,
         gate: edge::Gate::new(&settings.doors, metrics.doors.clone()),
+        rows,
         metrics,
         runtime,
         pages: PageTokens::new(keyring.subkey("page tokens")),
@@ -445,6 +455,18 @@ async fn note_accesses(host: Arc<Host>) {
     loop {
         tokio::time::sleep(limits::ACCESS_WRITE_EVERY).await;
         host.app.write_accesses().await;
+    }
+}
+
+/// Finds rows that are not as they were written before somebody needs them.
+async fn look_over_rows(host: Arc<Host>) {
+    loop {
+        match host.rows.look_over().await {
+            Ok(rows) => tracing::debug!(rows, "the rows of the store were looked over"),
+            // What keeps it from the store is told elsewhere.
+            Err(error) => tracing::debug!(%error, "the rows of the store could not be looked over"),
+        }
+        tokio::time::sleep(limits::ROWS_LOOKED_OVER_EVERY).await;
     }
 }
 

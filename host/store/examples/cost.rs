@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
-use pawl_store::{Change, CommitError, Expect, Options, SealedVersion, SecretRow, SqliteStore, Store};
+use pawl_store::{
+    Change, CommitError, Expect, Options, RowMac, SealedVersion, SecretRow, SqliteStore, Store,
+};
 
 const TASKS: u64 = 64;
 const READS: u64 = 200_000;
@@ -74,6 +76,7 @@ fn row(number: u64, revision: u64) -> SecretRow {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     }
 }
 

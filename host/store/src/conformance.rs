@@ -34,7 +34,7 @@ use pawl_core::world::{Rng, Timestamp};
 
 use crate::{
     Change, CommitError, Cursor, Direction, Due, Entry, Expect, Full, LeaseState, ListQuery, Order,
-    RotationState, SealedVersion, SecretRow, SortBy, Store, StoreError,
+    RotationState, RowMac, SealedVersion, SecretRow, SortBy, Store, StoreError,
 };
 
 /// One database, empty at first.
@@ -170,6 +170,7 @@ fn row(text: &str) -> SecretRow {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::Kept(format!("of {text}").into_bytes()),
     }
 }
 
@@ -223,6 +224,7 @@ pub async fn what_is_committed_is_read_back(backend: &impl Backend) {
         last_accessed_at: Some(at(-5)),
         replica_of: Some(elsewhere()),
         rotation_state: Some(RotationState::Waiting),
+        mac: RowMac::None,
         ..row("a")
     };
     let mut change = Change::new(Expect::New, head.clone());

@@ -1,5 +1,7 @@
 //! Entities: the small, named things of an installation that are neither secrets nor functions. Users, roles, policies, keys.
 
+use crate::mac::{RowMac, Signer};
+
 /// An entity as it is stored: its aggregate as one document, and beside it what of it is secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EntityRow {
@@ -15,6 +17,8 @@ pub struct EntityRow {
     pub document: String,
     /// What of it is secret, sealed.
     pub sealed: Option<Vec<u8>>,
+    /// Its code.
+    pub mac: RowMac,
 }
 
 impl std::fmt::Debug for EntityRow {
@@ -43,6 +47,28 @@ pub struct EntityChange {
     pub expect: crate::Expect,
     /// What it becomes; none to delete it.
     pub put: Option<EntityPut>,
+    /// Makes its code, once it has its revision; none for no code.
+    pub signer: Option<Signer>,
+}
+
+impl EntityChange {
+    /// The row that it leaves, at the revision that the store gives; none when it deletes the entity.
+    pub(crate) fn row(&self, revision: u64) -> Option<EntityRow> {
+        let put = self.put.as_ref()?;
+        let mut row = EntityRow {
+            kind: self.kind.clone(),
+            region: self.region.clone(),
+            name: self.name.clone(),
+            revision,
+            document: put.document.clone(),
+            sealed: put.sealed.clone(),
+            mac: RowMac::None,
+        };
+        if let Some(signer) = &self.signer {
+            row.mac = RowMac::Kept(signer.sign(&row.content()));
+        }
+        Some(row)
+    }
 }
 
 /// What an entity becomes.
@@ -52,8 +78,9 @@ pub struct EntityPut {
     pub document: String,
     /// What of it is secret, sealed.
     pub sealed: Option<Vec<u8>>,
-    /// Further names by which it is found, all of them: each is one entity's within kind and region, and has no line feed.
-    pub keys: Vec<String>,
+    /// Further names by which it is found, all of them: each is one entity's within kind and region, and has no line feed. None to
+    /// leave them as they are.
+    pub keys: Option<Vec<String>>,
 }
 
 impl std::fmt::Debug for EntityPut {

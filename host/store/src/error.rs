@@ -43,6 +43,12 @@ pub enum StoreError {
     /// Its files are damaged, or not a store at all.
     #[error("the store's file is damaged or is not a pawl database: restore it from a backup")]
     Corrupt,
+    /// A row is not as this program wrote it: somebody else, or a disk, has changed it, or it has no code.
+    #[error("a row of {table} is not as pawl wrote it, and nothing of it is used: restore it from a backup")]
+    Altered {
+        /// The table.
+        table: &'static str,
+    },
     /// A row would break the schema's rules.
     #[error(
         "the store refused a row that breaks its rules (code {code}): this is a bug in pawl, please report it"
@@ -82,7 +88,7 @@ impl StoreError {
             | Self::NewerSchema { .. }
             | Self::OlderSchema { .. }
             | Self::Corrupt => true,
-            Self::Refused { .. } | Self::Broken(_) => false,
+            Self::Refused { .. } | Self::Altered { .. } | Self::Broken(_) => false,
         }
     }
 }

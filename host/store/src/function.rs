@@ -6,6 +6,7 @@ use pawl_core::function::{Digest, FunctionName};
 use pawl_core::names::Region;
 
 use crate::change::Expect;
+use crate::mac::RowMac;
 
 /// A function as it is stored: its aggregate as one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct FunctionRow {
     pub revision: u64,
     /// The aggregate, as JSON.
     pub document: String,
+    /// Its code.
+    pub mac: RowMac,
 }
 
 /// A component. It is found by its digest, and never changes.
@@ -31,6 +34,8 @@ pub struct StoredCode {
     pub document: String,
     /// Its bytes.
     pub component: Vec<u8>,
+    /// The code of digest and document.
+    pub mac: RowMac,
 }
 
 impl std::fmt::Debug for StoredCode {
@@ -79,6 +84,8 @@ pub struct ApprovalRow {
     pub name: FunctionName,
     /// The approval, as JSON.
     pub document: String,
+    /// Its code.
+    pub mac: RowMac,
 }
 
 /// An approval that is given or taken back, with the audit records and events that belong to it.
@@ -90,6 +97,8 @@ pub struct ApprovalChange {
     pub name: FunctionName,
     /// The approval, as JSON; none to take back what there is.
     pub document: Option<String>,
+    /// The code of what there will be.
+    pub mac: RowMac,
     /// Audit records, as JSON, in their order.
     pub audit: Vec<String>,
     /// Events, as JSON, in their order.

@@ -8,12 +8,14 @@
 //! which every backend must pass.
 
 mod archive;
+mod authentic;
 mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod entity;
 mod error;
 mod function;
+mod mac;
 mod postgres;
 mod record;
 mod sqlite;
@@ -29,10 +31,12 @@ use pawl_core::world::Timestamp;
 use tokio::sync::mpsc;
 
 pub use archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, HALT_MOVED, ImportError, Piece};
+pub use authentic::AuthenticStore;
 pub use change::{Change, CommitError, Expect};
 pub use entity::{ArchivedEntity, EntityChange, EntityPut, EntityRow};
 pub use error::{Outage, SqlState, StoreError};
 pub use function::{ApprovalChange, ApprovalRow, ArchivedFunction, FunctionChange, FunctionRow, StoredCode};
+pub use mac::{AdoptError, FoundRow, RowMac, RowPlace, RowSigner, SignedRow, SignedTable, Signer};
 pub use postgres::{DatabaseUrl, DatabaseUrlError, LeaseClock, PostgresOptions, PostgresStore};
 pub use record::{
     Claim, Cursor, Direction, Due, EndedRotation, Entry, Full, HeadPlace, Health, KeptRotation, Lease,
@@ -149,7 +153,53 @@ pub trait Store: Send + Sync {
 
     /// Replaces what is sealed of an entity, if it is at the revision of `row`, and nothing else of it. False, and nothing changed,
     /// when it is not. Its revision becomes what [`Store::entities_version`] then answers.
-    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool>;
+    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
+        let (document, sealed) = (row.document.clone(), Some(sealed.to_vec()));
+        let change = EntityChange {
+            kind: row.kind.clone(),
+            region: row.region.clone(),
+            name: row.name.clone(),
+            expect: Expect::Revision(row.revision),
+            put: Some(EntityPut { document, sealed, keys: None }),
+            signer: None,
+        };
+        Box::pin(async move {
+            match self.commit_entities(vec![change], Vec::new()).await {
+                Ok(()) => Ok(true),
+                Err(CommitError::LostRace) => Ok(false),
+                Err(CommitError::Store(error)) => Err(error),
+                Err(CommitError::NameTaken | CommitError::Fenced) => {
+                    Err(StoreError::Broken("an entity that another took the place of"))
+                }
+            }
+        })
+    }
+
+    /// Rows of a table that have codes, as they are stored, after a place and by their places. Costs what it answers.
+    fn signed_rows<'a>(
+        &'a self,
+        table: SignedTable,
+        after: &'a RowPlace,
+        limit: u32,
+    ) -> Answer<'a, Vec<FoundRow>>;
+
+    /// Gives every row its code and makes the key record `next`, as one, if the record is `expected` and no row has a code. Rows
+    /// that cannot be read get none. How many got one.
+    fn adopt<'a>(
+        &'a self,
+        expected: &'a [u8],
+        next: &'a [u8],
+        signer: &'a Signer,
+    ) -> Answer<'a, u64, AdoptError>;
+
+    /// From now on the store itself refuses changes that leave a row without a code of its own, where a host of an earlier release
+    /// might make them. To be asked at every start of a host, on a store whose rows have codes.
+    fn fence(&self) -> Answer<'_, ()>;
+
+    /// Rows that were found not to be as they were written, since this host was started; in words.
+    fn altered(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// A small setting of the installation.
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>>;

@@ -29,6 +29,7 @@ mod primary;
 mod rows;
 mod schema;
 mod setup;
+mod signed;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ use crate::change::{Change, CommitError};
 use crate::entity::{EntityChange, EntityRow};
 use crate::error::StoreError;
 use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
+use crate::mac::{AdoptError, FoundRow, RowPlace, SignedTable, Signer};
 use crate::record::{
     Claim, Direction, Due, Entry, Full, HeadPlace, Health, KeptRotation, Lease, ListQuery, Loaded,
     RotationState, RotationStates, SealedHead, SecretRow,
@@ -497,16 +499,28 @@ impl Store for PostgresStore {
         })
     }
 
-    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let revision = i64::try_from(row.revision).map_err(|_| StoreError::Corrupt)?;
-            let EntityRow { kind, region, name, .. } = row;
-            let reseal = || {
-                let query = sqlx::query(sql::RESEAL_ENTITY).bind(kind).bind(region).bind(name);
-                query.bind(revision).bind(sealed)
-            };
-            Ok(self.write(reseal).await?.len() == 1)
-        })
+    fn signed_rows<'a>(
+        &'a self,
+        table: SignedTable,
+        after: &'a RowPlace,
+        limit: u32,
+    ) -> Answer<'a, Vec<FoundRow>> {
+        Box::pin(
+            async move { signed::found(&self.rows(|| signed::query(table, after, limit)).await?, table) },
+        )
+    }
+
+    fn adopt<'a>(
+        &'a self,
+        expected: &'a [u8],
+        next: &'a [u8],
+        signer: &'a Signer,
+    ) -> Answer<'a, u64, AdoptError> {
+        Box::pin(async move { self.primary.ask(&signed::Adopt { expected, next, signer }).await? })
+    }
+
+    fn fence(&self) -> Answer<'_, ()> {
+        Box::pin(self.primary.ask(&signed::Fence))
     }
 
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>> {

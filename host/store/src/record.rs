@@ -7,6 +7,8 @@ use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::mac::RowMac;
+
 /// A secret as it is stored: its aggregate as one document, and what queries need beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretRow {
@@ -36,6 +38,8 @@ pub struct SecretRow {
     pub replica_of: Option<Region>,
     /// How its rotation stands; none when nobody need know.
     pub rotation_state: Option<RotationState>,
+    /// Its code.
+    pub mac: RowMac,
 }
 
 /// How the rotation of a secret stands, where somebody may want to know.

@@ -13,6 +13,7 @@ mod import;
 mod readers;
 mod rows;
 mod schema;
+mod signed;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ use crate::change::{Change, CommitError};
 use crate::entity::{EntityChange, EntityRow};
 use crate::error::{Outage, StoreError};
 use crate::function::{ApprovalChange, ApprovalRow, FunctionChange, FunctionRow, StoredCode};
+use crate::mac::{AdoptError, FoundRow, RowPlace, SignedTable, Signer};
 use crate::record::{
     Claim, Direction, Due, Entry, Full, HeadPlace, Health, KeptRotation, Lease, ListQuery, Loaded,
     RotationState, RotationStates, SealedHead, SecretRow,
@@ -391,9 +393,31 @@ impl Store for SqliteStore {
         Box::pin(self.readers.aside(move |connection| entities::sealed(connection, &after, limit)))
     }
 
-    fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
-        let (row, sealed) = (row.clone(), sealed.to_vec());
-        Box::pin(self.writer.with(move |connection| entities::reseal(connection, &row, &sealed)))
+    fn signed_rows<'a>(
+        &'a self,
+        table: SignedTable,
+        after: &'a RowPlace,
+        limit: u32,
+    ) -> Answer<'a, Vec<FoundRow>> {
+        let after = after.clone();
+        Box::pin(self.readers.aside(move |connection| signed::page(connection, table, &after, limit)))
+    }
+
+    fn adopt<'a>(
+        &'a self,
+        expected: &'a [u8],
+        next: &'a [u8],
+        signer: &'a Signer,
+    ) -> Answer<'a, u64, AdoptError> {
+        let (records, signer) = ((expected.to_vec(), next.to_vec()), signer.clone());
+        Box::pin(async move {
+            self.writer.with(move |connection| Ok(signed::adopt(connection, &records, &signer))).await?
+        })
+    }
+
+    /// Nobody else writes to the file, and no earlier release opens it.
+    fn fence(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     fn meta<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Vec<u8>>> {

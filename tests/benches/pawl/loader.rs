@@ -16,7 +16,7 @@ use pawl_core::value::SecretValue;
 use pawl_core::version::ContentMark;
 use pawl_core::world::{Rng, Timestamp};
 use pawl_keyring::{KeyRecord, Keyring, SealContext, root_file};
-use pawl_store::{Change, Expect, Options, SealedVersion, SecretRow, SqliteStore, Store};
+use pawl_store::{Change, Expect, Options, RowMac, SealedVersion, SecretRow, SqliteStore, Store};
 use pawl_tests::pawl::REGION;
 use serde_json::json;
 
@@ -128,11 +128,13 @@ impl Maker {
             last_accessed_at: secret.last_accessed_day,
             replica_of: None,
             rotation_state: None,
+            mac: RowMac::None,
             purge_at: None,
             next_rotation_at: None,
             rotation_due_at: None,
         };
-        let mut change = Change::new(Expect::New, row);
+        let mac = RowMac::Kept(self.keyring.row_key().code(&row.content()).to_vec());
+        let mut change = Change::new(Expect::New, SecretRow { mac, ..row });
         change.put = vec![SealedVersion { version_id: token, sealed }];
         change
     }

@@ -10,12 +10,15 @@ use pawl_core::function::{
 use pawl_core::world::{Rng, Timestamp};
 use pawl_rotators::Builtin;
 use pawl_store::{
-    ApprovalChange, Expect, FunctionChange, FunctionRow, PostgresOptions, PostgresStore, Store, StoredCode,
+    ApprovalChange, AuthenticStore, Expect, FunctionChange, FunctionRow, PostgresOptions, PostgresStore,
+    RowMac, Store, StoredCode,
 };
 use pawl_tests::http::Request;
 use pawl_tests::pawl::Pawl;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
+
+use crate::rows;
 
 /// The function's ARN.
 pub(super) const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:mine";
@@ -64,16 +67,18 @@ pub(super) fn figures(pawl: &Pawl) -> String {
 #[derive(Clone)]
 pub(super) struct Registry {
     runtime: Arc<Runtime>,
-    store: Arc<PostgresStore>,
+    store: Arc<AuthenticStore>,
     chance: Arc<Count>,
 }
 
 impl Registry {
-    pub(super) fn open(url: &str) -> Self {
+    pub(super) fn open(pawl: &Pawl) -> Self {
         let runtime = Runtime::new().unwrap();
-        let url = url.parse().unwrap();
+        let url = pawl.database().unwrap().url().parse().unwrap();
         let store = PostgresStore::open(&url, PostgresOptions::default());
         let store = Arc::new(runtime.block_on(store).unwrap());
+        let record = runtime.block_on(store.keyring()).unwrap().unwrap();
+        let store = Arc::new(AuthenticStore::new(store, rows::signer(pawl, &record)));
         Self { runtime: Arc::new(runtime), store, chance: Arc::new(Count(AtomicU64::new(0))) }
     }
 
@@ -94,7 +99,8 @@ impl Registry {
             };
             serde_json::to_string(&approval).unwrap()
         });
-        let change = ApprovalChange { region, name, document, audit: Vec::new(), events: Vec::new() };
+        let (audit, events) = (Vec::new(), Vec::new());
+        let change = ApprovalChange { region, name, document, mac: RowMac::None, audit, events };
         self.wait(self.store.commit_approval(change)).unwrap();
     }
 
@@ -184,6 +190,7 @@ impl Registry {
             name: function.name.clone(),
             revision: revision + 1,
             document: serde_json::to_string(function).unwrap(),
+            mac: RowMac::None,
         };
         let expect = if revision == 0 { Expect::New } else { Expect::Revision(revision) };
         let mut change = FunctionChange::new(expect, row, function.digests());
@@ -197,5 +204,5 @@ fn code(number: u8) -> (Code, StoredCode) {
     let digest = Digest::from_bytes(Sha256::digest(&component).into());
     let code = Code { digest, bytes: component.len() as u64, grants: own_postgres(), package: None };
     let document = serde_json::to_string(&code).unwrap();
-    (code, StoredCode { digest, document, component })
+    (code, StoredCode { digest, document, component, mac: RowMac::None })
 }

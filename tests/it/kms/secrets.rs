@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{SOON, create_under, kms, new_key, try_kms};
-use crate::database_secret;
+use crate::{database_secret, rows};
 
 fn get(pawl: &Pawl, name: &str) -> http::Answer {
     pawl.try_call("GetSecretValue", &json!({"SecretId": name}))
@@ -239,6 +239,7 @@ fn a_secret_whose_key_was_mere_text_goes_on_as_it_was() {
         "UPDATE secrets SET document = json_set(document, '$.kms_key_id', 'alias/old') WHERE name = 'old'";
     assert_eq!(connection.execute(sql, []).unwrap(), 1);
     connection.close().unwrap();
+    rows::sign_again(&pawl, "old");
     pawl.resume();
     assert_eq!(get(&pawl, "old").json()["SecretString"], "v1");
     assert_eq!(put(&pawl, "old", "v2").status, 200);

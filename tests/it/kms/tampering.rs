@@ -90,7 +90,7 @@ fn values_that_were_changed_or_exchanged_do_not_open() {
 #[test]
 fn a_keys_material_that_was_changed_is_named_and_opens_nothing() {
     let mut pawl = embedded();
-    let ((one, arn), (two, _)) = (new_key(&pawl), new_key(&pawl));
+    let ((one, _), (two, _)) = (new_key(&pawl), new_key(&pawl));
     kms(&pawl, "RotateKeyOnDemand", json!({"KeyId": one}));
     let blob =
         kms(&pawl, "Encrypt", json!({"KeyId": one, "Plaintext": "aHVudGVyMg=="}))["CiphertextBlob"].clone();
@@ -115,7 +115,7 @@ fn a_keys_material_that_was_changed_is_named_and_opens_nothing() {
         assert_eq!((refused.status, refused.code().as_str()), (500, "KMSInternalException"), "{what}");
         let read = pawl.try_call("GetSecretValue", &json!({"SecretId": "a"}));
         assert!(read.status >= 400 && !read.body.contains("value of a"), "{what}: {}", read.body);
-        assert!(pawl.log().contains(&format!("the key {arn} ")), "{what}: {}", pawl.log());
+        assert!(pawl.log().contains(&format!("the entity kms:key {one} ")), "{what}: {}", pawl.log());
         assert_eq!(try_kms(&pawl, "DescribeKey", &json!({"KeyId": two})).status, 200, "{what}");
     }
     tamper(&mut pawl, |connection| write(connection, &one, &original));

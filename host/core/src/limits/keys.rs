@@ -63,3 +63,10 @@ pub const REWRAP_REST_MAX: Duration = Duration::from_millis(100);
 pub const KEY_FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// How often a host looks whether it has learned a key before it gives a value up: as long as a stalled one may be behind.
 pub const KEK_LOOKS: u32 = 4;
+
+// The codes of rows.
+
+/// Rows that were found not to be as they were written, of which a host remembers the names.
+pub const ALTERED_ROWS_MAX: usize = 100;
+/// How often a host looks over all rows of its store, beside those that it reads anyway.
+pub const ROWS_LOOKED_OVER_EVERY: Duration = Duration::from_secs(24 * 3_600);

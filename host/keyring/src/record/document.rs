@@ -119,6 +119,9 @@ pub(super) struct Document {
     pub(super) handover: Option<Wrapped>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ended: Option<Ended>,
+    /// Since when every row of the store has a code; none when rows are of a time before there were codes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rows_signed_at: Option<Timestamp>,
 }
 
 impl Document {
@@ -132,6 +135,7 @@ impl Document {
             rotation: None,
             handover: None,
             ended: None,
+            rows_signed_at: None,
         }
     }
 

@@ -8,7 +8,7 @@ use pawl_core::function::{Approval, Function, FunctionArn, FunctionName, Qualifi
 use pawl_core::limits;
 use pawl_core::names::SecretName;
 use pawl_core::world::Timestamp;
-use pawl_store::{ApprovalChange, StoreError, StoredCode};
+use pawl_store::{ApprovalChange, RowMac, StoreError, StoredCode};
 
 use super::App;
 use crate::audit::Row;
@@ -238,6 +238,7 @@ impl App {
             region: caller.region.clone(),
             name: name.clone(),
             document,
+            mac: RowMac::None,
             audit: vec![self.record(caller, action, &arn, None)?],
             events: Vec::new(),
         };

@@ -237,6 +237,9 @@ impl App {
             let Some(last) = rows.last() else { break };
             after = Some(last.name.clone());
             for row in &rows {
+                if row.mac.is_refused() {
+                    continue;
+                }
                 let key: Key = decode(row)?;
                 if key.is_gone(now) {
                     // Looking for it deletes it.
@@ -461,11 +464,11 @@ const KEY_ROWS: u32 = limits::KEY_ROWS_AT_ONCE as u32;
 
 fn entity(kind: &str, region: &Region, name: &str, expect: Expect, put: Option<EntityPut>) -> EntityChange {
     let (kind, region, name) = (kind.to_owned(), region.to_string(), name.to_owned());
-    EntityChange { kind, region, name, expect, put }
+    EntityChange { kind, region, name, expect, put, signer: None }
 }
 
 fn put(document: &impl serde::Serialize) -> Result<EntityPut, AppError> {
-    Ok(EntityPut { document: super::rows::encode(document)?, sealed: None, keys: Vec::new() })
+    Ok(EntityPut { document: super::rows::encode(document)?, sealed: None, keys: Some(Vec::new()) })
 }
 
 fn decode<T: serde::de::DeserializeOwned>(row: &EntityRow) -> Result<T, AppError> {

@@ -3,7 +3,7 @@
 use pawl_core::key::Key as KmsKey;
 use pawl_core::limits;
 use pawl_keyring::{SealContext, Sealed, SealedMaterial};
-use pawl_store::{Change, CommitError, EntityRow, Expect, SealedVersion};
+use pawl_store::{Change, CommitError, EntityRow, Expect, SealedVersion, StoreError};
 
 use super::App;
 use super::keys::KEYS;
@@ -26,8 +26,12 @@ impl App {
         let _turn = self.turns.take(key).await;
         for _ in 0..limits::CHANGE_TRIES_MAX {
             let began = self.cache.generation(key);
-            let Some(full) = self.store.load_full(&key.0, &key.1).await? else {
-                return Ok(Resealed::default());
+            let full = match self.store.load_full(&key.0, &key.1).await {
+                Ok(Some(full)) => full,
+                Ok(None) => return Ok(Resealed::default()),
+                // What somebody else wrote is not made ours by being written anew; the others go on.
+                Err(StoreError::Altered { .. }) => return Ok(Resealed { values: 0, unreadable: 1 }),
+                Err(error) => return Err(error.into()),
             };
             let arn = full.head.arn.clone();
             let (mut done, mut put) = (Resealed::default(), Vec::new());
@@ -83,6 +87,9 @@ impl App {
     /// Seals what is secret of an entity anew, if it is under an older key of the keyring.
     pub(crate) async fn reseal_entity(&self, row: &EntityRow) -> Result<Resealed, AppError> {
         let Some(sealed) = row.sealed.clone() else { return Ok(Resealed::default()) };
+        if row.mac.is_refused() {
+            return Ok(Resealed { values: 0, unreadable: 1 });
+        }
         let active = Some(self.keyring.active());
         let anew = if row.kind == KEYS {
             let material = SealedMaterial::from_bytes(sealed);

@@ -9,7 +9,7 @@ use pawl_core::rotation::{Rotation, Status};
 use pawl_core::secret::Secret;
 use pawl_iam::policy::PolicyDocument;
 use pawl_keyring::Sealed;
-use pawl_store::{RotationState, SecretRow};
+use pawl_store::{RotationState, RowMac, SecretRow, StoreError};
 use serde::Serialize;
 
 use crate::cache::{Held, Policy};
@@ -45,6 +45,9 @@ pub(super) fn weight(row: &SecretRow, sealed: &LiteMap<VersionId, Arc<Sealed>>) 
 }
 
 pub(super) fn decode(row: &SecretRow) -> Result<Secret, AppError> {
+    if row.mac.is_refused() {
+        return Err(StoreError::Altered { table: "secrets" }.into());
+    }
     serde_json::from_str(&row.document).map_err(|error| AppError::Inconsistent {
         what: format!(
             "the document of {} cannot be read (line {}, column {})",
@@ -70,6 +73,8 @@ pub(super) fn row(revision: u64, secret: &Secret) -> Result<SecretRow, AppError>
         next_rotation_at: secret.next_rotation_at,
         rotation_due_at: secret.rotation_due_at(),
         rotation_state: secret.rotation.as_deref().and_then(state),
+        // The store in front of the store makes it.
+        mac: RowMac::None,
     })
 }
 

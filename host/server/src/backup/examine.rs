@@ -9,12 +9,13 @@ use pawl_core::limits;
 use pawl_core::names::VersionId;
 use pawl_core::secret::Secret;
 use pawl_core::world::Timestamp;
-use pawl_keyring::{Keyring, SealContext, Sealed, SealedMaterial, UnlockedKey};
+use pawl_keyring::{Keyring, RowKey, SealContext, Sealed, SealedMaterial, UnlockedKey};
+use pawl_store::{ArchivedEntity, ArchivedFunction, SignedRow};
 use sha2::{Digest, Sha256};
 
 use super::drift::Drift;
 use super::file::{FileError, Source};
-use super::line::{CodeLine, Counts, EntityLine, Header, Line, SecretLine, VersionLine};
+use super::line::{CodeLine, Counts, EntityLine, FunctionLine, Header, Line, SecretLine, VersionLine};
 use super::{BackupError, Progress};
 use crate::app::KMS_KEYS;
 use crate::root_key::RootKeys;
@@ -146,6 +147,40 @@ impl Component {
     }
 }
 
+/// Adds a row that has a code, and is not as it was written: it would be refused where it is restored. One without is of a time
+/// before there were codes, or was refused already.
+fn authentic(row: &SignedRow, key: &RowKey, problems: &mut Problems) {
+    if row.mac().bytes().is_none_or(|code| key.is_code(&row.content(), code)) {
+        return;
+    }
+    let what = match row {
+        SignedRow::Secret(row) => format!("the secret {}", row.name),
+        SignedRow::Entity(row) => format!("{} {}", row.kind, row.name),
+        SignedRow::Function(row) => format!("the function {}", row.name),
+        SignedRow::Approval(row) => format!("the approval of {}", row.name),
+        SignedRow::Code(row) => format!("what is known of the code {}", row.digest),
+    };
+    problems.add(format!("{what} is not as pawl wrote it"));
+}
+
+/// Looks at a function.
+fn function(line: FunctionLine, key: &RowKey, problems: &mut Problems) {
+    if serde_json::from_str::<Function>(&line.document).is_err() {
+        problems.add(format!("the document of the function {} cannot be read", line.name));
+    }
+    let ArchivedFunction { row, .. } = line.into();
+    authentic(&SignedRow::Function(row), key, problems);
+}
+
+/// Looks at a secret, whose values come after it, and ends the one before it.
+fn secret(line: SecretLine, current: &mut Option<Current>, key: &RowKey, problems: &mut Problems) {
+    if let Some(before) = current.take() {
+        before.end(problems);
+    }
+    *current = Some(Current::new(&line, problems));
+    authentic(&SignedRow::Secret(line.archived().head), key, problems);
+}
+
 /// Whether an entity's document is one; a KMS key is kept for the values that come after it.
 fn entity(
     line: &EntityLine,
@@ -171,6 +206,7 @@ pub(super) fn examine(
     let (mut drift, mut problems) = (Vec::new(), Problems::default());
     let (mut current, mut kms) = (None::<Current>, HashMap::new());
     let mut component: Option<Component> = None;
+    let key = source.keyring.row_key();
     let misplaced = || BackupError::File { path: path.to_owned(), source: FileError::Changed };
     while let Some(line) = source.next()? {
         if !matches!(line, Line::CodePart(_))
@@ -179,21 +215,22 @@ pub(super) fn examine(
             whole.end(&mut problems);
         }
         match line {
-            Line::Code(line) => component = Some(Component::new(&line)),
-            Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
-            Line::Function(line) => {
-                if serde_json::from_str::<Function>(&line.document).is_err() {
-                    problems.add(format!("the document of the function {} cannot be read", line.name));
-                }
+            Line::Code(line) => {
+                component = Some(Component::new(&line));
+                authentic(&SignedRow::Code(line.stored()), &key, &mut problems);
             }
-            Line::Entity(line) => entity(&line, &source.keyring, &mut kms, &mut problems),
+            Line::CodePart(part) => component.as_mut().ok_or_else(misplaced)?.read.update(&part.0),
+            Line::Function(line) => function(*line, &key, &mut problems),
+            Line::Approval(line) => authentic(&SignedRow::Approval(line.into()), &key, &mut problems),
+            Line::Entity(line) => {
+                entity(&line, &source.keyring, &mut kms, &mut problems);
+                let ArchivedEntity { row, .. } = (*line).into();
+                authentic(&SignedRow::Entity(row), &key, &mut problems);
+            }
             Line::Secret(line) => {
-                if let Some(before) = current.take() {
-                    before.end(&mut problems);
-                }
-                let begun = Current::new(&line, &mut problems);
-                drift.extend(begun.secret.as_ref().and_then(|secret| Drift::of(secret, now)));
-                current = Some(begun);
+                secret(*line, &mut current, &key, &mut problems);
+                let begun = current.as_ref().and_then(|current| current.secret.as_ref());
+                drift.extend(begun.and_then(|secret| Drift::of(secret, now)));
                 progress("verifying", source.secrets());
             }
             Line::Version(line) => {
@@ -207,7 +244,6 @@ pub(super) fn examine(
             Line::Backup(_)
             | Line::Keyring(_)
             | Line::Setting(_)
-            | Line::Approval(_)
             | Line::Rotation(_)
             | Line::Audit(_)
             | Line::Event(_)

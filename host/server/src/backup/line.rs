@@ -12,18 +12,18 @@ use pawl_core::function::{Digest as CodeDigest, FunctionName};
 use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
-use pawl_store::{
-    ApprovalRow, ArchivedEntity, ArchivedFunction, ArchivedRotation, ArchivedSecret, EndedRotation,
-    EntityRow, Entry, FunctionRow, HALT, KeptRotation, Piece, SealedVersion, SecretRow, StoredCode,
-};
+use pawl_store::{ArchivedSecret, Entry, HALT, Piece, RotationState, SealedVersion, SecretRow, StoredCode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use self::conversion::{line_mac, row_mac};
 use crate::app::rotation_state;
 use crate::epoch;
 
+mod conversion;
+
 /// The format that is written, and the newest that is understood.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// Bytes, in base64.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,6 +138,9 @@ pub(super) struct CodeLine {
     pub(super) digest: CodeDigest,
     /// Byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +154,9 @@ pub(super) struct FunctionLine {
     names: Vec<CodeDigest>,
     /// Byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +166,9 @@ pub(super) struct ApprovalLine {
     name: FunctionName,
     /// Byte for byte as the store has it: JSON within JSON.
     document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +185,9 @@ pub(super) struct EntityLine {
     pub(super) document: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sealed: Option<Bytes>,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,6 +212,12 @@ pub(super) struct SecretLine {
     lease_epoch: u64,
     /// The aggregate, byte for byte as the store has it: JSON within JSON.
     pub(super) document: String,
+    /// Its code, as the store has it; a file of an earlier format than the fifth has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<Bytes>,
+    /// How its rotation stands, for what the code is of; where there is none, the document says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotation_state: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +253,9 @@ impl SecretLine {
             arn, region, name, revision, document, created_at, purge_at, next_rotation_at, ..
         } = head;
         let SecretRow { rotation_due_at, last_changed_at, last_accessed_at, replica_of, .. } = head;
+        let SecretRow { rotation_state, mac, .. } = head;
+        let mac = line_mac(&mac);
+        let rotation_state = rotation_state.filter(|_| mac.is_some()).map(|state| state.as_str().to_owned());
         Self {
             arn,
             region,
@@ -249,13 +270,19 @@ impl SecretLine {
             replica_of,
             lease_epoch,
             document,
+            mac,
+            rotation_state,
         }
     }
 
     /// The secret, without its values.
     pub(super) fn archived(self) -> ArchivedSecret {
         let head = SecretRow {
-            rotation_state: rotation_state(&self.document),
+            rotation_state: match &self.mac {
+                Some(_) => self.rotation_state.as_deref().and_then(RotationState::from_word),
+                None => rotation_state(&self.document),
+            },
+            mac: row_mac(self.mac),
             arn: self.arn,
             region: self.region,
             name: self.name,
@@ -276,67 +303,12 @@ impl SecretLine {
 impl CodeLine {
     /// The code, without its bytes.
     pub(super) fn stored(self) -> StoredCode {
-        StoredCode { digest: self.digest, document: self.document, component: Vec::new() }
-    }
-}
-
-impl From<ArchivedFunction> for FunctionLine {
-    fn from(function: ArchivedFunction) -> Self {
-        let ArchivedFunction { row: FunctionRow { id, region, name, revision, document }, names } = function;
-        Self { id, region, name, revision, names, document }
-    }
-}
-
-impl From<FunctionLine> for ArchivedFunction {
-    fn from(line: FunctionLine) -> Self {
-        let FunctionLine { id, region, name, revision, names, document } = line;
-        Self { row: FunctionRow { id, region, name, revision, document }, names }
-    }
-}
-
-impl From<ApprovalRow> for ApprovalLine {
-    fn from(row: ApprovalRow) -> Self {
-        let ApprovalRow { region, name, document } = row;
-        Self { region, name, document }
-    }
-}
-
-impl From<ApprovalLine> for ApprovalRow {
-    fn from(line: ApprovalLine) -> Self {
-        let ApprovalLine { region, name, document } = line;
-        Self { region, name, document }
-    }
-}
-
-impl From<ArchivedEntity> for EntityLine {
-    fn from(entity: ArchivedEntity) -> Self {
-        let ArchivedEntity { row, keys } = entity;
-        let EntityRow { kind, region, name, revision, document, sealed } = row;
-        Self { kind, region, name, revision, keys, document, sealed: sealed.map(Bytes) }
-    }
-}
-
-impl From<EntityLine> for ArchivedEntity {
-    fn from(line: EntityLine) -> Self {
-        let EntityLine { kind, region, name, revision, keys, document, sealed } = line;
-        let sealed = sealed.map(|sealed| sealed.0);
-        Self { row: EntityRow { kind, region, name, revision, document, sealed }, keys }
-    }
-}
-
-impl From<ArchivedRotation> for RotationLine {
-    fn from(rotation: ArchivedRotation) -> Self {
-        let ArchivedRotation { arn, kept: KeptRotation { number, rotation } } = rotation;
-        let EndedRotation { token, status, requested_at, finished_at, document } = rotation;
-        Self { arn, number, token, status, requested_at, finished_at, document }
-    }
-}
-
-impl From<RotationLine> for ArchivedRotation {
-    fn from(line: RotationLine) -> Self {
-        let RotationLine { arn, number, token, status, requested_at, finished_at, document } = line;
-        let rotation = EndedRotation { token, status, requested_at, finished_at, document };
-        Self { arn, kept: KeptRotation { number, rotation } }
+        StoredCode {
+            digest: self.digest,
+            document: self.document,
+            component: Vec::new(),
+            mac: row_mac(self.mac),
+        }
     }
 }
 
@@ -410,8 +382,8 @@ impl Content {
     }
 
     fn code(&mut self, code: StoredCode, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-        let StoredCode { digest, document, component } = code;
-        self.line(&Line::Code(CodeLine { digest, document }), out)?;
+        let StoredCode { digest, document, component, mac } = code;
+        self.line(&Line::Code(CodeLine { digest, document, mac: line_mac(&mac) }), out)?;
         component
             .chunks(limits::BACKUP_CODE_PART_BYTES)
             .try_for_each(|part| self.line(&Line::CodePart(Bytes(part.to_vec())), out))

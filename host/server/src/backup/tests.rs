@@ -13,7 +13,7 @@ use pawl_core::world::Timestamp;
 use pawl_keyring::{Keyring, SealContext, root_file};
 use pawl_store::{
     ApprovalChange, Change, EntityChange, EntityPut, Expect, FunctionChange, FunctionRow, HALT,
-    HALT_IMPORTING, Options, SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
+    HALT_IMPORTING, Options, RowMac, SealedVersion, SecretRow, SqliteStore, Store, StoredCode,
 };
 use sha2::Digest as _;
 use tempfile::TempDir;
@@ -57,8 +57,10 @@ fn row(name: &str, keyring: &Keyring) -> (SecretRow, SealedVersion) {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     };
-    (row, SealedVersion { version_id, sealed })
+    let mac = RowMac::Kept(keyring.row_key().code(&row.content()).to_vec());
+    (SecretRow { mac, ..row }, SealedVersion { version_id, sealed })
 }
 
 impl Ground {
@@ -159,14 +161,16 @@ async fn with_function(store: &dyn Store, name: &str, bytes: usize) -> Digest {
         name: function.name.clone(),
         revision: 1,
         document: serde_json::to_string(&function).unwrap(),
+        mac: RowMac::None,
     };
     let mut change = FunctionChange::new(Expect::New, row, function.digests());
-    change.code = Some(StoredCode { digest, document, component });
+    change.code = Some(StoredCode { digest, document, component, mac: RowMac::None });
     store.commit_function(change).await.unwrap();
     let approval = ApprovalChange {
         region: function.region,
         name: function.name,
         document: Some("{}".to_owned()),
+        mac: RowMac::None,
         audit: Vec::new(),
         events: Vec::new(),
     };
@@ -208,8 +212,9 @@ async fn with_entities(store: &dyn Store) {
         put: Some(EntityPut {
             document: "{\"is\":\"naïve \\u0000\"}".to_owned(),
             sealed,
-            keys: keys.iter().map(|&key| key.to_owned()).collect(),
+            keys: Some(keys.iter().map(|&key| key.to_owned()).collect()),
         }),
+        signer: None,
     };
     let changes = vec![change("one", Some(vec![0, 255]), &["k1", "k2"]), change("two", None, &[])];
     store.commit_entities(changes, Vec::new()).await.unwrap();
@@ -254,7 +259,8 @@ async fn code_that_is_not_what_its_digest_says_is_named() {
         let wrong = Digest::from_bytes([7; 32]);
         (wrong, FunctionChange::new(Expect::Revision(1), change, [digest, wrong].into()))
     };
-    change.code = Some(StoredCode { digest: wrong, document: "{}".to_owned(), component: vec![1] });
+    change.code =
+        Some(StoredCode { digest: wrong, document: "{}".to_owned(), component: vec![1], mac: RowMac::None });
     store.commit_function(change).await.unwrap();
     store.close().await;
     let refused = ground.take("backup").await.unwrap_err();
@@ -269,10 +275,10 @@ async fn files_of_older_formats_are_restored() {
     let taken = ground.take("backup").await.unwrap();
     let keyring = file::Source::open(&ground.path("backup"), &ground.roots()).unwrap().keyring;
     let text = std::fs::read_to_string(ground.path("backup")).unwrap();
-    for (format, absent) in [(3, 1), (2, 4), (1, 5)].map(|(format, absent)| {
+    for (format, absent) in [(4, 0), (3, 1), (2, 4), (1, 5)].map(|(format, absent)| {
         (format, &["entities", "functions", "code", "approvals", "rotations"][..absent])
     }) {
-        let mut old = text.replacen("\"format\":4", &format!("\"format\":{format}"), 1);
+        let mut old = text.replacen("\"format\":5", &format!("\"format\":{format}"), 1);
         for field in absent {
             let field = format!("\"{field}\":0,");
             assert!(old.contains(&field), "{field}");
@@ -290,11 +296,11 @@ async fn files_of_older_formats_are_restored() {
         let restored = ground.put_back(&name, &ground.path(&format!("other {format}"))).await.unwrap();
         assert_eq!((restored.header.format, restored.counts), (format, taken.counts.clone()));
     }
-    let newer = text.replacen("\"format\":4", "\"format\":5", 1);
+    let newer = text.replacen("\"format\":5", "\"format\":6", 1);
     std::fs::write(ground.path("newer"), newer).unwrap();
     let refused = ground.put_back("newer", &ground.path("never")).await;
     let source = |error: &BackupError| {
-        matches!(error, BackupError::File { source: FileError::Newer { found: 5 }, .. })
+        matches!(error, BackupError::File { source: FileError::Newer { found: 6 }, .. })
     };
     assert!(refused.as_ref().is_err_and(source), "{refused:?}");
 }

@@ -148,7 +148,8 @@ fn old_hosts_are_forgotten_and_then_judged_by_the_number() {
         record = record.raised(&format!("host-{number}"));
     }
     assert_eq!(record.hosts.len(), limits::STORE_EPOCH_HOSTS_MAX);
-    let witness = Witness { seen: record.mark.clone(), host: "host-0".to_owned(), raised: 2 };
+    let witness =
+        Witness { seen: record.mark.clone(), host: "host-0".to_owned(), raised: 2, signed_rows: false };
     assert!(judge(true, Some(&record), Some(&witness)).is_sound());
 }
 

@@ -12,7 +12,7 @@ use pawl_core::names::Region;
 use pawl_core::secret::Pin;
 use pawl_core::world::Rng;
 use pawl_runtime::{Allowance, Component};
-use pawl_store::{Expect, FunctionChange, FunctionRow, Store, StoreError};
+use pawl_store::{Expect, FunctionChange, FunctionRow, RowMac, Store, StoreError};
 
 use super::Functions;
 use super::code::Kept;
@@ -137,6 +137,7 @@ impl Stored {
             name: name.clone(),
             revision: self.revision.saturating_add(1),
             document,
+            mac: RowMac::None,
         };
         let expect = if self.revision == 0 { Expect::New } else { Expect::Revision(self.revision) };
         Ok(FunctionChange::new(expect, row, self.function.digests()))
@@ -147,6 +148,9 @@ impl TryFrom<FunctionRow> for Stored {
     type Error = StoreError;
 
     fn try_from(row: FunctionRow) -> Result<Self, StoreError> {
+        if row.mac.is_refused() {
+            return Err(StoreError::Altered { table: "functions" });
+        }
         let wrong = |_| StoreError::Inconsistent { table: "functions", column: "document" };
         let function = serde_json::from_str(&row.document).map_err(wrong)?;
         Ok(Self { function, revision: row.revision })

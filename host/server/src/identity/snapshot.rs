@@ -238,9 +238,13 @@ fn read<T: serde::de::DeserializeOwned>(
     before: &BTreeMap<String, Kept<T>>,
 ) -> BTreeMap<String, Kept<T>> {
     let mut things = BTreeMap::new();
-    for EntityRow { name, revision, document, sealed, kind, .. } in rows {
+    for EntityRow { name, revision, document, sealed, kind, mac, .. } in rows {
         if let Some(held) = before.get(&name).filter(|held| held.revision == revision) {
             things.insert(name, held.clone());
+            continue;
+        }
+        // As if it were gone: who is in such a group, or has such a policy, may nothing.
+        if mac.is_refused() {
             continue;
         }
         match serde_json::from_str(&document) {
@@ -261,6 +265,7 @@ mod tests {
     use pawl_iam::decision::{self, decide};
     use pawl_iam::policy::AccessRequest;
     use pawl_keyring::RootKey;
+    use pawl_store::RowMac;
 
     use super::*;
     use crate::world::SystemRng;
@@ -276,6 +281,7 @@ mod tests {
             revision: 1,
             document: serde_json::to_string(document).unwrap(),
             sealed: None,
+            mac: RowMac::None,
         }
     }
 
@@ -312,6 +318,8 @@ mod tests {
         assert!(may(&user, vec![row(GROUP, "limits", &group)]));
         let damaged = EntityRow { document: "{".to_owned(), ..row(GROUP, "limits", &group) };
         assert!(!may(&user, vec![damaged]));
+        let altered = EntityRow { mac: RowMac::Refused, ..row(GROUP, "limits", &group) };
+        assert!(!may(&user, vec![altered]));
     }
 
     #[test]

@@ -12,10 +12,10 @@ use pawl_core::limits;
 use pawl_core::names::{Region, SecretName, VersionId};
 use pawl_core::world::Timestamp;
 use pawl_store::{
-    Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange, EntityRow, Entry,
-    Full, FunctionChange, FunctionRow, HeadPlace, Health, ImportError, KeptRotation, Lease, ListQuery,
-    Loaded, Outage, Piece, RotationState, RotationStates, SealedHead, SecretRow, Store, StoreError,
-    StoredCode,
+    AdoptError, Answer, ApprovalChange, ApprovalRow, Change, Claim, CommitError, Due, EntityChange,
+    EntityRow, Entry, FoundRow, Full, FunctionChange, FunctionRow, HeadPlace, Health, ImportError,
+    KeptRotation, Lease, ListQuery, Loaded, Outage, Piece, RotationState, RotationStates, RowPlace,
+    SealedHead, SecretRow, SignedTable, Signer, Store, StoreError, StoredCode,
 };
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -76,6 +76,9 @@ impl StoreFigures {
     }
 }
 
+/// A row that is not as it was written.
+const ALTERED: &str = "altered";
+
 const fn kind(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(outage) => match outage {
@@ -106,6 +109,7 @@ const fn kind(error: &StoreError) -> &'static str {
         StoreError::OlderSchema { .. } => "older-schema",
         StoreError::Corrupt => "corrupt",
         StoreError::Refused { .. } => "refused",
+        StoreError::Altered { .. } => ALTERED,
         StoreError::Broken(_) => "broken",
     }
 }
@@ -160,6 +164,25 @@ impl MeteredStore {
     }
 }
 
+impl MeteredStore {
+    /// A page of which single rows may be refused: they are counted as what they are.
+    fn looked_over<'a, T: Send + 'a>(
+        &'a self,
+        answer: Answer<'a, Vec<T>>,
+        is_refused: impl Fn(&T) -> bool + Send + 'a,
+    ) -> Answer<'a, Vec<T>> {
+        Box::pin(async move {
+            let answer = answer.await;
+            self.figures.answered(&answer);
+            let refused = answer.iter().flatten().filter(|row| is_refused(row)).count();
+            if let Some(refused) = u64::try_from(refused).ok().filter(|refused| *refused > 0) {
+                self.figures.errors.get_or_create(&[("kind", ALTERED)]).inc_by(refused);
+            }
+            answer
+        })
+    }
+}
+
 // Every method is here, those included that the contract has an answer for: a store's own answer must not be lost.
 impl Store for MeteredStore {
     fn load<'a>(&'a self, region: &'a Region, name: &'a SecretName) -> Answer<'a, Option<Loaded>> {
@@ -190,7 +213,7 @@ impl Store for MeteredStore {
     }
 
     fn list<'a>(&'a self, query: ListQuery<'a>) -> Answer<'a, Vec<SecretRow>> {
-        self.watched(self.store.list(query))
+        self.looked_over(self.store.list(query), |row| row.mac.is_refused())
     }
 
     fn due_schedules(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<Due>> {
@@ -280,6 +303,32 @@ impl Store for MeteredStore {
         self.watched(self.store.sealed_entities(after, limit))
     }
 
+    fn signed_rows<'a>(
+        &'a self,
+        table: SignedTable,
+        after: &'a RowPlace,
+        limit: u32,
+    ) -> Answer<'a, Vec<FoundRow>> {
+        self.watched(self.store.signed_rows(table, after, limit))
+    }
+
+    fn adopt<'a>(
+        &'a self,
+        expected: &'a [u8],
+        next: &'a [u8],
+        signer: &'a Signer,
+    ) -> Answer<'a, u64, AdoptError> {
+        self.store.adopt(expected, next, signer)
+    }
+
+    fn fence(&self) -> Answer<'_, ()> {
+        self.watched(self.store.fence())
+    }
+
+    fn altered(&self) -> Vec<String> {
+        self.store.altered()
+    }
+
     fn reseal_entity<'a>(&'a self, row: &'a EntityRow, sealed: &'a [u8]) -> Answer<'a, bool> {
         self.watched(self.store.reseal_entity(row, sealed))
     }
@@ -347,7 +396,7 @@ impl Store for MeteredStore {
         after: Option<&'a FunctionName>,
         limit: u32,
     ) -> Answer<'a, Vec<FunctionRow>> {
-        self.watched(self.store.functions(region, after, limit))
+        self.looked_over(self.store.functions(region, after, limit), |row| row.mac.is_refused())
     }
 
     fn commit_function(&self, change: FunctionChange) -> Answer<'_, (), CommitError> {
@@ -378,7 +427,7 @@ impl Store for MeteredStore {
         after: Option<&'a FunctionName>,
         limit: u32,
     ) -> Answer<'a, Vec<ApprovalRow>> {
-        self.watched(self.store.approvals(region, after, limit))
+        self.looked_over(self.store.approvals(region, after, limit), |row| row.mac.is_refused())
     }
 
     fn commit_approval(&self, change: ApprovalChange) -> Answer<'_, ()> {
@@ -405,7 +454,7 @@ impl Store for MeteredStore {
         after: Option<&'a str>,
         limit: u32,
     ) -> Answer<'a, Vec<EntityRow>> {
-        self.watched(self.store.entities(kind, region, after, limit))
+        self.looked_over(self.store.entities(kind, region, after, limit), |row| row.mac.is_refused())
     }
 
     fn commit_entities(&self, changes: Vec<EntityChange>, audit: Vec<String>) -> Answer<'_, (), CommitError> {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::Backend;
-use crate::{ArchivedEntity, CommitError, EntityChange, EntityPut, EntityRow, Expect, Store, StoreError};
+use crate::{
+    ArchivedEntity, CommitError, EntityChange, EntityPut, EntityRow, Expect, RowMac, RowSigner, Store,
+    StoreError,
+};
 
 const KIND: &str = "iam:user";
 
@@ -11,12 +14,32 @@ fn put(text: &str, keys: &[&str]) -> EntityPut {
     EntityPut {
         document: format!("{{\"is\":\"{text} naïve \\u0000 ‽\"}}"),
         sealed: Some(text.bytes().chain([0, 0xff]).collect()),
-        keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        keys: Some(keys.iter().map(|&key| key.to_owned()).collect()),
     }
 }
 
 fn change(name: &str, expect: Expect, put: Option<EntityPut>) -> EntityChange {
-    EntityChange { kind: KIND.to_owned(), region: String::new(), name: name.to_owned(), expect, put }
+    let (kind, region, name) = (KIND.to_owned(), String::new(), name.to_owned());
+    EntityChange { kind, region, name, expect, put, signer: Some(Arc::new(Plain)) }
+}
+
+/// Whose code of a row is what it is of.
+#[derive(Debug)]
+struct Plain;
+
+impl RowSigner for Plain {
+    fn sign(&self, content: &[u8]) -> Vec<u8> {
+        content.to_vec()
+    }
+
+    fn is_signed(&self, content: &[u8], code: &[u8]) -> bool {
+        content == code
+    }
+}
+
+/// The row with its code: that of the revision which it was given.
+fn signed(row: EntityRow) -> EntityRow {
+    EntityRow { mac: RowMac::Kept(row.content()), ..row }
 }
 
 fn made(name: &str, keys: &[&str]) -> EntityChange {
@@ -54,7 +77,8 @@ pub async fn entities_change_together(backend: &impl Backend) {
     let a = found(&*store, "a").await.unwrap();
     let EntityPut { document, sealed, .. } = put("a", &[]);
     let (kind, region, name) = (KIND.to_owned(), String::new(), "a".to_owned());
-    assert_eq!(a, EntityRow { kind, region, name, revision: next, document, sealed });
+    let mac = RowMac::None;
+    assert_eq!(a, signed(EntityRow { kind, region, name, revision: next, document, sealed, mac }));
     let b = found(&*store, "b").await.unwrap();
     assert_eq!((b.revision, b.sealed, b.document), (next, None, bare.document));
 
@@ -193,7 +217,8 @@ pub(super) fn filled() -> Vec<ArchivedEntity> {
     let entity = |kind: &str, region: &str, name: &str, revision, put: EntityPut| {
         let EntityPut { document, sealed, keys } = put;
         let [kind, region, name] = [kind, region, name].map(str::to_owned);
-        ArchivedEntity { row: EntityRow { kind, region, name, revision, document, sealed }, keys }
+        let row = EntityRow { kind, region, name, revision, document, sealed, mac: RowMac::None };
+        ArchivedEntity { row: signed(row), keys: keys.unwrap_or_default() }
     };
     vec![
         entity("iam:role", "", "r", 1, put("r", &[])),

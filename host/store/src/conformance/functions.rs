@@ -9,8 +9,8 @@ use pawl_core::secret::Secret;
 
 use super::{Backend, Change, Expect, add, alter, at, elsewhere, region, row};
 use crate::{
-    ApprovalChange, ApprovalRow, CommitError, FunctionChange, FunctionRow, SecretRow, Store, StoreError,
-    StoredCode,
+    ApprovalChange, ApprovalRow, CommitError, FunctionChange, FunctionRow, RowMac, SecretRow, Store,
+    StoreError, StoredCode,
 };
 
 pub(super) fn named(text: &str) -> FunctionName {
@@ -26,6 +26,7 @@ pub(super) fn component(number: u8) -> StoredCode {
         digest: digest(number),
         document: format!("{{\"n\":{number},\"t\":\"naïve \\u0000 ‽\"}}"),
         component: vec![number; 100_000],
+        mac: RowMac::Kept(vec![number]),
     }
 }
 
@@ -36,6 +37,7 @@ pub(super) fn function(text: &str, revision: u64) -> FunctionRow {
         name: named(text),
         revision,
         document: format!("{{\"name\":\"{text}\",\"t\":\"naïve \\u0000 'quoted' ‽\"}}"),
+        mac: RowMac::Kept(format!("{text} {revision}").into_bytes()),
     }
 }
 
@@ -238,6 +240,7 @@ pub async fn approvals_are_given_and_taken_back(backend: &impl Backend) {
         region: region(),
         name: named(name),
         document: document.map(str::to_owned),
+        mac: RowMac::Kept(format!("of {}", document.unwrap_or_default()).into_bytes()),
         audit: vec![format!("{{\"approved\":\"{name}\"}}")],
         events: vec!["{}".to_owned()],
     };
@@ -245,6 +248,7 @@ pub async fn approvals_are_given_and_taken_back(backend: &impl Backend) {
         region: region(),
         name: named(name),
         document: document.to_owned(),
+        mac: RowMac::Kept(format!("of {document}").into_bytes()),
     };
     assert_eq!(store.approval(&region(), &named("f")).await.unwrap(), None);
     store.commit_approval(change("f", Some("{\"first\":\"\\u0000\"}"))).await.unwrap();
@@ -281,7 +285,7 @@ pub(super) async fn fill(store: &dyn Store) {
     for region in [region(), elsewhere()] {
         let document = Some(format!("{{\"in\":\"{region} ‽\"}}"));
         let (name, audit) = (named("a"), Vec::new());
-        let change = ApprovalChange { region, name, document, audit, events: Vec::new() };
+        let change = ApprovalChange { region, name, document, mac: RowMac::None, audit, events: Vec::new() };
         store.commit_approval(change).await.unwrap();
     }
 }

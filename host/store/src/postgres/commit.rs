@@ -121,7 +121,8 @@ fn insert(change: &Change) -> Result<Query<'_>, StoreError> {
         .bind(row.last_changed_at.millis())
         .bind(rows::moment_or_never(row.last_accessed_at))
         .bind(row.replica_of.as_ref().map(Region::as_str))
-        .bind(row.rotation_state.map(RotationState::as_str)))
+        .bind(row.rotation_state.map(RotationState::as_str))
+        .bind(row.mac.bytes()))
 }
 
 /// Locks the secrets that several changes will touch, in one order for all hosts. One alone is locked by being changed.
@@ -205,7 +206,8 @@ async fn create(connection: &mut PgConnection, changes: &[Change]) -> Result<(),
         .bind(moments(|row| Some(row.last_changed_at)))
         .bind(accessed)
         .bind(replica_of)
-        .bind(rotation_state);
+        .bind(rotation_state)
+        .bind(changes.iter().map(|change| change.row.mac.bytes()).collect::<Vec<_>>());
     let done = run(connection, query).await?;
     if exactly(changes.len(), done).is_err() {
         return Err(verdict(CommitError::NameTaken));
@@ -245,7 +247,8 @@ fn update<'q>(statement: &'static str, change: &'q Change, seen: u64) -> Result<
         .bind(row.rotation_due_at.map(Timestamp::millis))
         .bind(row.replica_of.as_ref().map(Region::as_str))
         .bind(change.release_lease)
-        .bind(row.rotation_state.map(RotationState::as_str)))
+        .bind(row.rotation_state.map(RotationState::as_str))
+        .bind(row.mac.bytes()))
 }
 
 /// How many rows the query has changed.

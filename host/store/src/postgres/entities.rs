@@ -43,18 +43,18 @@ async fn apply_all(connection: &mut PgConnection, commit: &Commit) -> Result<(),
 }
 
 async fn apply(connection: &mut PgConnection, change: &EntityChange, revision: i64) -> Result<(), Failure> {
-    let EntityChange { kind, region, name, expect, put } = change;
-    let (query, otherwise) = match (expect, put) {
+    let EntityChange { kind, region, name, expect, .. } = change;
+    let row = change.row(u64::try_from(revision).map_err(|_| StoreError::Corrupt)?);
+    let (query, otherwise) = match (expect, &row) {
         (Expect::New, None) => return Err(StoreError::Broken("deleting a new entity").into()),
-        (Expect::New, Some(put)) => {
-            let query = sqlx::query(sql::INSERT_ENTITY).bind(kind).bind(region).bind(name).bind(revision);
-            (query.bind(&put.document).bind(put.sealed.as_deref()), CommitError::NameTaken)
-        }
-        (Expect::Revision(seen), put) => {
-            let text = if put.is_some() { sql::UPDATE_ENTITY } else { sql::DELETE_ENTITY };
+        (Expect::New, Some(row)) => (insert(row)?, CommitError::NameTaken),
+        (Expect::Revision(seen), row) => {
+            let text = if row.is_some() { sql::UPDATE_ENTITY } else { sql::DELETE_ENTITY };
             let query = sqlx::query(text).bind(kind).bind(region).bind(name).bind(integer(*seen)?);
-            let query = match put {
-                Some(put) => query.bind(revision).bind(&put.document).bind(put.sealed.as_deref()),
+            let query = match row {
+                Some(row) => {
+                    query.bind(revision).bind(&row.document).bind(row.sealed.as_deref()).bind(row.mac.bytes())
+                }
                 None => query,
             };
             (query, CommitError::LostRace)
@@ -64,13 +64,24 @@ async fn apply(connection: &mut PgConnection, change: &EntityChange, revision: i
         0 => return Err(Failure::Verdict(otherwise)),
         done => exactly(1, done)?,
     }
-    let Some(put) = put else { return Ok(()) };
+    let Some(keys) = change.put.as_ref().and_then(|put| put.keys.as_ref()) else { return Ok(()) };
     sqlx::query(sql::FORGET_KEYS).bind(kind).bind(region).bind(name).execute(&mut *connection).await?;
-    if add_keys(connection, [kind, region, name], &put.keys).await? {
+    if add_keys(connection, [kind, region, name], keys).await? {
         Ok(())
     } else {
         Err(Failure::Verdict(CommitError::NameTaken))
     }
+}
+
+fn insert(row: &EntityRow) -> Result<super::Query<'_>, StoreError> {
+    Ok(sqlx::query(sql::INSERT_ENTITY)
+        .bind(&row.kind)
+        .bind(&row.region)
+        .bind(&row.name)
+        .bind(integer(row.revision)?)
+        .bind(&row.document)
+        .bind(row.sealed.as_deref())
+        .bind(row.mac.bytes()))
 }
 
 /// Whether all of the keys were free.
@@ -86,11 +97,8 @@ async fn add_keys(
 /// Takes over entities of an export.
 pub(super) async fn import(connection: &mut PgConnection, page: &[ArchivedEntity]) -> Result<(), Failure> {
     for ArchivedEntity { row, keys } in page {
-        let EntityRow { kind, region, name, revision, document, sealed } = row;
-        let query = sqlx::query(sql::INSERT_ENTITY).bind(kind).bind(region).bind(name);
-        let query = query.bind(integer(*revision)?).bind(document).bind(sealed.as_deref());
-        exactly(1, query.execute(&mut *connection).await?.rows_affected())?;
-        if !add_keys(connection, [kind, region, name], keys).await? {
+        exactly(1, insert(row)?.execute(&mut *connection).await?.rows_affected())?;
+        if !add_keys(connection, [&row.kind, &row.region, &row.name], keys).await? {
             return Err(StoreError::Broken("two entities with the same key").into());
         }
     }

@@ -52,7 +52,8 @@ async fn put_code(connection: &mut PgConnection, code: &StoredCode) -> Result<()
     let query = sqlx::query(sql::PUT_CODE)
         .bind(code.digest.to_string())
         .bind(&code.document)
-        .bind(code.component.as_slice());
+        .bind(code.component.as_slice())
+        .bind(code.mac.bytes());
     Ok(exactly(1, query.execute(connection).await?.rows_affected())?)
 }
 
@@ -72,7 +73,8 @@ async fn add(connection: &mut PgConnection, row: &FunctionRow, revision: i64) ->
         .bind(row.region.as_str())
         .bind(row.name.as_str())
         .bind(revision)
-        .bind(&row.document);
+        .bind(&row.document)
+        .bind(row.mac.bytes());
     Ok(query.execute(connection).await?.rows_affected())
 }
 
@@ -82,7 +84,8 @@ async fn replace(connection: &mut PgConnection, change: &FunctionChange, seen: u
         sqlx::query(sql::DELETE_FUNCTION).bind(&row.id).bind(integer(seen)?)
     } else {
         let next = revision(row, seen)?;
-        sqlx::query(sql::UPDATE_FUNCTION).bind(&row.id).bind(integer(seen)?).bind(next).bind(&row.document)
+        let query = sqlx::query(sql::UPDATE_FUNCTION).bind(&row.id).bind(integer(seen)?).bind(next);
+        query.bind(&row.document).bind(row.mac.bytes())
     };
     match query.execute(connection).await?.rows_affected() {
         0 => Err(Failure::Verdict(CommitError::LostRace)),
@@ -154,6 +157,7 @@ async fn approve(connection: &mut PgConnection, change: &ApprovalChange) -> Resu
     match &change.document {
         Some(document) => {
             let query = sqlx::query(sql::PUT_APPROVAL).bind(region).bind(name).bind(document);
+            let query = query.bind(change.mac.bytes());
             exactly(1, query.execute(&mut *connection).await?.rows_affected())?;
         }
         None => {
@@ -187,7 +191,8 @@ pub(super) async fn import_approvals(
         let query = sqlx::query(sql::PUT_APPROVAL)
             .bind(row.region.as_str())
             .bind(row.name.as_str())
-            .bind(&row.document);
+            .bind(&row.document)
+            .bind(row.mac.bytes());
         exactly(1, query.execute(&mut *connection).await?.rows_affected())?;
     }
     Ok(())

@@ -87,6 +87,7 @@ impl Import {
 
     async fn fill(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         connection.execute(sql::PATIENT).await?;
+        connection.execute(sql::IMPORTING).await?;
         for statement in [
             sql::CLEAR_SECRETS,
             sql::CLEAR_FUNCTIONS,
@@ -164,6 +165,7 @@ async fn secrets(connection: &mut PgConnection, page: &[ArchivedSecret]) -> Resu
         .bind(replica_of)
         .bind(rotation_state)
         .bind(epochs)
+        .bind(page.iter().map(|secret| secret.head.mac.bytes()).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
     let mut ids = HashMap::with_capacity(added.len());

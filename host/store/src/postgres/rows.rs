@@ -15,6 +15,7 @@ use crate::archive::{ArchivedRotation, ArchivedSecret};
 use crate::entity::{ArchivedEntity, EntityRow, keys};
 use crate::error::StoreError;
 use crate::function::{ApprovalRow, ArchivedFunction, FunctionRow, StoredCode, digests};
+use crate::mac::{FoundRow, RowMac, SignedRow, SignedTable};
 use crate::record::{
     Claim, Due, EndedRotation, Entry, HeadPlace, KeptRotation, Lease, LeaseState, Loaded, RotationState,
     SealedHead, SealedVersion, SecretRow,
@@ -84,6 +85,7 @@ impl<'a> Reader<'a> {
                 .map(Timestamp::from_millis),
             replica_of: self.replica_of()?,
             rotation_state: self.rotation_state()?,
+            mac: self.mac()?,
         })
     }
 
@@ -177,6 +179,7 @@ impl<'a> Reader<'a> {
             name: self.name("name")?,
             revision: self.number("revision")?,
             document: self.get("document")?,
+            mac: self.mac()?,
         })
     }
 
@@ -191,6 +194,7 @@ impl<'a> Reader<'a> {
             digest: self.name("digest")?,
             document: self.get("document")?,
             component: self.get("component")?,
+            mac: self.mac()?,
         })
     }
 
@@ -199,6 +203,7 @@ impl<'a> Reader<'a> {
             region: self.name("region")?,
             name: self.name("name")?,
             document: self.get("document")?,
+            mac: self.mac()?,
         })
     }
 
@@ -219,7 +224,25 @@ impl<'a> Reader<'a> {
             revision: self.number("revision")?,
             document: self.get("document")?,
             sealed: self.get("sealed")?,
+            mac: self.mac()?,
         })
+    }
+
+    fn mac(&self) -> Result<RowMac, StoreError> {
+        Ok(self.get::<Option<Vec<u8>>>("mac")?.into())
+    }
+
+    /// A row that has a code, with its place.
+    pub(super) fn found(&self, table: SignedTable) -> Result<FoundRow, StoreError> {
+        let place = [self.get("place_1")?, self.get("place_2")?, self.get("place_3")?];
+        let row = match table {
+            SignedTable::Secrets => self.head().map(SignedRow::Secret),
+            SignedTable::Entities => self.entity().map(SignedRow::Entity),
+            SignedTable::Functions => self.function().map(SignedRow::Function),
+            SignedTable::Approvals => self.approval().map(SignedRow::Approval),
+            SignedTable::Code => self.code().map(SignedRow::Code),
+        };
+        Ok(FoundRow { place, row })
     }
 
     pub(super) fn archived_entity(&self) -> Result<ArchivedEntity, StoreError> {

@@ -5,6 +5,9 @@
 //! working. What is no longer used is *contracted* away a release later, when no host that knows it can still be running. A host
 //! that starts on a schema newer than it knows stops before it has written; one that runs already goes on.
 //!
+//! One expansion is more than that: once a host has given rows their codes (`signed.rs`), what hosts of the release before write
+//! is refused, row by row, by the database itself. They go on reading.
+//!
 //! Hosts that start at the same time take turns: they lock the one row of a table of its own, which every database of this
 //! dialect can do (advisory locks do nothing on CockroachDB), and the first does the work.
 
@@ -24,6 +27,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "rotations", include_str!("migrations/0002_rotations.sql")),
     (3, "functions", include_str!("migrations/0003_functions.sql")),
     (4, "entities", include_str!("migrations/0004_entities.sql")),
+    (5, "macs", include_str!("migrations/0005_macs.sql")),
 ];
 
 /// How often the making of what must be locked may collide with others who make it.

@@ -4,7 +4,7 @@
 macro_rules! head {
     () => {
         "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
-         last_changed_at, last_accessed_at, replica_of, rotation_state"
+         last_changed_at, last_accessed_at, replica_of, rotation_state, mac"
     };
 }
 
@@ -89,21 +89,21 @@ macro_rules! append {
     };
 }
 
-/// What goes with the secret of the common table `secret`, and not at all when that is empty. Its values are the arrays $14 and
-/// $15, the records those after them.
+/// What goes with the secret of the common table `secret`, and not at all when that is empty. Its values are the arrays $15 and
+/// $16, the records those after them.
 macro_rules! belongings {
     () => {
         ", put AS ( \
              INSERT INTO versions (secret_id, version_id, sealed) \
              SELECT secret.id, value.version_id, value.sealed \
-             FROM secret, unnest($14::text[], $15::bytea[]) AS value (version_id, sealed) \
+             FROM secret, unnest($15::text[], $16::bytea[]) AS value (version_id, sealed) \
              ON CONFLICT (secret_id, version_id) DO UPDATE SET sealed = excluded.sealed), \
          audited AS ( \
              INSERT INTO audit (record) SELECT added.record \
-             FROM secret, unnest($16::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place), \
+             FROM secret, unnest($17::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place), \
          told AS ( \
              INSERT INTO events (record) SELECT added.record \
-             FROM secret, unnest($17::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place) \
+             FROM secret, unnest($18::text[]) WITH ORDINALITY AS added (record, place) ORDER BY added.place) \
          SELECT id FROM secret"
     };
 }
@@ -112,7 +112,7 @@ macro_rules! update {
     () => {
         "UPDATE secrets SET revision = $4, document = $5, purge_at = $6, last_accessed_at = $7, last_changed_at = $8, \
                 next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
-                rotation_state = $13, \
+                rotation_state = $13, mac = $14, \
                 lease_owner = CASE WHEN $12 THEN NULL ELSE lease_owner END, \
                 lease_until = CASE WHEN $12 THEN NULL ELSE lease_until END, \
                 lease_epoch = CASE WHEN $12 THEN lease_epoch + 1 ELSE lease_epoch END \
@@ -123,11 +123,11 @@ macro_rules! update {
 /// Declares the statements and lists them, so that a test can prepare each.
 macro_rules! declare {
     ($($(#[$doc:meta])* $name:ident = [$($text:expr),+];)+) => {
-        $($(#[$doc])* pub(super) const $name: &str = concat!($($text),+);)+
+        $($(#[$doc])* pub(in crate::postgres) const $name: &str = concat!($($text),+);)+
 
         /// All of them, by name.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
+        pub(in crate::postgres) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),+];
     };
 }
 
@@ -138,7 +138,7 @@ declare! {
         "SELECT ", head!(), ", ", lease!(), ", NULL::text AS version_id, NULL::bytea AS sealed \
          FROM secrets WHERE region = $1 AND name = $2 \
          UNION ALL \
-         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
+         SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, v.version_id, v.sealed \
          FROM secrets s JOIN versions v ON v.secret_id = s.id WHERE s.region = $1 AND s.name = $2 \
          ORDER BY version_id NULLS FIRST"
     ];
@@ -164,7 +164,7 @@ declare! {
     INSERT_SECRETS = [
         "INSERT INTO secrets (", head!(), ") \
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
-                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[]) \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::bytea[]) \
          ON CONFLICT DO NOTHING"
     ];
     UPDATE_SECRET = [update!(), expected!()];
@@ -173,7 +173,7 @@ declare! {
     /// A new secret with all that belongs to it.
     CREATE_ONE = [
         "WITH secret AS ( \
-             INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+             INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
              ON CONFLICT DO NOTHING RETURNING id)",
         belongings!()
     ];
@@ -293,13 +293,8 @@ declare! {
          ORDER BY v.secret_id, v.version_id LIMIT $3"
     ];
     SEALED_ENTITIES = [
-        "SELECT kind, region, name, revision, document, sealed FROM entities \
+        "SELECT kind, region, name, revision, document, sealed, mac FROM entities \
          WHERE (kind, region, name) > ($1, $2, $3) AND sealed IS NOT NULL ORDER BY kind, region, name LIMIT $4"
-    ];
-    RESEAL_ENTITY = [
-        "WITH counted AS (UPDATE counters SET numbered = numbered + 1 WHERE name = 'entities' RETURNING numbered) \
-         UPDATE entities e SET revision = counted.numbered, sealed = $5 FROM counted \
-         WHERE e.kind = $1 AND e.region = $2 AND e.name = $3 AND e.revision = $4 RETURNING 1"
     ];
     META = ["SELECT value FROM meta WHERE key = $1"];
     PUT_META = [
@@ -358,19 +353,19 @@ declare! {
     EXPORT_EVENTS = ["SELECT seq, record FROM events WHERE seq IS NOT NULL ORDER BY seq"];
     EXPORT_EVENTS_UNNUMBERED = ["SELECT record FROM events WHERE seq IS NULL ORDER BY id"];
 
-    FUNCTION = ["SELECT uid, region, name, revision, document FROM functions WHERE region = $1 AND name = $2"];
+    FUNCTION = ["SELECT uid, region, name, revision, document, mac FROM functions WHERE region = $1 AND name = $2"];
     FUNCTIONS = [
-        "SELECT uid, region, name, revision, document FROM functions WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
+        "SELECT uid, region, name, revision, document, mac FROM functions WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
     ];
     INSERT_FUNCTION = [
-        "INSERT INTO functions (uid, region, name, revision, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+        "INSERT INTO functions (uid, region, name, revision, document, mac) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
     ];
-    UPDATE_FUNCTION = ["UPDATE functions SET revision = $3, document = $4 WHERE uid = $1 AND revision = $2"];
+    UPDATE_FUNCTION = ["UPDATE functions SET revision = $3, document = $4, mac = $5 WHERE uid = $1 AND revision = $2"];
     DELETE_FUNCTION = ["DELETE FROM functions WHERE uid = $1 AND revision = $2"];
     /// The same digest is the same code, and in use again.
     PUT_CODE = [
-        "INSERT INTO code (digest, document, component) VALUES ($1, $2, $3) \
-         ON CONFLICT (digest) DO UPDATE SET unused_since = NULL, document = excluded.document"
+        "INSERT INTO code (digest, document, component, mac) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (digest) DO UPDATE SET unused_since = NULL, document = excluded.document, mac = excluded.mac"
     ];
     FORGET_NAMES = ["DELETE FROM function_code WHERE function_id = (SELECT id FROM functions WHERE uid = $1)"];
     NAME_CODE = [
@@ -379,7 +374,7 @@ declare! {
     ];
     USE_CODE = ["UPDATE code SET unused_since = NULL WHERE digest = ANY($1::text[]) AND unused_since IS NOT NULL"];
 
-    CODE = ["SELECT digest, document, component FROM code WHERE digest = $1"];
+    CODE = ["SELECT digest, document, component, mac FROM code WHERE digest = $1"];
     MARK_UNUSED = [
         "UPDATE code SET unused_since = $1 \
          WHERE unused_since IS NULL AND NOT EXISTS (SELECT 1 FROM function_code f WHERE f.digest = code.digest)"
@@ -396,45 +391,45 @@ declare! {
          AND NOT EXISTS (SELECT 1 FROM secrets s WHERE s.rotation_due_at IS NOT NULL \
                          AND strpos(s.document, '\"digest\":\"' || code.digest || '\"') > 0)"
     ];
-    APPROVAL = ["SELECT region, name, document FROM approvals WHERE region = $1 AND name = $2"];
+    APPROVAL = ["SELECT region, name, document, mac FROM approvals WHERE region = $1 AND name = $2"];
     APPROVALS = [
-        "SELECT region, name, document FROM approvals WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
+        "SELECT region, name, document, mac FROM approvals WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
     ];
     PUT_APPROVAL = [
-        "INSERT INTO approvals (region, name, document) VALUES ($1, $2, $3) \
-         ON CONFLICT (region, name) DO UPDATE SET document = excluded.document"
+        "INSERT INTO approvals (region, name, document, mac) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (region, name) DO UPDATE SET document = excluded.document, mac = excluded.mac"
     ];
     DELETE_APPROVAL = ["DELETE FROM approvals WHERE region = $1 AND name = $2"];
 
-    EXPORT_CODE = ["SELECT digest, document, component FROM code ORDER BY digest"];
+    EXPORT_CODE = ["SELECT digest, document, component, mac FROM code ORDER BY digest"];
     EXPORT_FUNCTIONS = [
-        "SELECT f.uid, f.region, f.name, f.revision, f.document, \
+        "SELECT f.uid, f.region, f.name, f.revision, f.document, f.mac, \
          (SELECT string_agg(n.digest, ' ' ORDER BY n.digest) FROM function_code n WHERE n.function_id = f.id) AS names FROM functions f ORDER BY f.region, f.name"
     ];
-    EXPORT_APPROVALS = ["SELECT region, name, document FROM approvals ORDER BY region, name"];
+    EXPORT_APPROVALS = ["SELECT region, name, document, mac FROM approvals ORDER BY region, name"];
     CLEAR_FUNCTIONS = ["DELETE FROM functions"];
     CLEAR_CODE = ["DELETE FROM code"];
     CLEAR_APPROVALS = ["DELETE FROM approvals"];
 
     ENTITY = [
-        "SELECT kind, region, name, revision, document, sealed FROM entities WHERE kind = $1 AND region = $2 AND name = $3"
+        "SELECT kind, region, name, revision, document, sealed, mac FROM entities WHERE kind = $1 AND region = $2 AND name = $3"
     ];
     ENTITY_BY_KEY = [
-        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed FROM entity_keys k \
+        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, e.mac FROM entity_keys k \
          JOIN entities e ON e.id = k.entity_id WHERE k.kind = $1 AND k.region = $2 AND k.key = $3"
     ];
     ENTITIES = [
-        "SELECT kind, region, name, revision, document, sealed FROM entities \
+        "SELECT kind, region, name, revision, document, sealed, mac FROM entities \
          WHERE kind = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4"
     ];
     ENTITIES_VERSION = ["SELECT numbered FROM counters WHERE name = 'entities'"];
     COUNT_ENTITIES = ["UPDATE counters SET numbered = numbered + 1 WHERE name = 'entities' RETURNING numbered"];
     INSERT_ENTITY = [
-        "INSERT INTO entities (kind, region, name, revision, document, sealed) VALUES ($1, $2, $3, $4, $5, $6) \
+        "INSERT INTO entities (kind, region, name, revision, document, sealed, mac) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT DO NOTHING"
     ];
     UPDATE_ENTITY = [
-        "UPDATE entities SET revision = $5, document = $6, sealed = $7 \
+        "UPDATE entities SET revision = $5, document = $6, sealed = $7, mac = $8 \
          WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"
     ];
     DELETE_ENTITY = ["DELETE FROM entities WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"];
@@ -448,7 +443,7 @@ declare! {
          ON CONFLICT DO NOTHING"
     ];
     EXPORT_ENTITIES = [
-        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, \
+        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, e.mac, \
          (SELECT string_agg(k.key, chr(10) ORDER BY k.key) FROM entity_keys k WHERE k.entity_id = e.id) AS keys \
          FROM entities e ORDER BY e.kind, e.region, e.name"
     ];
@@ -472,7 +467,7 @@ declare! {
     IMPORT_SECRETS = [
         "INSERT INTO secrets (", head!(), ", lease_epoch) \
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
-                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::bigint[]) \
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $15::bytea[], $14::bigint[]) \
          RETURNING id, arn"
     ];
     IMPORT_VERSIONS = [
@@ -497,3 +492,6 @@ declare! {
     /// The history of a primary: the higher, the later it was promoted.
     TIMELINE = ["SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline"];
 }
+
+pub(super) mod signed;
+pub(super) use self::signed::*;

@@ -8,10 +8,12 @@ use tokio::sync::OnceCell;
 
 use self::server::{Server, shared};
 use super::*;
+use crate::authentic::tests::{Tampered, authentic_suite};
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
 use crate::error::Outage;
+use crate::mac::RowMac;
 
 /// A database of its own on a server.
 struct Database<'s> {
@@ -52,12 +54,21 @@ impl Backend for Database<'_> {
 
 conformance_suite!(Database::new());
 
+impl Tampered for Database<'_> {
+    async fn sql(&self, text: String) -> u64 {
+        let done = self.raw().await.execute(AssertSqlSafe(text)).await.unwrap();
+        done.rows_affected()
+    }
+}
+
+authentic_suite!(Database::new());
+
 #[tokio::test]
 async fn every_statement_prepares() {
     let database = Database::new();
     let store = database.store(LeaseClock::Database).await;
     let mut connection = database.raw().await;
-    for &(name, statement) in sql::ALL {
+    for &(name, statement) in sql::ALL.iter().chain(sql::signed::ALL) {
         let prepared = connection.prepare(statement.into_sql_str()).await;
         assert!(prepared.is_ok(), "{name}: {:?}", prepared.err());
     }
@@ -82,6 +93,7 @@ fn row(number: usize) -> SecretRow {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     }
 }
 
@@ -93,6 +105,65 @@ fn change(row: &SecretRow) -> Change {
 async fn records(store: &PostgresStore, after: u64) -> Vec<(u64, String)> {
     let entries = store.audit(after, 100).await.unwrap();
     entries.into_iter().map(|entry| (entry.seq, entry.record)).collect()
+}
+
+/// A host of the release before runs on while the first one of this release gives rows their codes: it reads, claims and holds leases,
+/// and what it would write without a code is refused, row by row.
+#[tokio::test]
+async fn hosts_that_know_no_codes_do_not_write_any_more() {
+    let database = Database::new();
+    let store = database.store(LeaseClock::Caller).await;
+    store.store_keyring(b"of before").await.unwrap();
+    let due = SecretRow { rotation_due_at: Some(Timestamp::from_millis(0)), ..row(1) };
+    store.commit(Change::new(Expect::New, due.clone())).await.unwrap();
+    let signer: Signer = Arc::new(Fixed);
+    assert_eq!(store.adopt(b"of before", b"of after", &signer).await, Ok(1));
+    let (wall, lease) = (Timestamp::from_millis(0), Duration::from_secs(30));
+    let claims = store.claim_rotations(wall, wall, "before", lease, 10).await.unwrap();
+    assert_eq!(claims.len(), 1, "claims go by");
+    assert!(store.renew_lease(&due.arn, claims[0].epoch, wall, lease).await.unwrap());
+    let mut before = database.raw().await;
+    for statement in [
+        "UPDATE secrets SET revision = 2, document = '{\"changed\":1}' WHERE revision = 1",
+        "INSERT INTO secrets (arn, region, name, revision, document, created_at, last_changed_at, last_accessed_at) \
+         VALUES ('arn', 'r', 'n', 1, '{}', 0, 0, 0)",
+        "INSERT INTO entities (kind, region, name, revision, document) VALUES ('k', '', 'n', 1, '{}')",
+        "INSERT INTO functions (uid, region, name, revision, document) VALUES ('u', 'r', 'n', 1, '{}')",
+        "INSERT INTO approvals (region, name, document) VALUES ('r', 'n', '{}') \
+         ON CONFLICT (region, name) DO UPDATE SET document = excluded.document",
+        "INSERT INTO code (digest, document, component) VALUES ('d', '{}', 'x')",
+    ] {
+        let refused = before.execute(statement).await.unwrap_err();
+        let code = refused.as_database_error().and_then(|error| error.code()).unwrap().into_owned();
+        assert_eq!(code, "23514", "{statement}");
+    }
+    let unsigned = store.commit(Change::new(Expect::New, row(2))).await;
+    assert!(matches!(unsigned, Err(CommitError::Store(StoreError::Refused { .. }))), "{unsigned:?}");
+    // This release's own change goes through, and so does its taking over of a store of before.
+    let mac = RowMac::Kept(b"another".to_vec());
+    let next = SecretRow { revision: 2, document: "{\"next\":1}".to_owned(), mac, ..due };
+    store.commit(Change::new(Expect::Revision(1), next)).await.unwrap();
+    let (sending, receiving) = tokio::sync::mpsc::channel(10);
+    let older = Database::new().store(LeaseClock::Caller).await;
+    older.commit(Change::new(Expect::New, row(3))).await.unwrap();
+    let export = async { older.export(sending).await };
+    before.execute("DELETE FROM secrets").await.unwrap();
+    let (exported, imported) = tokio::join!(export, store.import(receiving));
+    assert_eq!((exported, imported), (Ok(()), Ok(())));
+    assert_eq!(store.load(&row(3).region, &row(3).name).await.unwrap().unwrap().head.mac, RowMac::None);
+}
+
+#[derive(Debug)]
+struct Fixed;
+
+impl crate::RowSigner for Fixed {
+    fn sign(&self, _: &[u8]) -> Vec<u8> {
+        b"a code".to_vec()
+    }
+
+    fn is_signed(&self, _: &[u8], code: &[u8]) -> bool {
+        code == b"a code"
+    }
 }
 
 /// A record whose transaction began first and ended last comes last: a reader that has gone on after the other one still meets it.
@@ -278,7 +349,7 @@ async fn fill(connection: &mut PgConnection) {
 
 /// How the server does a statement whose values it does not know, as it does one that is used often.
 async fn plan(connection: &mut PgConnection, statement: &str) -> String {
-    let values = (1..=17).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
+    let values = (1..=18).rev().find(|number| statement.contains(&format!("${number}"))).unwrap_or(0);
     connection.execute(AssertSqlSafe(format!("PREPARE looked_at AS {statement}"))).await.unwrap();
     let values = if values > 0 { format!("({})", vec!["NULL"; values].join(", ")) } else { String::new() };
     let explain = AssertSqlSafe(format!("EXPLAIN (COSTS OFF) EXECUTE looked_at {values}"));

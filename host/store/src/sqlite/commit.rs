@@ -4,7 +4,7 @@ use pawl_core::names::Region;
 use pawl_core::world::Timestamp;
 use rusqlite::Connection;
 
-use super::connection::{Value, number, one, run, text, transact};
+use super::connection::{Value, blob, number, one, run, text, transact};
 use super::{rows, sql};
 use crate::change::{Change, CommitError, Expect};
 use crate::error::StoreError;
@@ -152,6 +152,7 @@ fn insert(connection: &Connection, change: &Change) -> Verdict {
             Value::Integer(rows::moment_or_never(row.last_accessed_at)),
             text(row.replica_of.as_ref().map(Region::as_str)),
             text(row.rotation_state.map(RotationState::as_str)),
+            blob(row.mac.bytes()),
         ],
     )?;
     if done == 0 { Err(CommitError::NameTaken) } else { Ok(exactly_one(done)?) }
@@ -182,6 +183,7 @@ fn replace(connection: &Connection, change: &Change, seen: u64) -> Verdict {
             number(row.rotation_due_at.map(Timestamp::millis)),
             text(row.replica_of.as_ref().map(Region::as_str)),
             text(row.rotation_state.map(RotationState::as_str)),
+            blob(row.mac.bytes()),
         ];
         update(connection, change.release_lease, &values)?
     };

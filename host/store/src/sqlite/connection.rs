@@ -66,6 +66,11 @@ pub(super) fn text(text: Option<&str>) -> Value<'_> {
     text.map_or(Value::Null, Value::from)
 }
 
+/// Bytes, or nothing.
+pub(super) fn blob(bytes: Option<&[u8]>) -> Value<'_> {
+    bytes.map_or(Value::Null, Value::Blob)
+}
+
 /// A number, or nothing.
 pub(super) fn number(number: Option<i64>) -> Value<'static> {
     number.map_or(Value::Null, Value::Integer)

@@ -3,21 +3,17 @@
 use rusqlite::{Connection, Row};
 
 use super::commit::{append, exactly_one, integer};
-use super::connection::{Value, all, one, run, transact};
+use super::connection::{Value, all, blob, one, run, transact};
 use super::fault::fault;
 use super::rows::Reader;
 use super::{rows_max, sql};
 use crate::change::{CommitError, Expect};
-use crate::entity::{ArchivedEntity, EntityChange, EntityPut, EntityRow};
+use crate::entity::{ArchivedEntity, EntityChange, EntityRow};
 use crate::error::StoreError;
 
 /// A row of an entity.
 pub(super) const fn entity<'a>(row: &'a Row<'a>) -> Reader<'a> {
     Reader::new(row, "entities")
-}
-
-fn blob(bytes: Option<&Vec<u8>>) -> Value<'_> {
-    bytes.map_or(Value::Null, |bytes| Value::Blob(bytes))
 }
 
 /// The entity that `statement` finds by kind, region, and name or key.
@@ -47,24 +43,6 @@ pub(super) fn sealed(
     all(connection, sql::SEALED_ENTITIES, &[kind, region, name, rows_max(limit)], |row| entity(row).entity())
 }
 
-/// Replaces what is sealed of an entity that is as `row` has it.
-pub(super) fn reseal(connection: &Connection, row: &EntityRow, sealed: &[u8]) -> Result<bool, StoreError> {
-    transact(connection, |connection| {
-        let revision = one(connection, sql::COUNT_ENTITIES, &[], |row| row.get::<_, i64>(0).map_err(fault))?
-            .ok_or(StoreError::Corrupt)?;
-        let [kind, region, name] = [&row.kind, &row.region, &row.name].map(|text| Value::from(text.as_str()));
-        let values = [
-            kind,
-            region,
-            name,
-            Value::Integer(integer(row.revision)?),
-            Value::Integer(revision),
-            Value::Blob(sealed),
-        ];
-        Ok(run(connection, sql::RESEAL_ENTITY, &values)? == 1)
-    })
-}
-
 pub(super) fn version(connection: &Connection) -> Result<u64, StoreError> {
     let found = one(connection, sql::ENTITIES_VERSION, &[], |row| entity(row).number("numbered"))?;
     found.ok_or(StoreError::Corrupt)
@@ -87,26 +65,23 @@ pub(super) fn commit(
 }
 
 fn apply(connection: &Connection, change: &EntityChange, revision: i64) -> Result<(), CommitError> {
-    let EntityChange { kind, region, name, expect, put } = change;
-    let [kind, region, name] = [kind, region, name].map(|text| Value::from(text.as_str()));
-    match (expect, put) {
+    let [kind, region, name] =
+        [&change.kind, &change.region, &change.name].map(|text| Value::from(text.as_str()));
+    let row = change.row(u64::try_from(revision).map_err(|_| StoreError::Corrupt)?);
+    match (change.expect, &row) {
         (Expect::New, None) => return Err(StoreError::Broken("deleting a new entity").into()),
-        (Expect::New, Some(put)) => {
-            let document = Value::from(put.document.as_str());
-            let values = [kind, region, name, Value::Integer(revision), document, blob(put.sealed.as_ref())];
-            match run(connection, sql::INSERT_ENTITY, &values)? {
-                0 => return Err(CommitError::NameTaken),
-                done => exactly_one(done)?,
-            }
-        }
-        (Expect::Revision(seen), put) => {
-            let expected = [kind, region, name, Value::Integer(integer(*seen)?)];
-            let done = match put {
+        (Expect::New, Some(row)) => match run(connection, sql::INSERT_ENTITY, &columns(row, revision))? {
+            0 => return Err(CommitError::NameTaken),
+            done => exactly_one(done)?,
+        },
+        (Expect::Revision(seen), row) => {
+            let expected = [kind, region, name, Value::Integer(integer(seen)?)];
+            let done = match row {
                 None => run(connection, sql::DELETE_ENTITY, &expected)?,
-                Some(put) => {
+                Some(row) => {
                     let [kind, region, name, seen] = expected;
-                    let (next, document) = (Value::Integer(revision), Value::from(put.document.as_str()));
-                    let values = [kind, region, name, seen, next, document, blob(put.sealed.as_ref())];
+                    let [_, _, _, next, document, sealed, mac] = columns(row, revision);
+                    let values = [kind, region, name, seen, next, document, sealed, mac];
                     run(connection, sql::UPDATE_ENTITY, &values)?
                 }
             };
@@ -116,13 +91,27 @@ fn apply(connection: &Connection, change: &EntityChange, revision: i64) -> Resul
             }
         }
     }
-    put.as_ref().map_or(Ok(()), |put| name_keys(connection, [kind, region, name], put))
+    let keys = change.put.as_ref().and_then(|put| put.keys.as_deref());
+    keys.map_or(Ok(()), |keys| name_keys(connection, [kind, region, name], keys))
+}
+
+/// A row's columns, in the order in which they are inserted.
+fn columns(row: &EntityRow, revision: i64) -> [Value<'_>; 7] {
+    [
+        Value::from(row.kind.as_str()),
+        Value::from(row.region.as_str()),
+        Value::from(row.name.as_str()),
+        Value::Integer(revision),
+        Value::from(row.document.as_str()),
+        blob(row.sealed.as_deref()),
+        blob(row.mac.bytes()),
+    ]
 }
 
 /// Gives the entity these keys, and no others.
-fn name_keys(connection: &Connection, place: [Value<'_>; 3], put: &EntityPut) -> Result<(), CommitError> {
+fn name_keys(connection: &Connection, place: [Value<'_>; 3], keys: &[String]) -> Result<(), CommitError> {
     run(connection, sql::FORGET_KEYS, &place)?;
-    add_keys(connection, place, &put.keys)
+    add_keys(connection, place, keys)
 }
 
 fn add_keys(connection: &Connection, place: [Value<'_>; 3], keys: &[String]) -> Result<(), CommitError> {
@@ -139,12 +128,8 @@ fn add_keys(connection: &Connection, place: [Value<'_>; 3], keys: &[String]) -> 
 /// Takes over entities of an export.
 pub(super) fn import(connection: &Connection, page: &[ArchivedEntity]) -> Result<(), StoreError> {
     for ArchivedEntity { row, keys } in page {
-        let EntityRow { kind, region, name, .. } = row;
-        let [kind, region, name] = [kind, region, name].map(|text| Value::from(text.as_str()));
-        let revision = Value::Integer(integer(row.revision)?);
-        let document = Value::from(row.document.as_str());
-        let values = [kind, region, name, revision, document, blob(row.sealed.as_ref())];
-        exactly_one(run(connection, sql::INSERT_ENTITY, &values)?)?;
+        let [kind, region, name] = [&row.kind, &row.region, &row.name].map(|text| Value::from(text.as_str()));
+        exactly_one(run(connection, sql::INSERT_ENTITY, &columns(row, integer(row.revision)?))?)?;
         add_keys(connection, [kind, region, name], keys)
             .map_err(|_| StoreError::Broken("two entities with the same key"))?;
     }

@@ -8,7 +8,7 @@ use pawl_core::world::Timestamp;
 use rusqlite::{Connection, Row};
 
 use super::commit::{append, exactly_one, integer};
-use super::connection::{Value, all, one, run, transact};
+use super::connection::{Value, all, blob, one, run, transact};
 use super::rows::Reader;
 use super::{rows_max, sql};
 use crate::change::{CommitError, Expect};
@@ -96,8 +96,12 @@ pub(super) fn commit(connection: &Connection, change: &FunctionChange) -> Result
 
 fn put_code(connection: &Connection, code: &StoredCode) -> Result<(), StoreError> {
     let digest = code.digest.to_string();
-    let values =
-        [Value::from(digest.as_str()), Value::from(code.document.as_str()), Value::Blob(&code.component)];
+    let values = [
+        Value::from(digest.as_str()),
+        Value::from(code.document.as_str()),
+        Value::Blob(&code.component),
+        blob(code.mac.bytes()),
+    ];
     exactly_one(run(connection, sql::PUT_CODE, &values)?)
 }
 
@@ -111,13 +115,14 @@ fn insert(connection: &Connection, change: &FunctionChange) -> Result<(), Commit
     }
 }
 
-fn columns(row: &FunctionRow, revision: i64) -> [Value<'_>; 5] {
+fn columns(row: &FunctionRow, revision: i64) -> [Value<'_>; 6] {
     [
         Value::from(row.id.as_str()),
         Value::from(row.region.as_str()),
         Value::from(row.name.as_str()),
         Value::Integer(revision),
         Value::from(row.document.as_str()),
+        blob(row.mac.bytes()),
     ]
 }
 
@@ -129,7 +134,7 @@ fn replace(connection: &Connection, change: &FunctionChange, seen: u64) -> Resul
     } else {
         let [id, seen_revision] = expected;
         let next = Value::Integer(revision(row, seen)?);
-        let values = [id, seen_revision, next, Value::from(row.document.as_str())];
+        let values = [id, seen_revision, next, Value::from(row.document.as_str()), blob(row.mac.bytes())];
         run(connection, sql::UPDATE_FUNCTION, &values)?
     };
     if done == 0 { Err(CommitError::LostRace) } else { Ok(exactly_one(done)?) }
@@ -174,7 +179,7 @@ pub(super) fn approve(connection: &Connection, change: &ApprovalChange) -> Resul
         let (region, name) = (Value::from(change.region.as_str()), Value::from(change.name.as_str()));
         match &change.document {
             Some(document) => {
-                let values = [region, name, Value::from(document.as_str())];
+                let values = [region, name, Value::from(document.as_str()), blob(change.mac.bytes())];
                 exactly_one(run(connection, sql::PUT_APPROVAL, &values)?)?;
             }
             None => {
@@ -203,7 +208,9 @@ pub(super) fn import(connection: &Connection, page: &[ArchivedFunction]) -> Resu
 /// Takes over approvals of an export.
 pub(super) fn import_approvals(connection: &Connection, page: &[ApprovalRow]) -> Result<(), StoreError> {
     for row in page {
-        let values = [row.region.as_str(), row.name.as_str(), row.document.as_str()].map(Value::from);
+        let [region, name, document] =
+            [row.region.as_str(), row.name.as_str(), row.document.as_str()].map(Value::from);
+        let values = [region, name, document, blob(row.mac.bytes())];
         exactly_one(run(connection, sql::PUT_APPROVAL, &values)?)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::commit::{exactly_one, integer};
-use super::connection::{Value, number, one, run, scalar, text, transact};
+use super::connection::{Value, blob, number, one, run, scalar, text, transact};
 use super::rows::{self, Reader};
 use super::{entities, functions, sql};
 use crate::archive::{ArchivedRotation, ArchivedSecret, HALT, HALT_IMPORTING, ImportError, Piece, raised};
@@ -97,6 +97,7 @@ fn add(connection: &Connection, secret: &ArchivedSecret, id: i64) -> Result<(), 
         text(row.rotation_state.map(RotationState::as_str)),
         Value::Integer(id),
         Value::Integer(integer(raised(secret.lease_epoch))?),
+        blob(row.mac.bytes()),
     ];
     run(connection, sql::IMPORT_SECRET, &values)?;
     for version in &secret.values {

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "rotations", include_str!("migrations/0003_rotations.sql")),
     (4, "functions", include_str!("migrations/0004_functions.sql")),
     (5, "entities", include_str!("migrations/0005_entities.sql")),
+    (6, "macs", include_str!("migrations/0006_macs.sql")),
 ];
 
 /// The newest schema that this program knows.

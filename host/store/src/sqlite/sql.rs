@@ -6,7 +6,7 @@ use crate::record::{Direction, Order, SortBy};
 macro_rules! head {
     () => {
         "arn, region, name, revision, document, created_at, purge_at, next_rotation_at, rotation_due_at, \
-         last_changed_at, last_accessed_at, replica_of, rotation_state"
+         last_changed_at, last_accessed_at, replica_of, rotation_state, mac"
     };
 }
 
@@ -26,7 +26,7 @@ macro_rules! expected {
 macro_rules! update {
     () => {
         "revision = $4, document = $5, last_changed_at = $8, next_rotation_at = $9, rotation_due_at = $10, replica_of = $11, \
-         rotation_state = $12"
+         rotation_state = $12, mac = $13"
     };
 }
 
@@ -97,7 +97,7 @@ declare! {
     LIST_ACCESSED_DOWN = [list!("(last_accessed_at, name) < ($2, $3)", "last_accessed_at DESC, name DESC")];
 
     INSERT_SECRET = [
-        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+        "INSERT INTO secrets (", head!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
          ON CONFLICT DO NOTHING"
     ];
     /// The common case: what is set here stands in few indexes, and a column that is set costs a write of every index that it
@@ -105,7 +105,7 @@ declare! {
     UPDATE_SECRET = ["UPDATE secrets SET ", update!(), in_place!(), expected!()];
     /// What a rotation notes on its way: no index has anything of it.
     UPDATE_DOCUMENT = [
-        "UPDATE secrets SET revision = $4, document = $5", in_place!(),
+        "UPDATE secrets SET revision = $4, document = $5, mac = $13", in_place!(),
         "last_changed_at = $8 AND next_rotation_at IS NOT DISTINCT FROM $9 AND rotation_due_at IS NOT DISTINCT FROM $10 \
          AND replica_of IS NOT DISTINCT FROM $11 AND rotation_state IS NOT DISTINCT FROM $12 AND ", expected!()
     ];
@@ -201,11 +201,8 @@ declare! {
          ORDER BY v.secret_id, v.version_id LIMIT $3"
     ];
     SEALED_ENTITIES = [
-        "SELECT kind, region, name, revision, document, sealed FROM entities \
+        "SELECT kind, region, name, revision, document, sealed, mac FROM entities \
          WHERE (kind, region, name) > ($1, $2, $3) AND sealed IS NOT NULL ORDER BY kind, region, name LIMIT $4"
-    ];
-    RESEAL_ENTITY = [
-        "UPDATE entities SET revision = $5, sealed = $6 WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"
     ];
     META = ["SELECT value FROM meta WHERE key = $1"];
     PUT_META = [
@@ -248,19 +245,19 @@ declare! {
     EXPORT_EVENTS = ["SELECT seq, record FROM events ORDER BY seq"];
     EXPORT_META = ["SELECT key, value FROM meta WHERE key <> $1 ORDER BY key"];
 
-    FUNCTION = ["SELECT uid, region, name, revision, document FROM functions WHERE region = $1 AND name = $2"];
+    FUNCTION = ["SELECT uid, region, name, revision, document, mac FROM functions WHERE region = $1 AND name = $2"];
     FUNCTIONS = [
-        "SELECT uid, region, name, revision, document FROM functions WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
+        "SELECT uid, region, name, revision, document, mac FROM functions WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
     ];
     INSERT_FUNCTION = [
-        "INSERT INTO functions (uid, region, name, revision, document) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+        "INSERT INTO functions (uid, region, name, revision, document, mac) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
     ];
-    UPDATE_FUNCTION = ["UPDATE functions SET revision = $3, document = $4 WHERE uid = $1 AND revision = $2"];
+    UPDATE_FUNCTION = ["UPDATE functions SET revision = $3, document = $4, mac = $5 WHERE uid = $1 AND revision = $2"];
     DELETE_FUNCTION = ["DELETE FROM functions WHERE uid = $1 AND revision = $2"];
     /// The same digest is the same code, and in use again.
     PUT_CODE = [
-        "INSERT INTO code (digest, document, component) VALUES ($1, $2, $3) \
-         ON CONFLICT (digest) DO UPDATE SET unused_since = NULL, document = excluded.document"
+        "INSERT INTO code (digest, document, component, mac) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (digest) DO UPDATE SET unused_since = NULL, document = excluded.document, mac = excluded.mac"
     ];
     FORGET_NAMES = ["DELETE FROM function_code WHERE function_id = (SELECT id FROM functions WHERE uid = $1)"];
     NAME_CODE = [
@@ -268,7 +265,7 @@ declare! {
     ];
     USE_CODE = ["UPDATE code SET unused_since = NULL WHERE digest = $1 AND unused_since IS NOT NULL"];
 
-    CODE = ["SELECT digest, document, component FROM code WHERE digest = $1"];
+    CODE = ["SELECT digest, document, component, mac FROM code WHERE digest = $1"];
     MARK_UNUSED = [
         "UPDATE code SET unused_since = $1 \
          WHERE unused_since IS NULL AND NOT EXISTS (SELECT 1 FROM function_code f WHERE f.digest = code.digest)"
@@ -285,45 +282,45 @@ declare! {
          AND NOT EXISTS (SELECT 1 FROM secrets s WHERE s.rotation_due_at IS NOT NULL \
                          AND instr(s.document, '\"digest\":\"' || code.digest || '\"') > 0)"
     ];
-    APPROVAL = ["SELECT region, name, document FROM approvals WHERE region = $1 AND name = $2"];
+    APPROVAL = ["SELECT region, name, document, mac FROM approvals WHERE region = $1 AND name = $2"];
     APPROVALS = [
-        "SELECT region, name, document FROM approvals WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
+        "SELECT region, name, document, mac FROM approvals WHERE region = $1 AND name > $2 ORDER BY name LIMIT $3"
     ];
     PUT_APPROVAL = [
-        "INSERT INTO approvals (region, name, document) VALUES ($1, $2, $3) \
-         ON CONFLICT (region, name) DO UPDATE SET document = excluded.document"
+        "INSERT INTO approvals (region, name, document, mac) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (region, name) DO UPDATE SET document = excluded.document, mac = excluded.mac"
     ];
     DELETE_APPROVAL = ["DELETE FROM approvals WHERE region = $1 AND name = $2"];
 
-    EXPORT_CODE = ["SELECT digest, document, component FROM code ORDER BY digest"];
+    EXPORT_CODE = ["SELECT digest, document, component, mac FROM code ORDER BY digest"];
     EXPORT_FUNCTIONS = [
-        "SELECT f.uid, f.region, f.name, f.revision, f.document, \
+        "SELECT f.uid, f.region, f.name, f.revision, f.document, f.mac, \
          (SELECT group_concat(n.digest, ' ') FROM (SELECT digest FROM function_code WHERE function_id = f.id ORDER BY digest) n) AS names FROM functions f ORDER BY f.region, f.name"
     ];
-    EXPORT_APPROVALS = ["SELECT region, name, document FROM approvals ORDER BY region, name"];
+    EXPORT_APPROVALS = ["SELECT region, name, document, mac FROM approvals ORDER BY region, name"];
     CLEAR_FUNCTIONS = ["DELETE FROM functions"];
     CLEAR_CODE = ["DELETE FROM code"];
     CLEAR_APPROVALS = ["DELETE FROM approvals"];
 
     ENTITY = [
-        "SELECT kind, region, name, revision, document, sealed FROM entities WHERE kind = $1 AND region = $2 AND name = $3"
+        "SELECT kind, region, name, revision, document, sealed, mac FROM entities WHERE kind = $1 AND region = $2 AND name = $3"
     ];
     ENTITY_BY_KEY = [
-        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed FROM entity_keys k \
+        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, e.mac FROM entity_keys k \
          JOIN entities e ON e.id = k.entity_id WHERE k.kind = $1 AND k.region = $2 AND k.key = $3"
     ];
     ENTITIES = [
-        "SELECT kind, region, name, revision, document, sealed FROM entities \
+        "SELECT kind, region, name, revision, document, sealed, mac FROM entities \
          WHERE kind = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4"
     ];
     ENTITIES_VERSION = ["SELECT numbered FROM counters WHERE name = 'entities'"];
     COUNT_ENTITIES = ["UPDATE counters SET numbered = numbered + 1 WHERE name = 'entities' RETURNING numbered"];
     INSERT_ENTITY = [
-        "INSERT INTO entities (kind, region, name, revision, document, sealed) VALUES ($1, $2, $3, $4, $5, $6) \
+        "INSERT INTO entities (kind, region, name, revision, document, sealed, mac) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT DO NOTHING"
     ];
     UPDATE_ENTITY = [
-        "UPDATE entities SET revision = $5, document = $6, sealed = $7 \
+        "UPDATE entities SET revision = $5, document = $6, sealed = $7, mac = $8 \
          WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"
     ];
     DELETE_ENTITY = ["DELETE FROM entities WHERE kind = $1 AND region = $2 AND name = $3 AND revision = $4"];
@@ -336,7 +333,7 @@ declare! {
          VALUES ($1, $2, $4, (SELECT id FROM entities WHERE kind = $1 AND region = $2 AND name = $3)) ON CONFLICT DO NOTHING"
     ];
     EXPORT_ENTITIES = [
-        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, \
+        "SELECT e.kind, e.region, e.name, e.revision, e.document, e.sealed, e.mac, \
          (SELECT group_concat(k.key, char(10)) FROM (SELECT key FROM entity_keys WHERE entity_id = e.id ORDER BY key) k) AS keys \
          FROM entities e ORDER BY e.kind, e.region, e.name"
     ];
@@ -345,6 +342,37 @@ declare! {
     COUNT_ENTITIES_ON = [
         "UPDATE counters SET numbered = max(numbered, (SELECT coalesce(max(revision), 0) FROM entities)) + 1 WHERE name = 'entities'"
     ];
+
+    HAS_MACS = [
+        "SELECT EXISTS (SELECT 1 FROM secrets WHERE mac IS NOT NULL) OR EXISTS (SELECT 1 FROM entities WHERE mac IS NOT NULL) \
+         OR EXISTS (SELECT 1 FROM functions WHERE mac IS NOT NULL) OR EXISTS (SELECT 1 FROM approvals WHERE mac IS NOT NULL) \
+         OR EXISTS (SELECT 1 FROM code WHERE mac IS NOT NULL)"
+    ];
+    SIGNED_SECRETS = [
+        "SELECT '' AS place_1, region AS place_2, name AS place_3, ", head!(),
+        " FROM secrets WHERE (region, name) > ($2, $3) ORDER BY region, name LIMIT $4"
+    ];
+    SIGNED_ENTITIES = [
+        "SELECT kind AS place_1, region AS place_2, name AS place_3, kind, region, name, revision, document, sealed, mac FROM entities \
+         WHERE (kind, region, name) > ($1, $2, $3) ORDER BY kind, region, name LIMIT $4"
+    ];
+    SIGNED_FUNCTIONS = [
+        "SELECT '' AS place_1, region AS place_2, name AS place_3, uid, region, name, revision, document, mac FROM functions \
+         WHERE (region, name) > ($2, $3) ORDER BY region, name LIMIT $4"
+    ];
+    SIGNED_APPROVALS = [
+        "SELECT '' AS place_1, region AS place_2, name AS place_3, region, name, document, mac FROM approvals \
+         WHERE (region, name) > ($2, $3) ORDER BY region, name LIMIT $4"
+    ];
+    SIGNED_CODE = [
+        "SELECT '' AS place_1, '' AS place_2, digest AS place_3, digest, document, x'' AS component, mac FROM code \
+         WHERE digest > $3 ORDER BY digest LIMIT $4"
+    ];
+    SIGN_SECRET = ["UPDATE secrets SET mac = $4 WHERE region = $2 AND name = $3"];
+    SIGN_ENTITY = ["UPDATE entities SET mac = $4 WHERE kind = $1 AND region = $2 AND name = $3"];
+    SIGN_FUNCTION = ["UPDATE functions SET mac = $4 WHERE region = $2 AND name = $3"];
+    SIGN_APPROVAL = ["UPDATE approvals SET mac = $4 WHERE region = $2 AND name = $3"];
+    SIGN_CODE = ["UPDATE code SET mac = $4 WHERE digest = $3"];
 
     IS_EMPTY = [
         "SELECT NOT EXISTS (SELECT 1 FROM secrets) AND NOT EXISTS (SELECT 1 FROM functions) \
@@ -357,7 +385,7 @@ declare! {
     CLEAR_META = ["DELETE FROM meta WHERE key <> $1"];
     IMPORT_SECRET = [
         "INSERT INTO secrets (", head!(), ", id, lease_epoch) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $16, $14, $15)"
     ];
     IMPORT_VERSION = ["INSERT INTO versions (secret_id, version_id, sealed) VALUES ($1, $2, $3)"];
     IMPORT_ROTATION = [

@@ -12,9 +12,11 @@ use sqlx::{ConnectOptions, Connection as _, Executor, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
+use crate::authentic::tests::{Tampered, authentic_suite};
 use crate::change::Expect;
 use crate::conformance::Backend;
 use crate::conformance_suite;
+use crate::mac::RowMac;
 use crate::record::{Order, SealedVersion, SortBy};
 
 struct TempFile(TempDir);
@@ -46,6 +48,17 @@ impl Backend for TempFile {
 
 conformance_suite!(TempFile::new());
 
+impl Tampered for TempFile {
+    async fn sql(&self, text: String) -> u64 {
+        let mut connection = self.raw().await;
+        let done = connection.execute(sqlx::AssertSqlSafe(text)).await.unwrap();
+        connection.close().await.unwrap();
+        done.rows_affected()
+    }
+}
+
+authentic_suite!(TempFile::new());
+
 fn row(number: usize) -> SecretRow {
     let region: Region = "us-east-1".parse().unwrap();
     let arn = format!("\"arn:aws:secretsmanager:us-east-1:000000000000:secret:s{number}-aaaaaa\"");
@@ -63,6 +76,7 @@ fn row(number: usize) -> SecretRow {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     }
 }
 
@@ -264,7 +278,7 @@ async fn a_newer_schema_is_refused_untouched() {
     assert_eq!(SqliteStore::open(&file.path(), Options::default()).await.unwrap_err(), newer);
     assert_eq!(
         newer.to_string(),
-        "the store has schema 7 and this program knows 5: run the newer pawl that made it, or restore a backup"
+        "the store has schema 7 and this program knows 6: run the newer pawl that made it, or restore a backup"
     );
 }
 
@@ -333,7 +347,7 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(store.list(ListQuery { order, include_deleted: false, ..query }).await.unwrap().len(), 4);
     }
     let health = store.check().await.unwrap();
-    assert_eq!((health.problems, health.schema, health.versions), (vec![], 5, 1));
+    assert_eq!((health.problems, health.schema, health.versions), (vec![], 6, 1));
     let mut change = Change::new(Expect::Revision(3), SecretRow { revision: 4, ..row(1) });
     change.put = creation(1, 10).put;
     store.commit(change).await.unwrap();

@@ -152,7 +152,7 @@ impl App {
             let rows = self.store.entities(ALIASES, region.as_str(), after.as_deref(), KEY_ROWS).await?;
             let Some(last) = rows.last() else { break };
             after = Some(last.name.clone());
-            for row in &rows {
+            for row in rows.iter().filter(|row| !row.mac.is_refused()) {
                 let alias: Alias = decode(row)?;
                 if of.is_none_or(|id| alias.target == id) {
                     found.push((row.revision, alias));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pawl_core::limits;
 use pawl_core::world::Timestamp;
-use pawl_store::{Change, Expect, Options, SecretRow, SqliteStore, Store};
+use pawl_store::{Change, Expect, Options, RowMac, SecretRow, SqliteStore, Store};
 
 use super::cursor::{Hold, Holder};
 
@@ -45,6 +45,7 @@ async fn tell(store: &dyn Store, name: &str) -> u64 {
         last_accessed_at: None,
         replica_of: None,
         rotation_state: None,
+        mac: RowMac::None,
     };
     let mut change = Change::new(Expect::New, row);
     change.events = vec!["{}".to_owned()];

@@ -3,7 +3,7 @@ use pawl_core::function::{
 };
 use pawl_core::names::AccountId;
 use pawl_core::world::Timestamp;
-use pawl_store::{ApprovalChange, Options, SqliteStore, StoredCode};
+use pawl_store::{ApprovalChange, Options, RowMac, SqliteStore, StoredCode};
 
 use super::*;
 use crate::world::SystemRng;
@@ -35,7 +35,7 @@ fn uploaded(bytes: &[u8], grants: &Grants) -> (Code, StoredCode) {
     let code =
         Code { digest: component.digest(), bytes: bytes.len() as u64, grants: grants.clone(), package: None };
     let document = serde_json::to_string(&code).unwrap();
-    let stored = StoredCode { digest: code.digest, document, component: bytes.to_vec() };
+    let stored = StoredCode { digest: code.digest, document, component: bytes.to_vec(), mac: RowMac::None };
     (code, stored)
 }
 
@@ -81,7 +81,14 @@ impl Ground {
             };
             serde_json::to_string(&approval).unwrap()
         });
-        let change = ApprovalChange { region, name, document, audit: Vec::new(), events: Vec::new() };
+        let change = ApprovalChange {
+            region,
+            name,
+            document,
+            mac: RowMac::None,
+            audit: Vec::new(),
+            events: Vec::new(),
+        };
         self.store.commit_approval(change).await.unwrap();
     }
 

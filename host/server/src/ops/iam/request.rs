@@ -244,7 +244,8 @@ fn put<T: Stored>(thing: &T, expect: Expect, sealed: Option<Vec<u8>>) -> Result<
         region: String::new(),
         name: thing.name().to_owned(),
         expect,
-        put: Some(EntityPut { document, sealed, keys: thing.keys() }),
+        put: Some(EntityPut { document, sealed, keys: Some(thing.keys()) }),
+        signer: None,
     })
 }
 
@@ -281,5 +282,6 @@ pub(super) fn deleted<T: Stored>(thing: &Kept<T>) -> EntityChange {
         name: thing.value.name().to_owned(),
         expect: Expect::Revision(thing.revision),
         put: None,
+        signer: None,
     }
 }

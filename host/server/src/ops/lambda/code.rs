@@ -2,7 +2,7 @@
 
 use pawl_core::function::{Code, FunctionName, Manifest};
 use pawl_runtime::{Admitted, Component};
-use pawl_store::{StoreError, StoredCode};
+use pawl_store::{RowMac, StoreError, StoredCode};
 
 use super::Request;
 use crate::functions::FunctionError;
@@ -45,5 +45,9 @@ pub(super) async fn upload(
     // What is kept beside the bytes is of the component: others may have uploaded it in another package.
     let document = serde_json::to_string(&Code { package: None, ..code.clone() });
     let document = document.map_err(|_| StoreError::Broken("code that cannot be written"))?;
-    Ok(Uploaded { stored: StoredCode { digest: code.digest, document, component }, code, manifest })
+    Ok(Uploaded {
+        stored: StoredCode { digest: code.digest, document, component, mac: RowMac::None },
+        code,
+        manifest,
+    })
 }

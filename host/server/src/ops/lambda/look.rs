@@ -6,6 +6,7 @@ use pawl_api::lambda::shapes::{
 };
 use pawl_core::function::{Function, FunctionName, FunctionVersion, Qualifier, ReservedConcurrency};
 use pawl_core::limits;
+use pawl_store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use super::page::Wanted;
@@ -100,13 +101,27 @@ async fn stored(
     most: usize,
 ) -> Result<Vec<Function>, FunctionError> {
     let (store, region) = (request.host.app.queue(), &request.caller.region);
-    let from = from.and_then(|name| FunctionName::try_from(name.to_owned()).ok());
-    let mut rows = Vec::new();
-    if let Some(name) = &from {
-        rows.extend(store.function(region, name).await?);
+    let mut after = from.and_then(|name| FunctionName::try_from(name.to_owned()).ok());
+    let mut found = Vec::new();
+    if let Some(name) = &after {
+        match store.function(region, name).await {
+            Ok(row) => found.extend(row.map(Stored::try_from).transpose()?),
+            // Left out, as it is below.
+            Err(StoreError::Altered { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    rows.extend(store.functions(region, from.as_ref(), u32::try_from(most).unwrap_or(u32::MAX)).await?);
-    rows.into_iter().map(|row| Ok(Stored::try_from(row)?.function)).collect()
+    loop {
+        let rows = store.functions(region, after.as_ref(), u32::try_from(most).unwrap_or(u32::MAX)).await?;
+        let is_last = rows.len() < most;
+        after = rows.last().map(|row| row.name.clone()).or(after);
+        for row in rows.into_iter().filter(|row| !row.mac.is_refused()) {
+            found.push(Stored::try_from(row)?);
+        }
+        if is_last || found.len() >= most {
+            return Ok(found.into_iter().map(|stored| stored.function).collect());
+        }
+    }
 }
 
 /// A function as a list has it: `$LATEST`, or each of its versions.
@@ -148,7 +163,7 @@ pub(super) async fn get_account_settings(
         let rows = store.functions(region, last.as_ref(), limits::FUNCTIONS_PAGE_MAX).await?;
         let Some(row) = rows.last() else { break };
         last = Some(row.name.clone());
-        for row in rows {
+        for row in rows.into_iter().filter(|row| !row.mac.is_refused()) {
             let function = Stored::try_from(row)?.function;
             function_count = function_count.saturating_add(1);
             for release in every(&function).filter_map(|version| function.release(version)) {
