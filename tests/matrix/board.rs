@@ -115,22 +115,22 @@ impl Board {
         self.put(Word::Countdown, nth);
     }
 
-    /// Has the process kill itself when it is about to write a line with this text to its log.
-    #[cfg(test)]
-    pub(crate) fn arm_line(&self, text: &str) {
-        self.disarm();
-        self.put(Word::Fired, 0);
-        let mut line = [0; LINE_BYTES];
-        line[..text.len()].copy_from_slice(text.as_bytes());
-        self.file.write_all_at(&line, LINE_AT).unwrap();
-        self.file.write_all_at(&1_i64.to_ne_bytes(), LINE_ARMED_AT).unwrap();
+    /// Has the process kill itself when it is about to write a line with this text to its log, or with none no more.
+    pub(crate) fn set_line(&self, text: Option<&str>) {
+        if let Some(text) = text {
+            self.put(Word::Fired, 0);
+            let mut line = [0; LINE_BYTES];
+            line[..text.len()].copy_from_slice(text.as_bytes());
+            self.file.write_all_at(&line, LINE_AT).unwrap();
+        }
+        self.file.write_all_at(&i64::from(text.is_some()).to_ne_bytes(), LINE_ARMED_AT).unwrap();
     }
 
     /// Nothing is to happen any more, who stands still goes on, and there is room on the disk.
     pub(crate) fn disarm(&self) {
         self.put(Word::Countdown, 0);
         self.put(Word::FullCalls, 0);
-        self.file.write_all_at(&0_i64.to_ne_bytes(), LINE_ARMED_AT).unwrap();
+        self.set_line(None);
         self.go_on();
     }
 

@@ -3,6 +3,7 @@
 mod audited;
 pub(crate) mod directory;
 mod patience;
+mod stored;
 mod vault;
 
 use std::future::Future;
@@ -13,7 +14,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pawl_core::limits;
-use pawl_core::names::AccountId;
 use pawl_core::world::{Clock, Rng};
 use pawl_keyring::Keyring;
 use pawl_runtime::database::mysql::MysqlDriver;
@@ -21,7 +21,7 @@ use pawl_runtime::database::postgres::PostgresDriver;
 use pawl_runtime::database::{Driver, Drivers, TlsRoots, TlsRootsError};
 use pawl_runtime::dial::Egress;
 use pawl_runtime::{Runtime, RuntimeConfig, StepLimits};
-use pawl_store::{Store, StoreError};
+use pawl_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
@@ -37,7 +37,7 @@ use crate::oidc::{Issuers, OidcError};
 use crate::ops::PageTokens;
 use crate::root_key::{Keeper, RootKeyError, RootKeys, Source};
 use crate::rotation::run_scheduler;
-use crate::rows::{self, RowsError};
+use crate::rows::RowsError;
 use crate::settings::{DoorSettings, Settings};
 use crate::world::{RequestIds, SystemClock, SystemRng};
 use crate::{audit, edge, events, root_key};
@@ -45,7 +45,8 @@ use crate::{audit, edge, events, root_key};
 use self::audited::{close_audit, open_audit};
 use self::directory::DataDir;
 use self::patience::Patience;
-use self::vault::{StorePlace, Vault};
+use self::stored::Stored;
+use self::vault::StorePlace;
 
 /// Why the host does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -299,15 +300,9 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let sources = root_key_sources(settings.root_key_sources, &dir);
     let root_keys = Arc::new(RootKeys::new(sources, settings.root_key_secrets));
     let patience = Patience::begin();
-    let Vault { store, keyring } =
-        patience.with(async || vault::open(&place, &dir, &root_keys, &rng).await).await?;
-    let epoch = patience.with(async || StoreEpoch::begin(&*store, &keyring, dir.path(), &*rng).await).await?;
-    tell(&epoch, &epoch.verdict());
-    let rows = async || rows::open(store.clone(), &keyring, &root_keys, &epoch, &rng).await;
-    let rows = patience.with(rows).await?;
+    let of = (&place, &dir, &root_keys, &settings.account);
+    let Stored { rows, keyring, epoch } = stored::open(of, &rng, &patience).await?;
     let store: Arc<dyn Store> = rows.clone();
-    patience.with(async || same_account(&*store, &settings.account, &place).await).await?;
-    patience.with(async || end_dead_leases(&*store, &dir).await).await?;
     let functions = Functions::load(settings.account.clone(), settings.functions_dir.as_deref())?;
     let root_key = match settings.bootstrap {
         Some((id, secret)) => AccessKey { id, secret },
@@ -327,9 +322,8 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     let keyring = Arc::new(keyring);
     let keeper =
         Keeper::new(store.clone(), keyring.clone(), root_keys, dir.host_id().to_owned(), rng.clone());
-    let directory =
-        async || Directory::open(store.clone(), keyring.clone(), account.clone(), rng.clone()).await;
-    let directory = patience.with(directory).await?;
+    let open = async || Directory::open(store.clone(), keyring.clone(), account.clone(), rng.clone()).await;
+    let directory = patience.with(open).await?;
     let audit = async || open_audit(&settings.audit, (&dir, &clock), &*store, &keyring).await;
     let audit = patience.with(audit).await?;
     let app = App::new(Parts {
@@ -368,13 +362,6 @@ pub async fn open(settings: Settings) -> Result<Opened, ServeError> {
     Ok(Opened { host: Arc::new(host), _dir: dir })
 }
 
-/// On a store of its own the lock on the directory proves that whoever held a lease is gone; on a shared one, that whoever held one in
-/// this host's name is.
-async fn end_dead_leases(store: &dyn Store, dir: &DataDir) -> Result<(), StoreError> {
-    let dead = if store.is_shared() { Some(dir.host_id()) } else { None };
-    store.break_leases(dead).await.map(drop)
-}
-
 /// The file in the data directory, where nothing is said of the root key.
 fn root_key_sources(mut said: Vec<Source>, dir: &DataDir) -> Vec<Source> {
     if said.is_empty() {
@@ -411,23 +398,6 @@ fn drivers(roots: &TlsRoots) -> [Arc<dyn Driver>; 3] {
         Arc::new(MysqlDriver::mariadb(roots.clone())),
     ]
 }
-
-/// Refuses a store of another account: every ARN in it names that one.
-async fn same_account(store: &dyn Store, account: &AccountId, place: &StorePlace) -> Result<(), ServeError> {
-    let ours = account.as_str().as_bytes();
-    if store.swap_meta(ACCOUNT, None, ours).await? {
-        return Ok(());
-    }
-    let found = store.meta(ACCOUNT).await?.unwrap_or_default();
-    if found == ours {
-        return Ok(());
-    }
-    let found = String::from_utf8_lossy(&found).into_owned();
-    Err(ServeError::OtherAccount { store: place.to_string(), found, given: account.to_string() })
-}
-
-/// The setting of the store that holds its account.
-const ACCOUNT: &str = "account";
 
 fn io(path: &Path, source: std::io::Error) -> ServeError {
     ServeError::Io { path: path.to_owned(), source }
@@ -493,12 +463,6 @@ async fn watch_epoch(host: Arc<Host>) {
     }
 }
 
-fn tell(epoch: &StoreEpoch, verdict: &Verdict) {
-    if let Some(remedy) = verdict.remedy(epoch.witness_file()) {
-        tracing::error!("{verdict}; {remedy}");
-    }
-}
-
 /// Compiles what is not compiled yet and starts a worker, so that the first rotation does not wait for it.
 async fn warm(host: Arc<Host>) {
     for function in host.app.functions().all() {
@@ -507,4 +471,10 @@ async fn warm(host: Arc<Host>) {
         }
     }
     host.runtime.prestart().await;
+}
+
+fn tell(epoch: &StoreEpoch, verdict: &Verdict) {
+    if let Some(remedy) = verdict.remedy(epoch.witness_file()) {
+        tracing::error!("{verdict}; {remedy}");
+    }
 }

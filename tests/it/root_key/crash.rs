@@ -96,7 +96,8 @@ fn furnish(pawl: &Pawl) {
 fn strike(hosts: &mut [Doomed], side: &str, transition: Transition, ask: &dyn Fn(&[Doomed])) {
     let line = format!("ledger: {side} transition={transition:?}");
     for host in &*hosts {
-        host.board.arm_line(&line);
+        host.board.disarm();
+        host.board.set_line(Some(&line));
     }
     for host in &mut *hosts {
         if !host.pawl.server().is_running() {

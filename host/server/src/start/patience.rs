@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::ServeError;
 use crate::epoch::EpochError;
 use crate::identity::IdentityError;
+use crate::rows::RowsError;
 
 /// What is left of the time that a start may wait, all its calls together.
 pub(super) struct Patience {
@@ -44,7 +45,8 @@ fn is_passing(error: &ServeError) -> bool {
     match error {
         ServeError::Store(error)
         | ServeError::Epoch(EpochError::Store(error))
-        | ServeError::Identity(IdentityError::Store(error)) => StoreError::is_passing(error),
+        | ServeError::Identity(IdentityError::Store(error))
+        | ServeError::Rows(RowsError::Store(error)) => StoreError::is_passing(error),
         _ => false,
     }
 }

@@ -1,11 +1,15 @@
 //! What the store in front of each backend must do: every change of a row that it did not write is refused, and nothing else is.
 
+mod samples;
+
 use std::sync::Arc;
 
 use pawl_core::function::{Digest, FunctionName};
 use pawl_core::names::{Region, SecretName};
 use pawl_core::world::{Rng, Timestamp};
 use pawl_keyring::{Keyring, RootKey, RowKey};
+
+use samples::{approval, code, entity, function, region, secret, signer};
 
 use super::AuthenticStore;
 use crate::conformance::Backend;
@@ -62,81 +66,6 @@ impl RowSigner for Codes {
 
     fn is_signed(&self, content: &[u8], code: &[u8]) -> bool {
         self.0.is_code(content, code)
-    }
-}
-
-fn signer() -> Signer {
-    let (keyring, _) = Keyring::create(&RootKey::generate(&Dice), &Dice).unwrap();
-    Arc::new(Codes(keyring.row_key()))
-}
-
-fn region() -> Region {
-    "us-east-1".parse().unwrap()
-}
-
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn secret(name: &str, full: bool) -> SecretRow {
-    let arn = format!("\"arn:aws:secretsmanager:us-east-1:000000000000:secret:{name}-aaaaaa\"");
-    let when = |millis| full.then_some(at(millis));
-    SecretRow {
-        arn: serde_json::from_str(&arn).unwrap(),
-        region: region(),
-        name: name.parse().unwrap(),
-        revision: 1,
-        document: format!("{{\"labels\":{{\"AWSCURRENT\":\"of {name}\"}},\"policy\":\"it's denied\"}}"),
-        created_at: at(1_000),
-        purge_at: when(5_000),
-        next_rotation_at: when(6_000),
-        rotation_due_at: when(7_000),
-        last_changed_at: at(2_000),
-        last_accessed_at: when(3_000),
-        replica_of: full.then(|| "eu-west-1".parse().unwrap()),
-        rotation_state: full.then_some(RotationState::Waiting),
-        mac: RowMac::None,
-    }
-}
-
-fn function(name: &str, revision: u64) -> FunctionRow {
-    FunctionRow {
-        id: format!("id of {name}"),
-        region: region(),
-        name: name.parse().unwrap(),
-        revision,
-        document: format!("{{\"name\":\"{name}\"}}"),
-        mac: RowMac::None,
-    }
-}
-
-fn code(number: u8) -> StoredCode {
-    StoredCode {
-        digest: Digest::from_bytes([number; 32]),
-        document: format!("{{\"grants\":{number}}}"),
-        component: vec![number; 100],
-        mac: RowMac::None,
-    }
-}
-
-fn entity(kind: &str, name: &str, expect: Expect, document: &str) -> EntityChange {
-    let put = EntityPut {
-        document: document.to_owned(),
-        sealed: Some(format!("sealed of {name}").into_bytes()),
-        keys: Some(vec![format!("key of {name}")]),
-    };
-    let (kind, region, name) = (kind.to_owned(), String::new(), name.to_owned());
-    EntityChange { kind, region, name, expect, put: Some(put), signer: None }
-}
-
-fn approval(name: &str, document: &str) -> ApprovalChange {
-    ApprovalChange {
-        region: region(),
-        name: name.parse().unwrap(),
-        document: Some(document.to_owned()),
-        mac: RowMac::None,
-        audit: Vec::new(),
-        events: Vec::new(),
     }
 }
 
@@ -500,7 +429,7 @@ pub(crate) async fn rows_of_before_get_their_codes_once(backend: &impl Tampered)
     let scene = Scene { backend, store };
     scene.all_is_well().await;
     // The record of before, put back: what it would vouch for now may be anybody's.
-    assert!(raw.swap_keyring(b"of after", b"of before").await.unwrap());
+    assert!(raw.swap_keyring(b"of after", b"of before", &[]).await.unwrap());
     assert_eq!(raw.adopt(b"of before", b"of after", &signer).await, Err(AdoptError::HasCodes));
     assert_eq!(raw.keyring().await.unwrap().unwrap(), b"of before", "nothing was changed");
     scene.store.commit(Change::new(Expect::New, secret("new", true))).await.unwrap();
