@@ -66,7 +66,8 @@ impl Adopt<'_> {
         // Whoever writes is waited for.
         connection.execute("SET LOCAL lock_timeout = 0").await?;
         connection.execute(sql::LOCK_SIGNED).await?;
-        let swap = sqlx::query(sql::SWAP_KEYRING).bind(self.expected).bind(self.next);
+        let swap =
+            sqlx::query(sql::SWAP_KEYRING).bind(self.expected).bind(self.next).bind(Vec::<String>::new());
         if swap.fetch_all(&mut *connection).await?.len() != 1 {
             return Ok(Err(AdoptError::Raced));
         }
