@@ -102,14 +102,14 @@ fn a_disk_that_fails_to_take_it_stops_every_answer_until_it_does() {
         let before = SYNCS.load(Ordering::SeqCst);
         let tried = async {
             while SYNCS.load(Ordering::SeqCst) < before + 3 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(PATIENCE, tried).await.expect("it is tried again");
         FAILS.store(false, Ordering::SeqCst);
         let healed = async {
             while log.check().is_err() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(PATIENCE, healed).await.expect("it recovers by itself");
