@@ -12,6 +12,8 @@ use pawl_tests::wait::eventually;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(90);
+/// `limits::FAILED_LOGINS_MAX`, which a test is about: a change of it is to be noticed.
+const REFUSALS_MAX: usize = 4;
 const FIRST: &str = "first-password-of-the-canary-0123";
 const ROTATOR: &str = "arn:aws:lambda:us-east-1:000000000000:function:pawl-redis-acl-user";
 
@@ -47,6 +49,7 @@ impl Ground {
             .unwrap();
         let pawl = Pawl::start(Options {
             functions: Some(functions.path().to_owned()),
+            dev_clock: true,
             trace: true,
             ..Options::default()
         });
@@ -195,7 +198,7 @@ fn who_edits_the_secret_does_not_decide_where_its_password_is_sent() {
 }
 
 #[test]
-fn a_password_that_the_server_does_not_take_is_told() {
+fn a_password_that_the_server_does_not_take_is_not_tried_until_the_user_is_locked() {
     let ground = Ground::new(Keeps::AclFile, "", "+@all");
     assert_eq!(
         ground.redis.admin(&["ACL", "SETUSER", "app", "resetpass", ">changed-by-hand-0123456"]),
@@ -203,4 +206,25 @@ fn a_password_that_the_server_does_not_take_is_told() {
     );
     let reason = ground.refused("key");
     assert!(reason.contains("does not know the user and password"), "{reason}");
+    assert!(ground.redis.refused_logins() > 0);
+    // Nobody has looked: each day's window tries again, until that could lock the user.
+    let opened = || ground.pawl.cli(&["events", "--after", "0", "--type", "RotationCircuitOpened"]).ok();
+    eventually("a person is told", SOON, || {
+        let _ = ground.pawl.cli(&["dev", "clock", "advance", "172800s"]).ok();
+        (opened().lines().count() == 1).then_some(())
+    });
+    let refused = ground.redis.refused_logins();
+    assert!((2..=REFUSALS_MAX).contains(&refused), "{refused} refused logins");
+    for number in 0..2 {
+        let _ = ground.pawl.cli(&["dev", "clock", "advance", "172800s"]).ok();
+        // Another secret's whole rotation: whatever the scheduler wants to do for the first it has had time for.
+        let user = format!("other{number}");
+        assert_eq!(
+            ground.redis.admin(&["ACL", "SETUSER", &user, "on", &format!(">{FIRST}"), "~*", "+@all"]),
+            "+OK"
+        );
+        ground.create(&user, &json!({"username": user}));
+        let _ = ground.rotated(&user);
+    }
+    assert_eq!(ground.redis.refused_logins(), refused);
 }

@@ -161,14 +161,32 @@ impl Redis {
     /// When it does not answer.
     #[must_use]
     pub fn hashes(&self, user: &str) -> Vec<String> {
+        let said = self.whole(&["ACL", "LIST"]);
+        let line = said.lines().find(|line| line.starts_with(&format!("user {user} "))).unwrap_or_default();
+        line.split(' ').filter_map(|word| word.strip_prefix('#')).map(str::to_owned).collect()
+    }
+
+    /// How many logins it has refused since it was started.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn refused_logins(&self) -> usize {
+        let said = self.whole(&["INFO", "commandstats"]);
+        let line = said.lines().find(|line| line.starts_with("cmdstat_auth:")).unwrap_or_default();
+        let count = line.split(',').find_map(|field| field.strip_prefix("failed_calls="));
+        count.and_then(|count| count.parse().ok()).expect("Redis counts logins that fail")
+    }
+
+    /// All that it answers its administrator.
+    fn whole(&self, words: &[&str]) -> String {
         let mut stream = self.connect().unwrap();
-        for words in [&["AUTH", ADMIN, ADMIN_PASSWORD][..], &["ACL", "LIST"], &["QUIT"]] {
+        for words in [&["AUTH", ADMIN, ADMIN_PASSWORD][..], words, &["QUIT"]] {
             stream.write_all(command(words).as_bytes()).unwrap();
         }
         let mut said = String::new();
         stream.read_to_string(&mut said).unwrap();
-        let line = said.lines().find(|line| line.starts_with(&format!("user {user} "))).unwrap_or_default();
-        line.split(' ').filter_map(|word| word.strip_prefix('#')).map(str::to_owned).collect()
+        said
     }
 }
 
