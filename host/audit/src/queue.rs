@@ -253,7 +253,8 @@ impl Shared {
     pub(crate) fn admits_stranger(&self, millis: i64) -> bool {
         let second = millis.div_euclid(1_000);
         let mut bucket = lock(&self.strangers);
-        let passed = u32::try_from(second.saturating_sub(bucket.second)).unwrap_or(u32::MAX);
+        // A clock that was put back, or a call that comes late to the lock, gains nothing.
+        let passed = u32::try_from(second.saturating_sub(bucket.second).max(0)).unwrap_or(u32::MAX);
         let gained = passed.saturating_mul(limits::AUDIT_STRANGERS_PER_SECOND);
         bucket.left = bucket.left.saturating_add(gained).min(limits::AUDIT_STRANGERS_BURST);
         bucket.second = second;

@@ -308,9 +308,12 @@ fn strangers_are_written_down_no_more_often_than_so() {
     assert_eq!(admitted, 500);
     clock.0.fetch_add(1_000, Ordering::Relaxed);
     assert_eq!((0..10_000).filter(|_| log.admits_stranger()).count(), 50);
+    // A clock that is put back gives nobody anything.
+    clock.0.fetch_sub(5_000, Ordering::Relaxed);
+    assert_eq!((0..100).filter(|_| log.admits_stranger()).count(), 0);
     drop(log);
     let text = std::fs::read_to_string(&files(dir.path())[0]).unwrap();
-    assert!(text.contains("\"calls\":19450"), "{text}");
+    assert!(text.contains("\"calls\":19550"), "{text}");
     assert_eq!(checked(dir.path(), None).1, []);
 }
 
