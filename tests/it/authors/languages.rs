@@ -85,7 +85,7 @@ fn all_that_the_sdk_has(language: &str, (name, source): (&str, &str), get_tools:
     let _ = run(get_tools);
     for (file, text) in [(name, source), ("pawl.toml", include_str!("everything/pawl.toml"))] {
         let text = text.replace("SERVICE", &service.origin());
-        std::fs::write(scratch.path().join("shop-db").join(file), text).unwrap();
+        std::fs::write(scratch.path().join("shop/shop-db").join(file), text).unwrap();
     }
     let url = format!("{}?sslmode=disable", postgres.superuser_url("postgres"));
     let printed = run(&format!("pawl function test shop-db --database '{url}'"));
